@@ -1,0 +1,385 @@
+package check
+
+import (
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"weir/lang/value"
+)
+
+// packetCall calls a builtin of packet time.
+func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
+	if b.missing {
+		p.errorf(e, "version", missingHints[b.name], "%s() is not in this version of weir", b.name)
+		p.args(e)
+		return operand{}
+	}
+	pos := at(e)
+	switch b.name {
+	case "count":
+		p.errorf(e, "type", "write it on a line of its own", "count() gives no value")
+		return operand{}
+	case "sample":
+		args, ok := p.passArgs(e, b.name, []string{"n"}, 1, 1)
+		if !ok {
+			return operand{}
+		}
+		if n := p.intValue(args[0].e, args[0].o, "n of sample()"); n != nil {
+			return run(&Sample{Base{value.BoolT, pos}, n})
+		}
+	case "rand":
+		if _, ok := p.passArgs(e, b.name, nil, 0, 0); ok {
+			return run(&Rand{Base{value.U64, pos}})
+		}
+	case "now":
+		if _, ok := p.passArgs(e, b.name, nil, 0, 0); ok {
+			return run(&PacketField{Base{value.U64, pos}, "now"})
+		}
+	case "cpu":
+		if _, ok := p.passArgs(e, b.name, nil, 0, 0); ok {
+			return run(&CPU{Base{value.U32, pos}})
+		}
+	case "hash_of":
+		return p.hashCall(e)
+	}
+	return operand{}
+}
+
+func (p *pass) hashCall(e *syntax.CallExpr) operand {
+	args, ok := p.passArgs(e, "hash_of", []string{"x", "seed"}, 2, 1)
+	if !ok {
+		return operand{}
+	}
+	x := p.value(args[0].e, args[0].o)
+	if x == nil {
+		return operand{}
+	}
+	if !x.Type().Stored() {
+		p.errorf(args[0].e, "type", "hash a field, or a tuple of fields: hash_of((ip.src, ip.dst))", "%s has no hash", what(x.Type()))
+		return operand{}
+	}
+	var seed Expr = intConst(0, false, at(e))
+	if args[1].e != nil {
+		if seed = p.intValue(args[1].e, args[1].o, "the seed"); seed == nil {
+			return operand{}
+		}
+	}
+	return run(&HashOf{Base{value.U32, at(e)}, x, seed})
+}
+
+// count is count("name", n = 1).
+func (p *pass) count(e *syntax.CallExpr) {
+	args, ok := p.passArgs(e, "count", []string{"name", "n"}, 2, 1)
+	if !ok {
+		return
+	}
+	name, ok := args[0].o.v.(starlark.String)
+	if !ok || name == "" {
+		p.errorf(args[0].e, "type", "write count(\"name\"); a table counts by keys that packets bring", "the name of a counter is a string that is known at build time")
+		return
+	}
+	var n Expr = intConst(1, false, at(e))
+	if args[1].e != nil {
+		if n = p.intValue(args[1].e, args[1].o, "what is added"); n == nil {
+			return
+		}
+	}
+	p.emit(&Count{Pos: at(e), Counter: p.c.counter(string(name)), N: n})
+}
+
+// builtinCall calls a builtin that exists at build time as well.
+func (p *pass) builtinCall(e *syntax.CallExpr, b *starlark.Builtin) operand {
+	switch name := b.Name(); name {
+	case "min", "max":
+		return p.minMax(e, b)
+	case "abs":
+		args, ok := p.passArgs(e, name, []string{"x"}, 1, 1)
+		if !ok {
+			return operand{}
+		}
+		return p.abs(e, args[0])
+	case "len":
+		return p.lenOf(e)
+	case "int":
+		args, ok := p.passArgs(e, name, []string{"x"}, 1, 1)
+		if !ok {
+			return operand{}
+		}
+		if x := p.intValue(args[0].e, args[0].o, "what int() is made of"); x != nil {
+			return run(x)
+		}
+		return operand{}
+	case "drop":
+		return p.drop(e, b)
+	case "redirect":
+		return p.redirect(e)
+	case "interface":
+		return p.callStatic(e, b, name)
+	case "table", "lru", "array", "lpm", "param", "record", "struct":
+		p.errorf(e, "build", "declare it at the top level, or in a function that the top level calls", "%s() is for build time: a packet cannot declare anything", name)
+	case "print":
+		p.errorf(e, "python", "count(\"name\") counts, drop(\"reason\") tells why", "print() is for build time only")
+	case "fail":
+		p.failCall(e, b)
+	case "range":
+		return p.rangeCall(e, b)
+	default:
+		if hint, ok := pythonNames[name]; ok && !staticOnly[name] {
+			p.errorf(e, "python", hint, "%s() is for build time only", name)
+			p.args(e)
+			return operand{}
+		}
+		return p.callStatic(e, b, name)
+	}
+	p.args(e)
+	return operand{}
+}
+
+// staticOnly are builtins that can be called with build-time values anywhere.
+var staticOnly = map[string]bool{"str": true, "len": true}
+
+// failCall ends the compile with a message of the chain's own.
+func (p *pass) failCall(e *syntax.CallExpr, b *starlark.Builtin) {
+	o := p.args1(e)
+	msg := "fail() was reached"
+	if s, ok := o.v.(starlark.String); ok {
+		msg = "fail: " + string(s)
+	}
+	p.errorf(e, "fail", "the file asks for this with fail(); for a packet, return a verdict", "%s", clip(msg))
+}
+
+func (p *pass) args1(e *syntax.CallExpr) operand {
+	if len(e.Args) == 0 {
+		return operand{}
+	}
+	if b, ok := e.Args[0].(*syntax.BinaryExpr); ok && b.Op == syntax.EQ {
+		return operand{}
+	}
+	return p.expr(e.Args[0])
+}
+
+// rangeCall is range(…) as a value: known at build time.
+func (p *pass) rangeCall(e *syntax.CallExpr, b *starlark.Builtin) operand {
+	return p.callStatic(e, b, "range")
+}
+
+// minMax is min or max of two or more integers, or of a build-time list.
+func (p *pass) minMax(e *syntax.CallExpr, b *starlark.Builtin) operand {
+	name := b.Name()
+	var xs []Expr
+	for i, a := range e.Args {
+		if _, named := a.(*syntax.BinaryExpr); named && a.(*syntax.BinaryExpr).Op == syntax.EQ {
+			p.errorf(a, "call", "it takes two integers or more", "%s() has no such argument at packet time", name)
+			return operand{}
+		}
+		o := p.expr(a)
+		if o.bad() {
+			return operand{}
+		}
+		if len(e.Args) == 1 && o.v != nil {
+			return p.callStatic(e, b, name)
+		}
+		x := p.intValue(e.Args[i], o, "what "+name+"() compares")
+		if x == nil {
+			return operand{}
+		}
+		xs = append(xs, x)
+	}
+	if len(xs) < 2 {
+		p.errorf(e, "call", "write "+name+"(a, b)", "%s() takes two integers or more", name)
+		return operand{}
+	}
+	x := xs[0]
+	for _, y := range xs[1:] {
+		x = minMaxOf(name == "max", x, y)
+	}
+	return run(x)
+}
+
+func minMaxOf(isMax bool, x, y Expr) Expr {
+	signed := x.Type().Signed || y.Type().Signed
+	t := value.Type{Kind: value.Int, Width: 8, Signed: signed}
+	if a, ok := x.(*Const); ok {
+		if b, ok := y.(*Const); ok {
+			less := a.Bits < b.Bits
+			if signed {
+				less = int64(a.Bits) < int64(b.Bits)
+			}
+			bits := a.Bits
+			if less == isMax {
+				bits = b.Bits
+			}
+			return &Const{Base: Base{t, a.P}, Bits: bits}
+		}
+	}
+	return &MinMax{Base{t, x.Pos()}, isMax, x, y}
+}
+
+func (p *pass) abs(e *syntax.CallExpr, a passed) operand {
+	x := p.intValue(a.e, a.o, "what abs() is made of")
+	if x == nil {
+		return operand{}
+	}
+	if c, ok := x.(*Const); ok {
+		bits := c.Bits
+		if c.T.Signed && int64(bits) < 0 {
+			bits = -bits
+		}
+		return run(intConst(bits, c.T.Signed, at(e)))
+	}
+	return run(&Abs{Base{norm(x.Type()), at(e)}, x})
+}
+
+// lenOf is len of a build-time value.
+func (p *pass) lenOf(e *syntax.CallExpr) operand {
+	args, ok := p.passArgs(e, "len", []string{"x"}, 1, 1)
+	if !ok {
+		return operand{}
+	}
+	o := args[0].o
+	if o.v != nil {
+		if n := starlark.Len(o.v); n >= 0 {
+			return known(starlark.MakeInt(n))
+		}
+		if m, ok := o.v.(*mapVal); ok {
+			p.errorf(e, "type", "count in a counter of your own; weir maps shows how many there are", "the entries of %s cannot be counted while a packet is handled", m.m.Name)
+			return operand{}
+		}
+		p.errorf(e, "type", "lists, dicts, tuples and strings have a length", "%s has no length", describe(o.v))
+		return operand{}
+	}
+	switch t := o.x.Type(); t.Kind {
+	case value.Packet:
+		return p.hintTo(e, "pkt.len", "the packet")
+	case value.Payload:
+		return p.hintTo(e, "pkt.payload.len", "the payload")
+	case value.Tuple:
+		return known(starlark.MakeInt(len(t.Elems)))
+	default:
+		p.errorf(e, "type", "lists, dicts, tuples and strings have a length", "%s has no length", what(t))
+	}
+	return operand{}
+}
+
+func (p *pass) hintTo(e syntax.Node, write, what string) operand {
+	p.errorf(e, "type", "write "+write, "len() does not measure %s", what)
+	return operand{}
+}
+
+// drop is drop("reason").
+func (p *pass) drop(e *syntax.CallExpr, b *starlark.Builtin) operand {
+	args, ok := p.passArgs(e, "drop", []string{"reason"}, 1, 0)
+	if !ok {
+		return operand{}
+	}
+	if args[0].e == nil {
+		p.errorf(e, "call", "write drop(\"reason\"), or DROP without one", "drop() needs a reason")
+		return operand{}
+	}
+	if _, ok := args[0].o.v.(starlark.String); !ok {
+		p.errorf(args[0].e, "type", "write drop(\"reason\")", "the reason of a drop is a string that is known at build time")
+		return operand{}
+	}
+	v, err := buildDrop(nil, "drop", starlark.Tuple{args[0].o.v}, nil)
+	if err != nil {
+		p.fail(e, err)
+		return operand{}
+	}
+	return known(v)
+}
+
+// redirect is redirect("eth1") or redirect(ifindex).
+func (p *pass) redirect(e *syntax.CallExpr) operand {
+	if !p.c.b.opts.Hook.Info().Redirect {
+		p.errorf(e, "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Redirect }), "redirect() is not possible at %s", p.c.b.opts.Hook)
+		return operand{}
+	}
+	args, ok := p.passArgs(e, "redirect", []string{"interface"}, 1, 1)
+	if !ok {
+		return operand{}
+	}
+	o := args[0].o
+	switch o.v.(type) {
+	case starlark.String, ifaceVal:
+		v, err := buildRedirect(nil, "redirect", starlark.Tuple{o.v}, nil)
+		if err != nil {
+			p.fail(e, err)
+			return operand{}
+		}
+		return known(v)
+	}
+	if x := p.intValue(args[0].e, o, "the interface"); x != nil {
+		return run(&RedirectTo{Base: Base{value.VerdT, at(e)}, Index: x})
+	}
+	return operand{}
+}
+
+// convert calls a type: u16(x), ip4("…"), R(a = 1).
+func (p *pass) convert(e *syntax.CallExpr, t *typeVal) operand {
+	if t.T.Kind == value.Record {
+		return p.newRecord(e, t)
+	}
+	args, ok := p.passArgs(e, t.T.String(), []string{"x"}, 1, 1)
+	if !ok {
+		return operand{}
+	}
+	n, o := args[0].e, args[0].o
+	if c, isConst := o.x.(*Const); isConst && staticOf(c) != nil && t.T.Kind != value.Int && t.T.Kind != value.Bool {
+		o = known(staticOf(c))
+	}
+	switch t.T.Kind {
+	case value.Int:
+		if x := p.intValue(n, o, "what "+t.T.String()+"() is made of"); x != nil {
+			return run(convertInt(x, t.T, at(e)))
+		}
+		return operand{}
+	case value.Bool:
+		return p.boolOf(n, p.truth(n, o))
+	}
+	if o.v != nil && !isParam(o.v) {
+		v, err := makeValue(t.T, o.v)
+		if err != nil {
+			p.fail(n, err)
+			return operand{}
+		}
+		return known(v)
+	}
+	x := p.value(n, o)
+	if x == nil {
+		return operand{}
+	}
+	from := x.Type()
+	switch {
+	case from.Equal(t.T):
+		return run(x)
+	case t.T.Kind == value.IP && isIP(from.Kind):
+		return run(p.coerce(x, value.IPT))
+	case t.T.Kind == value.IP4 && from.Kind == value.Int:
+		return run(&Convert{Base{value.IP4T, at(e)}, x})
+	}
+	hint := "write " + example(t.T)
+	if from.Kind == value.IP && isIP(t.T.Kind) {
+		hint = "take it from pkt." + t.T.Kind.String()
+	}
+	p.errorf(e, "type", hint, "%s cannot be made of %s", article(t.T), what(from))
+	return operand{}
+}
+
+// newRecord is R(a = 1); fields that are not given are zero.
+func (p *pass) newRecord(e *syntax.CallExpr, t *typeVal) operand {
+	r := &NewRecord{Base: Base{t.T, at(e)}, Fields: make([]Expr, len(t.T.Elems))}
+	args, ok := p.passArgs(e, "record", t.T.Names, 0, 0)
+	if !ok {
+		return operand{}
+	}
+	for i, a := range args {
+		if a.e == nil {
+			r.Fields[i] = p.zero(t.T.Elems[i], at(e))
+			continue
+		}
+		if r.Fields[i] = p.store(a.e, p.value(a.e, a.o), t.T.Elems[i], "field "+t.T.Names[i]); r.Fields[i] == nil {
+			return operand{}
+		}
+	}
+	return run(r)
+}

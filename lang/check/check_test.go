@@ -1,0 +1,60 @@
+package check_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weir/lang/check"
+)
+
+var update = flag.Bool("update", false, "write what was got as what is wanted")
+
+func load(name string) ([]byte, error) {
+	if name == "lib/private.weir" {
+		return nil, fmt.Errorf("no such file")
+	}
+	return os.ReadFile(filepath.Join("testdata", name))
+}
+
+// TestTree compares the typed trees of representative chains.
+func TestTree(t *testing.T) {
+	files, err := filepath.Glob("testdata/tree/*.weir")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no chains: %v", err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".weir"), func(t *testing.T) {
+			src, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := strings.TrimPrefix(f, "testdata/")
+			p, list := check.Check(name, src, check.Options{Load: load})
+			if len(list) > 0 {
+				t.Fatalf("%s:\n%s", f, list)
+			}
+			golden(t, strings.TrimSuffix(f, ".weir")+".tree", p.String())
+		})
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (run with -update to accept):\n%s", file, got)
+	}
+}

@@ -1,0 +1,93 @@
+package check
+
+import (
+	"maps"
+
+	"weir/packet"
+)
+
+// A flow is what is known at one point of a body.
+type flow struct {
+	dead   bool     // the point is not reached
+	set    []uint64 // bits of the variables that hold something
+	has    headers  // there for certain
+	bounds map[*Local]interval
+	tests  map[*Local]facts // bools that hold the outcome of a test
+}
+
+// headers is a set of headers.
+type headers uint32
+
+func (f *flow) clone() *flow {
+	return &flow{
+		dead: f.dead, set: append([]uint64(nil), f.set...), has: f.has,
+		bounds: maps.Clone(f.bounds), tests: maps.Clone(f.tests),
+	}
+}
+
+func (f *flow) isSet(v *variable) bool { return f.dead || f.set[v.index/64]>>(v.index%64)&1 == 1 }
+
+func (f *flow) mark(v *variable) { f.set[v.index/64] |= 1 << (v.index % 64) }
+
+// forget drops what is known about the value of v.
+func (f *flow) forget(v *variable) {
+	delete(f.bounds, v.local)
+	delete(f.tests, v.local)
+}
+
+// meet is what is known where two ways come together.
+func meet(a, b *flow) *flow {
+	switch {
+	case a == nil || a.dead && b != nil:
+		return b
+	case b == nil || b.dead:
+		return a
+	}
+	m := &flow{has: a.has & b.has, set: make([]uint64, len(a.set)), bounds: map[*Local]interval{}, tests: map[*Local]facts{}}
+	for i := range m.set {
+		m.set[i] = a.set[i] & b.set[i]
+	}
+	for v, x := range a.bounds {
+		if y, ok := b.bounds[v]; ok {
+			m.bounds[v] = x.union(y)
+		}
+	}
+	for v, x := range a.tests {
+		if y, ok := b.tests[v]; ok && x == y {
+			m.tests[v] = x
+		}
+	}
+	return m
+}
+
+// facts are the headers that are there if a condition holds, and if it does not.
+type facts struct {
+	yes, no headers
+}
+
+func (f facts) not() facts { return facts{f.no, f.yes} }
+
+func bit(h packet.Header) headers { return 1 << h }
+
+// implied is what is there with a header.
+var implied = func() map[packet.Header]headers {
+	m := map[packet.Header]headers{}
+	for _, h := range packet.Headers() {
+		m[h] = bit(h) | bit(packet.Eth)
+	}
+	add := func(h packet.Header, with ...packet.Header) {
+		for _, w := range with {
+			m[h] |= m[w]
+		}
+	}
+	add(packet.VLAN2, packet.VLAN)
+	add(packet.IP4, packet.IP)
+	add(packet.IP6, packet.IP)
+	add(packet.L4, packet.IP)
+	for _, h := range []packet.Header{packet.TCP, packet.UDP, packet.SCTP} {
+		add(h, packet.L4)
+	}
+	add(packet.ICMP4, packet.IP4)
+	add(packet.ICMP6, packet.IP6)
+	return m
+}()

@@ -1,0 +1,63 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"weir/hook"
+	"weir/lang/diag"
+	"weir/packet"
+)
+
+type hookInfo = hook.Info
+
+// hooksWith lists the hooks that can do something.
+func hooksWith(can func(hookInfo) bool) string {
+	var names []string
+	for _, h := range hook.All() {
+		if can(h.Info()) {
+			names = append(names, h.String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// warnUnguarded warns of a field read of a header that may not be there.
+func (c *checker) warnUnguarded(r reading) {
+	zero := "0"
+	if f, ok := r.header.FieldOf(r.field); ok && f.Kind == packet.Flag {
+		zero = "False"
+	} else if ok && f.Kind != packet.Uint {
+		zero = "zero"
+	}
+	c.diags = append(c.diags, diag.Diagnostic{
+		Pos: r.pos, Code: "unguarded", Warning: true,
+		Message: fmt.Sprintf("%s of a packet without %s header reads as %s", r.field, headerWord(r.header), zero),
+		Hint:    fmt.Sprintf("test it first: if pkt.%s:", r.header),
+	})
+}
+
+// headerWord names a header in a sentence.
+func headerWord(h packet.Header) string {
+	switch h {
+	case packet.IP:
+		return "an IP"
+	case packet.L4:
+		return "a TCP, UDP or SCTP"
+	case packet.IP4:
+		return "an IPv4"
+	case packet.IP6:
+		return "an IPv6"
+	case packet.ICMP4:
+		return "an ICMP"
+	case packet.ICMP6:
+		return "an ICMPv6"
+	case packet.SCTP:
+		return "an SCTP"
+	case packet.VLAN:
+		return "a VLAN"
+	case packet.VLAN2:
+		return "a second VLAN"
+	}
+	return "a " + strings.ToUpper(h.String())
+}

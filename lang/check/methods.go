@@ -1,0 +1,190 @@
+package check
+
+import (
+	"fmt"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"weir/lang/value"
+)
+
+// mapCall is the map and the method's name if e is m.method(…) and m a plain
+// path to a map.
+func (p *pass) mapCall(e *syntax.CallExpr) (*mapVal, string) {
+	dot, ok := unparen(e.Fn).(*syntax.DotExpr)
+	if !ok {
+		return nil, ""
+	}
+	switch unparen(dot.X).(type) {
+	case *syntax.Ident, *syntax.DotExpr, *syntax.IndexExpr:
+	default:
+		return nil, ""
+	}
+	if !p.isMapPath(dot.X) {
+		return nil, ""
+	}
+	m, _ := p.expr(dot.X).v.(*mapVal)
+	if m == nil {
+		return nil, ""
+	}
+	return m, dot.Name.Name
+}
+
+// isMapPath tries whether e leads to a map, reporting nothing.
+func (p *pass) isMapPath(e syntax.Expr) bool {
+	diags, unguarded, changed := p.diags, p.unguarded, p.changed
+	fl := p.fl
+	p.fl = fl.clone()
+	o := p.expr(e)
+	p.diags, p.unguarded, p.changed, p.fl = diags, unguarded, changed, fl
+	_, ok := o.v.(*mapVal)
+	return ok
+}
+
+// methodCall is x.name(…) where that is no function kept in a struct.
+func (p *pass) methodCall(e *syntax.CallExpr, dot *syntax.DotExpr, base operand) (operand, bool) {
+	name := dot.Name.Name
+	if base.v != nil {
+		switch v := base.v.(type) {
+		case *mapVal:
+			return p.mapMethod(e, v.m, name), true
+		case *starlark.Dict:
+			if name == "get" {
+				return p.dictGet(e, v), true
+			}
+		}
+		switch base.v.(type) {
+		case *starlark.Dict, *starlark.List, starlark.String, *starlark.Set, starlark.Bytes:
+			return p.staticMethod(e, dot, base.v), true
+		}
+		return operand{}, false
+	}
+	var payload Expr
+	switch base.x.Type().Kind {
+	case value.Packet:
+	case value.Payload:
+		payload = base.x
+		if name == "startswith" {
+			return p.startsWith(e, payload), true
+		}
+	default:
+		return operand{}, false
+	}
+	if width, ok := frameReads[name]; ok {
+		return p.read(e, payload, name, width), true
+	}
+	return operand{}, false
+}
+
+// read is pkt.u16(off) or pkt.payload.u16(off).
+func (p *pass) read(e *syntax.CallExpr, payload Expr, name string, width int) operand {
+	args, ok := p.passArgs(e, name, []string{"off"}, 1, 1)
+	if !ok {
+		return operand{}
+	}
+	off := p.intValue(args[0].e, args[0].o, "an offset")
+	if off == nil {
+		return operand{}
+	}
+	if c, ok := off.(*Const); ok && c.T.Signed && int64(c.Bits) < 0 {
+		p.warnf(args[0].e, "never", "offsets count from the start", "nothing lies at the offset %s: it reads as 0", constInt(c))
+	}
+	t := value.Type{Kind: value.Int, Width: width}
+	return run(&Read{Base{t, at(e)}, payload, off, width})
+}
+
+func (p *pass) startsWith(e *syntax.CallExpr, payload Expr) operand {
+	args, ok := p.passArgs(e, "startswith", []string{"prefix"}, 1, 1)
+	if !ok {
+		return operand{}
+	}
+	var b string
+	switch v := args[0].o.v.(type) {
+	case starlark.Bytes:
+		b = string(v)
+	case starlark.String:
+		p.errorf(args[0].e, "type", fmt.Sprintf("write b%s", v.String()), "the payload holds bytes, not text")
+		return operand{}
+	default:
+		p.errorf(args[0].e, "type", "write startswith(b\"GET \")", "startswith() takes bytes that are known at build time")
+		return operand{}
+	}
+	if len(b) > 64 {
+		p.errorf(args[0].e, "limit", "look at fewer", "%d bytes are more than the limit of 64", len(b))
+		return operand{}
+	}
+	return run(&StartsWith{Base{value.BoolT, at(e)}, payload, []byte(b)})
+}
+
+// staticMethod calls a method of a build-time value with build-time arguments,
+// as the interpreter does.
+func (p *pass) staticMethod(e *syntax.CallExpr, dot *syntax.DotExpr, v starlark.Value) operand {
+	m, err := v.(starlark.HasAttrs).Attr(dot.Name.Name)
+	if m == nil || err != nil {
+		p.errorAt(posOf(dot.Name.NamePos), "name", didYouMean(dot.Name.Name, "", v.(starlark.HasAttrs).AttrNames()), "%s has no %s", describe(v), dot.Name.Name)
+		p.args(e)
+		return operand{}
+	}
+	if mutators[dot.Name.Name] {
+		p.errorf(e, "state", "keep what changes from packet to packet in a map", "%s belongs to the file: packet-time code cannot change it", source(dot.X, v))
+		p.args(e)
+		return operand{}
+	}
+	return p.callStatic(e, m, dot.Name.Name)
+}
+
+// mutators are the methods of lists, dicts and sets that change them.
+var mutators = map[string]bool{
+	"append": true, "clear": true, "extend": true, "insert": true, "remove": true, "pop": true,
+	"popitem": true, "setdefault": true, "update": true, "add": true, "discard": true,
+}
+
+// callStatic calls a function of the interpreter with build-time arguments.
+func (p *pass) callStatic(e *syntax.CallExpr, f starlark.Value, name string) operand {
+	var args starlark.Tuple
+	var kwargs []starlark.Tuple
+	for _, a := range e.Args {
+		var key string
+		if b, ok := a.(*syntax.BinaryExpr); ok && b.Op == syntax.EQ {
+			key, a = b.X.(*syntax.Ident).Name, b.Y
+		}
+		if u, ok := a.(*syntax.UnaryExpr); ok && (u.Op == syntax.STAR || u.Op == syntax.STARSTAR) {
+			p.errorf(a, "python", "name the arguments", "%s passes arguments at build time only", u.Op)
+			return operand{}
+		}
+		o := p.expr(a)
+		if o.bad() {
+			return operand{}
+		}
+		if c, ok := o.x.(*Const); ok && staticOf(c) != nil {
+			o = known(staticOf(c))
+		}
+		if o.v == nil {
+			p.errorf(a, "type", "call it at the top level of the file, or compute with operators", "%s() is for values that are known at build time", name)
+			return operand{}
+		}
+		if key != "" {
+			kwargs = append(kwargs, starlark.Tuple{starlark.String(key), o.v})
+		} else {
+			args = append(args, o.v)
+		}
+	}
+	th := &starlark.Thread{Name: "packet time"}
+	th.SetMaxExecutionSteps(1_000_000)
+	v, err := starlark.Call(th, f, args, kwargs)
+	if err != nil {
+		p.errorf(e, "type", "call it at the top level of the file", "%s", firstLine(err.Error()))
+		return operand{}
+	}
+	return known(v)
+}
+
+// dictGet is DICT.get(k, d).
+func (p *pass) dictGet(e *syntax.CallExpr, d *starlark.Dict) operand {
+	args, ok := p.passArgs(e, "get", []string{"key", "default"}, 2, 1)
+	if !ok {
+		return operand{}
+	}
+	return p.getDict(e, d, args[0].e, args[0].o, args[1].o, false)
+}

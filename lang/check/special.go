@@ -1,0 +1,283 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+
+	"weir/lang/diag"
+	"weir/lang/value"
+	"weir/packet"
+)
+
+// A checker types the packet time of a file.
+type checker struct {
+	b        *builder
+	prog     *Program
+	diags    diag.List
+	specials map[string]*special
+	stack    []*special // those that are being typed, outermost first
+	verdicts map[Verdict]int
+	counters map[string]int
+	used     map[*Map]bool
+	params   map[*Param]bool
+	// wants names the parameters whose values a function needs to know, since
+	// they bound a loop in it.
+	wants map[*resolve.Function]map[int]bool
+	infos map[*resolve.Function]*bodyInfo
+
+	globals map[*starlark.Module]starlark.StringDict
+}
+
+// A callee is a function that packet-time code calls.
+type callee struct {
+	name  string
+	def   *resolve.Function
+	fn    *starlark.Function // nil for a localFunc
+	local *localFunc
+}
+
+// id tells callees apart: closures of one def differ.
+func (f callee) id() string {
+	if f.fn != nil {
+		return fmt.Sprintf("%p", f.fn)
+	}
+	return fmt.Sprintf("%p", f.local)
+}
+
+func (f callee) pos() diag.Pos { return posOf(f.def.Pos) }
+
+// An argument is what a function is specialised for: a type, or a value known at
+// build time.
+type argument struct {
+	typ    value.Type
+	static starlark.Value
+}
+
+func (a argument) key() string {
+	if a.static == nil {
+		return a.typ.String()
+	}
+	return staticKey(a.static)
+}
+
+// staticKey is the same for values that a function need not tell apart.
+func staticKey(v starlark.Value) string {
+	switch v := v.(type) {
+	case starlark.Tuple:
+		var s []string
+		for _, e := range v {
+			s = append(s, staticKey(e))
+		}
+		return "(" + strings.Join(s, ",") + ")"
+	case starlark.NoneType, starlark.Bool, starlark.Int, starlark.String, starlark.Bytes, addrVal, prefixVal,
+		*typeVal, verdictVal, ifaceVal, *packetBuiltin:
+		return v.Type() + "=" + v.String()
+	case *mapVal:
+		return fmt.Sprintf("map=%p", v.m)
+	case *mapMethod:
+		return fmt.Sprintf("method=%p.%s", v.m.m, v.name)
+	case *paramVal:
+		return fmt.Sprintf("param=%p", v.p)
+	}
+	return fmt.Sprintf("%s=%p", v.Type(), v)
+}
+
+// A special is a function specialised for its arguments.
+type special struct {
+	callee
+	key       string
+	attached  bool
+	args      []argument
+	out       *Func
+	vars      []*variable // by index of their binding
+	result    value.Type
+	hasResult bool     // some return gives a value
+	resultAt  diag.Pos // the first that does
+	hidden    *Local   // the packet, if it comes from the function around
+	failed    bool     // an error was told about a return's value
+	// What the last pass found.
+	diags     diag.List
+	unguarded []reading
+	calls     []*special
+	wanted    bool // its wants grew
+}
+
+// A reading is a field read of a header that was not tested.
+type reading struct {
+	pos    diag.Pos
+	header packet.Header
+	field  string
+}
+
+func newChecker(b *builder, file string) *checker {
+	c := &checker{
+		b: b, specials: map[string]*special{}, verdicts: map[Verdict]int{}, counters: map[string]int{},
+		used: map[*Map]bool{}, params: map[*Param]bool{},
+		wants: map[*resolve.Function]map[int]bool{}, infos: map[*resolve.Function]*bodyInfo{},
+		globals: map[*starlark.Module]starlark.StringDict{},
+	}
+	c.prog = &Program{File: file, Sources: b.sources, Files: b.files}
+	for a := Pass; a <= Redirect; a++ {
+		c.verdict(Verdict{Action: a})
+	}
+	return c
+}
+
+func (c *checker) errorf(pos diag.Pos, code, hint, format string, args ...any) {
+	c.diags = append(c.diags, diag.Diagnostic{Pos: pos, Code: code, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// verdict returns the index of a verdict constant.
+func (c *checker) verdict(v Verdict) int {
+	i, ok := c.verdicts[v]
+	if !ok {
+		i = len(c.prog.Verdicts)
+		c.verdicts[v] = i
+		c.prog.Verdicts = append(c.prog.Verdicts, v)
+	}
+	return i
+}
+
+// counter returns the index of a counter.
+func (c *checker) counter(name string) int {
+	i, ok := c.counters[name]
+	if !ok {
+		i = len(c.prog.Counters)
+		c.counters[name] = i
+		c.prog.Counters = append(c.prog.Counters, name)
+	}
+	return i
+}
+
+// run types the attached function of a file and all that it calls.
+func (c *checker) run(m *module) {
+	fn := c.attached(m)
+	if fn == nil {
+		return
+	}
+	def := c.b.defs[posOf(fn.Position())]
+	_, roots := nameAll(c.b, m)
+	f := callee{name: c.b.opts.Func, def: def, fn: fn}
+	if len(def.Params) != 1 || fn.HasVarargs() || fn.HasKwargs() {
+		c.errorf(f.pos(), "call", "write def "+f.name+"(pkt):", "an attached function has one parameter, the packet, but %s has %d", f.name, len(def.Params))
+		return
+	}
+	s := c.special(f, []argument{{typ: value.PacketT}}, true)
+	c.collect(s, map[*special]bool{})
+	for _, r := range s.unguarded {
+		c.warnUnguarded(r)
+	}
+	c.prog.Main = s.out
+	for _, mp := range c.b.maps {
+		if c.used[mp] || roots[mp] {
+			c.prog.Maps = append(c.prog.Maps, mp)
+		}
+	}
+	sortBy(c.prog.Maps, func(m *Map) string { return m.Name })
+	for _, p := range c.b.params {
+		if c.params[p] || p.Pos.File == m.name {
+			c.prog.Params = append(c.prog.Params, p)
+		}
+	}
+	sortBy(c.prog.Params, func(p *Param) string { return p.Name })
+}
+
+// attached finds the function to attach.
+func (c *checker) attached(m *module) *starlark.Function {
+	name := c.b.opts.Func
+	v := m.globals[name]
+	if v == nil {
+		v = m.loaded[name]
+	}
+	if fn, ok := v.(*starlark.Function); ok {
+		return fn
+	}
+	pos := diag.Pos{File: m.name}
+	if v != nil {
+		c.errorf(pos, "name", "attach a function: def "+name+"(pkt):", "%s is %s, not a function", name, describe(v))
+		return nil
+	}
+	var names []string
+	for _, id := range m.order {
+		if _, ok := m.globals[id.Name].(*starlark.Function); ok {
+			names = append(names, id.Name)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		c.errorf(pos, "name", "write def "+name+"(pkt):", "the file defines no function %s", name)
+	case nearest(name, names) != "" || name != "main":
+		c.errorf(pos, "name", didYouMean(name, "", names), "the file defines no function %s", name)
+	default:
+		c.errorf(pos, "name", fmt.Sprintf("write def main(pkt):, or attach another function with %s:%s", m.name, names[0]), "the file defines no function main")
+	}
+	return nil
+}
+
+// special returns the specialisation of f for args, typing it if it is new.
+func (c *checker) special(f callee, args []argument, attached bool) *special {
+	key := f.id()
+	for _, a := range args {
+		key += "|" + a.key()
+	}
+	if s := c.specials[key]; s != nil {
+		return s
+	}
+	s := &special{callee: f, key: key, args: args, attached: attached}
+	c.specials[key] = s
+	s.out = &Func{Name: f.name, Pos: f.pos()}
+	if len(c.specials) > maxSpecial {
+		s.diags = append(s.diags, diag.Diagnostic{
+			Pos: f.pos(), Code: "limit",
+			Message: fmt.Sprintf("more functions are specialised than the limit of %d", maxSpecial),
+			Hint:    "pass what differs as numbers instead of strings, lists or functions",
+		})
+		return s
+	}
+	c.stack = append(c.stack, s)
+	defer func() { c.stack = c.stack[:len(c.stack)-1] }()
+	s.declare()
+	for {
+		p := newPass(c, s)
+		p.run()
+		if !p.changed {
+			p.finish()
+			return s
+		}
+	}
+}
+
+// calling reports the path from f to itself, if f is being typed.
+func (c *checker) calling(f callee) []string {
+	for i, s := range c.stack {
+		if s.id() == f.id() {
+			var path []string
+			for _, t := range c.stack[i:] {
+				path = append(path, t.name)
+			}
+			return append(path, f.name)
+		}
+	}
+	return nil
+}
+
+// collect gathers what is reached from s: functions, callees first, and their
+// diagnostics. Those of the standard library were told at the call.
+func (c *checker) collect(s *special, seen map[*special]bool) {
+	if seen[s] {
+		return
+	}
+	seen[s] = true
+	for _, t := range s.calls {
+		c.collect(t, seen)
+	}
+	c.prog.Funcs = append(c.prog.Funcs, s.out)
+	if !isStd(s.pos().File) || s.attached {
+		c.diags = append(c.diags, s.diags...)
+	}
+}
+
+func isStd(file string) bool { return strings.HasPrefix(file, "std/") }

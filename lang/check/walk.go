@@ -1,0 +1,86 @@
+package check
+
+// walk calls f for x and every expression in it.
+func walk(x Expr, f func(Expr)) {
+	if x == nil {
+		return
+	}
+	f(x)
+	for _, e := range operands(x) {
+		walk(e, f)
+	}
+}
+
+// operands returns the expressions that x is made of, in order of evaluation.
+func operands(x Expr) []Expr {
+	some := func(l ...Expr) []Expr {
+		var out []Expr
+		for _, e := range l {
+			if e != nil {
+				out = append(out, e)
+			}
+		}
+		return out
+	}
+	switch x := x.(type) {
+	case *Unary:
+		return some(x.X)
+	case *Binary:
+		return some(x.X, x.Y)
+	case *MinMax:
+		return some(x.X, x.Y)
+	case *Abs:
+		return some(x.X)
+	case *Compare:
+		return some(x.X, x.Y)
+	case *Logic:
+		return some(x.X, x.Y)
+	case *Not:
+		return some(x.X)
+	case *Truth:
+		return some(x.X)
+	case *Choose:
+		return some(x.Cond, x.X, x.Y)
+	case *Convert:
+		return some(x.X)
+	case *TupleOf:
+		return x.Elems
+	case *Element:
+		return some(x.X)
+	case *NewRecord:
+		return x.Fields
+	case *Field:
+		return some(x.Rec)
+	case *HeaderField:
+		return some(x.View)
+	case *PayloadLen:
+		return some(x.X)
+	case *Read:
+		return some(x.Payload, x.Off)
+	case *StartsWith:
+		return some(x.X)
+	case *RedirectTo:
+		return some(x.Index)
+	case *Lookup:
+		return some(x.Key, x.Default)
+	case *Contains:
+		return some(x.Key)
+	case *Incr:
+		return some(x.Key, x.N)
+	case *OneOf:
+		return some(x.X)
+	case *InPrefix:
+		return some(x.X)
+	case *Index:
+		return some(x.X)
+	case *Get:
+		return some(x.X, x.Default)
+	case *Sample:
+		return some(x.N)
+	case *HashOf:
+		return some(x.X, x.Seed)
+	case *Call:
+		return x.Args
+	}
+	return nil
+}
