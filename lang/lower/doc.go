@@ -1,0 +1,37 @@
+// Package lower turns a checked program into the compiler's middle form: names
+// become values, packets become loads, maps become calls of kernel helpers.
+//
+// # Values
+//
+// A value of the language is a row of 64-bit parts: an integer, a bool or an
+// IPv4 address is one, an IPv6 address two, a tuple those of its elements, a
+// record reference a pointer, a header view a pointer (null if the header is not
+// there) and where the header lies. Locals are variables of parts; package
+// lower builds static single assignment on the fly (Braun et al., Simple and
+// Efficient Construction of SSA Form, 2013). Calls are inlined.
+//
+// # Packets
+//
+// A header is parsed where it is first mentioned. What is true of nearly every
+// packet costs what hand-written code costs: no tag, no IP options, no extension
+// headers, the header in the linear part of the buffer. The bytes are then read
+// in place. Everything else takes the slow path: the function walk finds the
+// headers with load_bytes, and the header is copied to the stack, from where the
+// same loads read it; a write goes to the copy and then to the packet.
+//
+//	            fast                                slow
+//	view   ──► data+14            or              stack copy of the header
+//	place  ──► 14                                 offset | slowBit
+//
+// Offsets count in the buffer that the kernel has. At traffic control the outer
+// tag may stand beside it, so that offsets of the wire (pkt.u8, pkt.len) are
+// translated, by read.go alone.
+//
+// At traffic control a write through a helper makes all pointers into the packet
+// invalid. The builder keeps an epoch: a view that was taken in another epoch is
+// derived anew from its place.
+//
+// # What it does not do
+//
+// It does not optimise (package opt) and knows no registers (package gen).
+package lower

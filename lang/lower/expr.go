@@ -1,0 +1,401 @@
+package lower
+
+import (
+	"weir/lang/check"
+	"weir/lang/ir"
+	"weir/lang/value"
+	"weir/packet"
+)
+
+// expr lowers an expression to its parts.
+func (l *lowerer) expr(e check.Expr) parts {
+	if p := e.Pos(); p.Line > 0 {
+		l.pos = p
+	}
+	switch e := e.(type) {
+	case *check.Const:
+		return l.constant(e)
+	case *check.LocalRef:
+		return l.local(e.Local)
+	case *check.Unary:
+		x := l.expr(e.X)[0]
+		if e.Op == check.Neg {
+			return parts{l.add(ir.OpNeg, ir.Int, x)}
+		}
+		return parts{l.opi(ir.OpXor, x, -1)}
+	case *check.Binary:
+		return parts{l.binary(e)}
+	case *check.MinMax:
+		return parts{l.minMax(e)}
+	case *check.Abs:
+		x := l.expr(e.X)[0]
+		return parts{l.choose1(func(then, els *ir.Block) { l.branch(ir.SLt, x, l.konst(0), then, els) },
+			func() *ir.Value { return l.add(ir.OpNeg, ir.Int, x) }, func() *ir.Value { return x })}
+	case *check.Choose:
+		return l.choose(e.T, func(then, els *ir.Block) { l.cond(e.Cond, then, els) },
+			func() parts { return l.expr(e.X) }, func() parts { return l.expr(e.Y) })
+	case *check.Convert:
+		return l.convert(e)
+	case *check.TupleOf:
+		var p parts
+		for _, x := range e.Elems {
+			p = append(p, l.expr(x)...)
+		}
+		return p
+	case *check.Element:
+		return elem(e.X.Type(), l.expr(e.X), e.Index)
+	case *check.NewRecord:
+		return l.newRecord(e)
+	case *check.Field:
+		return l.recordField(e)
+	case *check.Call:
+		return l.inline(e)
+	}
+	return l.special(e)
+}
+
+// special lowers what is about packets, maps and the machine.
+func (l *lowerer) special(e check.Expr) parts {
+	switch e := e.(type) {
+	case *check.PacketField:
+		return parts{l.packetField(e.Name)}
+	case *check.Header:
+		return l.view(e.T.Header)
+	case *check.HeaderField:
+		return l.headerField(e)
+	case *check.PayloadOf:
+		return l.payload()
+	case *check.PayloadLen:
+		p := l.expr(e.X)
+		return parts{l.op(ir.OpSub, p[1], p[0])}
+	case *check.Read:
+		return parts{l.read(e)}
+	case *check.RedirectTo:
+		return l.redirectTo(e)
+	case *check.ParamRef:
+		t := e.Param.Type
+		t.Width = 8
+		if t.Kind == value.Bool {
+			t = value.U64
+		}
+		return l.loadParts(l.mapValue(l.maps[ParamMap], l.params[e.Param]), 0, t)
+	case *check.Lookup:
+		return l.lookupExpr(e)
+	case *check.Incr:
+		return parts{l.incr(e.Map, e.Key, check.AddTo, e.N)}
+	case *check.Index:
+		return l.index(e)
+	case *check.Get:
+		return l.dictGet(e)
+	case *check.Rand:
+		hi := l.opi(ir.OpShl, l.random(), 32)
+		return parts{l.op(ir.OpOr, hi, l.random())}
+	case *check.CPU:
+		return parts{l.call(helperCPU, "get_smp_processor_id", ir.Int)}
+	case *check.HashOf:
+		return parts{l.hashOf(e)}
+	case *check.Interface:
+		return parts{l.ifIndex(e.Name)}
+	}
+	// What is left is a condition.
+	return parts{l.truth(func(then, els *ir.Block) { l.cond(e, then, els) })}
+}
+
+func (l *lowerer) random() *ir.Value {
+	return l.width(ir.OpZExt, 4, l.call(helperRandom, "get_prandom_u32", ir.Int))
+}
+
+func (l *lowerer) ifIndex(name string) *ir.Value {
+	v := l.add(ir.OpIfIndex, ir.Int)
+	v.Sym = name
+	return v
+}
+
+func (l *lowerer) redirectTo(e *check.RedirectTo) parts {
+	to := l.konst(0)
+	if e.Index != nil {
+		to = l.width(ir.OpZExt, 4, l.expr(e.Index)[0])
+	} else {
+		to = l.ifIndex(e.Name)
+	}
+	return parts{l.konst(int64(check.Redirect) | int64(l.verdictIndex(check.Redirect))<<8), to}
+}
+
+func (l *lowerer) packetField(name string) *ir.Value {
+	at := map[string][2]int{"ifindex": {xdpIfIndex, skbIfIndex}, "queue": {xdpQueue, skbQueue}}
+	switch name {
+	case "len":
+		return l.frameLen()
+	case "now":
+		return l.now()
+	}
+	off := at[name][1]
+	if l.xdp() {
+		off = at[name][0]
+	}
+	return l.load(4, l.ctx, off)
+}
+
+// now returns the time in ns, read once a packet.
+func (l *lowerer) now() *ir.Value {
+	if !l.st.now {
+		t := (*ir.Value)(nil)
+		if l.opts.Clock {
+			t = l.load(8, l.mapValue(l.maps[ClockMap], 0), 0)
+		} else {
+			t = l.call(helperKtime, "ktime_get_ns", ir.Int)
+		}
+		l.set(l.facts.now, t)
+		l.st.now = true
+	}
+	return l.get(l.facts.now)
+}
+
+var binaryOps = [...]ir.Op{
+	check.Add: ir.OpAdd, check.Sub: ir.OpSub, check.Mul: ir.OpMul, check.FloorDiv: ir.OpDiv, check.Mod: ir.OpMod,
+	check.And: ir.OpAnd, check.Or: ir.OpOr, check.Xor: ir.OpXor, check.Shl: ir.OpShl, check.Shr: ir.OpShr,
+}
+
+func (l *lowerer) binary(e *check.Binary) *ir.Value {
+	x, y := l.expr(e.X)[0], l.expr(e.Y)[0]
+	l.pos = e.P
+	op := binaryOps[e.Op]
+	if e.T.Signed {
+		switch e.Op {
+		case check.FloorDiv:
+			return l.floorDiv(x, y)
+		case check.Mod:
+			return l.op(ir.OpSub, x, l.op(ir.OpMul, y, l.floorDiv(x, y)))
+		case check.Shr:
+			op = ir.OpSar
+		}
+	}
+	return l.op(op, x, y)
+}
+
+// floorDiv divides signed integers and rounds down; by zero it gives 0. Before
+// Linux 6.6 the machine divides unsigned integers only.
+func (l *lowerer) floorDiv(x, y *ir.Value) *ir.Value {
+	abs := func(v *ir.Value) *ir.Value {
+		s := l.opi(ir.OpSar, v, 63)
+		return l.op(ir.OpSub, l.op(ir.OpXor, v, s), s)
+	}
+	a, b := abs(x), abs(y)
+	q := l.op(ir.OpDiv, a, b)
+	return l.choose1(func(then, els *ir.Block) {
+		l.branch(ir.SLt, l.op(ir.OpXor, x, y), l.konst(0), then, els)
+	}, func() *ir.Value {
+		return l.choose1(func(then, els *ir.Block) {
+			exact := l.op(ir.OpMul, q, b)
+			some := l.block()
+			l.branch(ir.Eq, b, l.konst(0), els, some)
+			l.start(some)
+			l.branch(ir.Ne, exact, a, then, els)
+		}, func() *ir.Value { return l.opi(ir.OpXor, q, -1) }, // -(q+1)
+			func() *ir.Value { return l.add(ir.OpNeg, ir.Int, q) })
+	}, func() *ir.Value { return q })
+}
+
+func (l *lowerer) minMax(e *check.MinMax) *ir.Value {
+	x, y := l.expr(e.X)[0], l.expr(e.Y)[0]
+	c := ir.ULe
+	switch {
+	case e.T.Signed && e.Max:
+		c = ir.SGe
+	case e.T.Signed:
+		c = ir.SLe
+	case e.Max:
+		c = ir.UGe
+	}
+	return l.choose1(func(then, els *ir.Block) { l.branch(c, x, y, then, els) },
+		func() *ir.Value { return x }, func() *ir.Value { return y })
+}
+
+func (l *lowerer) convert(e *check.Convert) parts {
+	p := l.expr(e.X)
+	from, to := e.X.Type(), e.T
+	switch {
+	case to.Kind == value.Int && from.Kind == value.IP4:
+		return parts{l.swap(4, p[0])}
+	case to.Kind == value.Int && to.Width == 8:
+		return p
+	case to.Kind == value.Int && to.Signed:
+		return parts{l.width(ir.OpSExt, to.Width, p[0])}
+	case to.Kind == value.Int:
+		return parts{l.width(ir.OpZExt, to.Width, p[0])}
+	case to.Kind == value.Bool && from.Kind == value.Int:
+		return parts{l.cmp(ir.Ne, p[0], l.konst(0))}
+	case to.Kind == value.IP4 && from.Kind == value.Int:
+		return parts{l.swap(4, p[0])}
+	case to.Kind == value.IP && from.Kind == value.IP4:
+		return l.mapped(p[0])
+	}
+	return p
+}
+
+func (l *lowerer) newRecord(e *check.NewRecord) parts {
+	var ps []parts
+	for _, f := range e.Fields {
+		ps = append(ps, l.expr(f))
+	}
+	l.pos = e.P
+	s := l.slot("record", l.recordSize(e.T), max(e.T.Align(), 8))
+	if padded(e.T) {
+		l.clear(s, e.T.Size(), slotAlign(e.T))
+	}
+	for i, p := range ps {
+		l.storeParts(s, e.T.Offset(i), e.T.Elems[i], p)
+	}
+	return parts{s, l.konst(0)}
+}
+
+func (l *lowerer) recordSize(t value.Type) int { return t.Size() }
+
+func (l *lowerer) recordField(e *check.Field) parts {
+	r := l.expr(e.Rec)
+	off := e.Rec.Type().Offset(e.Index)
+	return l.choose(e.T, func(then, els *ir.Block) { l.branch(ir.Ne, r[0], l.konst(0), then, els) },
+		func() parts {
+			p := l.loadParts(r[0], off, e.T)
+			if e.T.Kind == value.Record {
+				p[1] = l.zeroOr(r[1], off)
+			}
+			return p
+		}, func() parts { return l.zero(e.T) })
+}
+
+// zeroOr is the distance of the time of last write from a nested record.
+func (l *lowerer) zeroOr(t *ir.Value, off int) *ir.Value {
+	if !l.needs.refTTL {
+		return l.konst(0)
+	}
+	return l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, t, l.konst(0), then, els) },
+		func() *ir.Value { return l.opi(ir.OpSub, t, int64(off)) }, func() *ir.Value { return l.konst(0) })
+}
+
+// setField writes a field of a record, atomically where it is updated in place.
+// If the record is an entry of an expiring map it has now been written.
+func (l *lowerer) setField(s *check.SetField) {
+	r := l.expr(s.Rec)
+	x := l.expr(s.X)
+	l.pos = s.Pos
+	t := s.Rec.Type()
+	off, ft := t.Offset(s.Index), t.Elems[s.Index]
+	there, done := l.block(), l.block()
+	l.branch(ir.Ne, r[0], l.konst(0), there, done)
+	l.start(there)
+	if s.Op == check.Set {
+		l.storeParts(r[0], off, ft, x)
+	} else {
+		l.update(r[0], off, ft, s.Op, x[0], false)
+	}
+	if l.needs.refTTL {
+		timed := l.block()
+		l.branch(ir.Ne, r[1], l.konst(0), timed, done)
+		l.start(timed)
+		l.store(8, l.op(ir.OpAdd, r[0], r[1]), 0, l.now())
+	}
+	l.jump(done)
+	l.start(done)
+}
+
+func (l *lowerer) index(e *check.Index) parts {
+	x := l.expr(e.X)[0]
+	keys := make([]uint64, len(e.Values))
+	for i := range keys {
+		keys[i] = uint64(i)
+	}
+	return l.pick(e.T, x, keys, e.Values, nil)
+}
+
+func (l *lowerer) dictGet(e *check.Get) parts {
+	x := l.expr(e.X)
+	if len(x) == 1 {
+		if keys, ok := words(e.Keys); ok {
+			return l.pick(e.T, x[0], keys, e.Values, e.Default)
+		}
+	}
+	done, vs := l.block(), l.newVars(numParts(e.T))
+	for i, k := range e.Keys {
+		hit, next := l.block(), l.block()
+		l.equal(e.X.Type(), x, l.expr(k), hit, next)
+		l.start(hit)
+		l.setAll(vs, l.expr(e.Values[i]))
+		l.jump(done)
+		l.start(next)
+	}
+	l.setAll(vs, l.orZero(e.Default, e.T))
+	l.jump(done)
+	l.start(done)
+	return l.getAll(vs)
+}
+
+func (l *lowerer) orZero(e check.Expr, t value.Type) parts {
+	if e == nil {
+		return l.zero(t)
+	}
+	return l.expr(e)
+}
+
+func (l *lowerer) newVars(n int) []variable {
+	vs := make([]variable, n)
+	for i := range vs {
+		vs[i] = l.newVar()
+	}
+	return vs
+}
+
+func (l *lowerer) setAll(vs []variable, p parts) {
+	for i, v := range vs {
+		l.set(v, p[i])
+	}
+}
+
+func (l *lowerer) getAll(vs []variable) parts {
+	p := make(parts, len(vs))
+	for i, v := range vs {
+		p[i] = l.get(v)
+	}
+	return p
+}
+
+// pick gives the value that belongs to x, or def (zero if nil).
+func (l *lowerer) pick(t value.Type, x *ir.Value, keys []uint64, values []check.Expr, def check.Expr) parts {
+	done, miss, vs := l.block(), l.block(), l.newVars(numParts(t))
+	l.search(x, keys, miss, func(i int) {
+		l.setAll(vs, l.expr(values[i]))
+		l.jump(done)
+	})
+	l.start(miss)
+	if l.cur != nil {
+		l.setAll(vs, l.orZero(def, t))
+		l.jump(done)
+	}
+	l.start(done)
+	return l.getAll(vs)
+}
+
+// hashOf mixes the parts of a value into 32 bits: multiply by the golden ratio
+// and fold, once a part.
+func (l *lowerer) hashOf(e *check.HashOf) *ir.Value {
+	x := l.expr(e.X)
+	h := l.expr(e.Seed)[0]
+	const golden = -0x61c8864680b583eb // 0x9e3779b97f4a7c15
+	for _, p := range x {
+		h = l.opi(ir.OpMul, l.op(ir.OpXor, h, p), golden)
+		h = l.op(ir.OpXor, h, l.opi(ir.OpShr, h, 32))
+	}
+	return l.width(ir.OpZExt, 4, h)
+}
+
+// there lowers the truth of a view, payload or record reference.
+func (l *lowerer) there(t value.Type, p parts, then, els *ir.Block) {
+	if t.Kind == value.View && t.Header == packet.IP {
+		next := l.block()
+		l.branch(ir.Ne, p[0], l.konst(0), then, next)
+		l.start(next)
+		l.branch(ir.Ne, p[1], l.konst(0), then, els)
+		return
+	}
+	l.branch(ir.Ne, p[0], l.konst(0), then, els)
+}

@@ -1,0 +1,147 @@
+package lower
+
+import (
+	"weir/lang/check"
+	"weir/lang/ir"
+)
+
+// A loop is where break and continue go.
+type loop struct{ exit, next *ir.Block }
+
+// enter begins a loop head: what is known there must hold on every turn.
+func (l *lowerer) enter(head *ir.Block, body []check.Stmt) {
+	st := l.st
+	if mayWrite(body) {
+		st = state{now: st.now, meta: st.meta, length: st.length, epoch: l.newEpoch()}
+	}
+	l.loopHead(head, st)
+}
+
+// opaque returns a zero that only the running program knows to be one. Adding it
+// makes the verifier forget what it knows of a number. Within a loop that is
+// what keeps it from following every number that a variable can have, and every
+// offset that is read, each a state of its own.
+func (l *lowerer) opaque() *ir.Value { return l.get(l.facts.zero) }
+
+// forget adds the zero to the numbers that body sets.
+func (l *lowerer) forget(body []check.Stmt) {
+	_, set := l.touched(body)
+	for _, v := range set {
+		if !l.pointers[v] {
+			l.set(v, l.op(ir.OpAdd, l.get(v), l.opaque()))
+		}
+	}
+}
+
+// counted lowers a loop of at most max turns. test ends the head with a branch to
+// body or exit; step is run at the end of each turn. A hidden counter that the
+// verifier can follow bounds the loop where the test alone does not.
+func (l *lowerer) counted(body []check.Stmt, max int, bounded bool, test func(body, exit *ir.Block), turn, step func()) {
+	head, work, next, exit := l.block(), l.block(), l.block(), l.block()
+	if max > 1 {
+		if l.turns == 1 {
+			l.set(l.facts.zero, l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0))
+		}
+		l.forget(body)
+	}
+	costly := l.turns*max*cost(body) > maxShortLoop
+	var count variable
+	if !bounded {
+		count = l.newVar()
+		l.set(count, l.konst(0))
+	}
+	l.enter(head, body)
+	if !bounded {
+		in := l.block()
+		l.branch(ir.ULt, l.get(count), l.konst(int64(max)), in, exit)
+		l.start(in)
+	}
+	test(work, exit)
+	l.start(work)
+	if l.cur != nil {
+		turn()
+	}
+	l.turns *= max
+	l.loops = append(l.loops, loop{exit: exit, next: next})
+	if l.cur != nil {
+		l.stmts(body)
+	}
+	l.loops = l.loops[:len(l.loops)-1]
+	l.turns /= max
+	l.jump(next)
+	l.start(next)
+	if l.cur != nil {
+		step()
+		if costly {
+			l.forget(body)
+		}
+		if !bounded {
+			l.set(count, l.opi(ir.OpAdd, l.get(count), 1))
+		}
+		l.jump(head)
+	}
+	l.seal(head)
+	l.start(exit)
+}
+
+func (l *lowerer) rangeLoop(s *check.Range) {
+	if s.Max <= 0 {
+		return
+	}
+	start, stop := l.expr(s.Start)[0], l.expr(s.Stop)[0]
+	if _, set := l.frame().vars[s.Var]; !set && l.frame().ret != nil {
+		l.assign(s.Var, l.zero(s.Var.Type)) // the call may be in a loop
+	}
+	c := ir.SLt
+	if s.Step < 0 {
+		c = ir.SGt
+	}
+	_, k1 := s.Start.(*check.Const)
+	_, k2 := s.Stop.(*check.Const)
+	at, end := l.newVar(), l.newVar()
+	l.set(at, start)
+	l.set(end, stop)
+	if l.tooLong(s.Body, s.Max) {
+		l.outlined(s.Body, l.konst(int64(s.Max)), []variable{at, end}, func(i *ir.Value, work, exit *ir.Block) {
+			x := l.op(ir.OpAdd, l.get(at), l.opi(ir.OpMul, i, s.Step))
+			in := l.block()
+			l.branch(c, x, l.get(end), in, exit)
+			l.start(in)
+			l.assign(s.Var, parts{x})
+			l.jump(work)
+		})
+		return
+	}
+	l.counted(s.Body, s.Max, k1 && k2,
+		func(body, exit *ir.Block) { l.branch(c, l.get(at), l.get(end), body, exit) },
+		func() { l.assign(s.Var, parts{l.get(at)}) },
+		func() { l.set(at, l.opi(ir.OpAdd, l.get(at), s.Step)) })
+}
+
+func (l *lowerer) whileLoop(s *check.While) {
+	if l.tooLong(s.Body, s.Max) {
+		body := append([]check.Stmt{&check.If{Pos: s.Pos, Cond: s.Cond, Else: []check.Stmt{&check.Break{Pos: s.Pos}}}}, s.Body...)
+		l.outlined(body, l.konst(int64(s.Max)+1), nil, func(_ *ir.Value, work, _ *ir.Block) { l.jump(work) })
+		return
+	}
+	l.counted(s.Body, s.Max, false,
+		func(body, exit *ir.Block) { l.cond(s.Cond, body, exit) },
+		func() {}, func() {})
+}
+
+func (l *lowerer) unrolled(s *check.Unrolled) {
+	exit := l.block()
+	for _, turn := range s.Turns {
+		if l.cur == nil || l.tooBig() {
+			break
+		}
+		next := l.block()
+		l.loops = append(l.loops, loop{exit: exit, next: next})
+		l.stmts(turn)
+		l.loops = l.loops[:len(l.loops)-1]
+		l.jump(next)
+		l.start(next)
+	}
+	l.jump(exit)
+	l.start(exit)
+}

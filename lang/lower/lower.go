@@ -1,0 +1,247 @@
+package lower
+
+import (
+	"weir/hook"
+	"weir/lang/check"
+	"weir/lang/diag"
+	"weir/lang/ir"
+	"weir/lang/value"
+	"weir/packet"
+)
+
+// Options say where the program will run and what it shall tell.
+type Options struct {
+	Hook  hook.Hook
+	Frags bool // XDP frames may have fragments
+	Trace bool // write each packet's result to the trace map
+	Clock bool // read the time from the clock map
+}
+
+// Names of the maps that a program uses for itself.
+const (
+	ParamMap   = ".params"
+	CountMap   = ".counts"
+	ExitMap    = ".exits"
+	RefusedMap = ".refused"
+	TraceMap   = ".trace"
+	ClockMap   = ".clock"
+	ScratchMap = ".scratch"
+)
+
+// An Exit is a way out of the program: a verdict at a return.
+type Exit struct {
+	Verdict int // index in check.Program.Verdicts
+	Pos     diag.Pos
+}
+
+// Result is a lowered program.
+type Result struct {
+	IR    *ir.Program
+	Exits []Exit
+}
+
+// Limits of what one program may become. Inlined calls multiply, so that a short
+// text can ask for more than any kernel takes; the first is far above what the
+// kernel accepts and only keeps the compiler's memory bounded.
+const maxValues = 1_500_000
+
+// A lowerer makes one program.
+type lowerer struct {
+	*builder
+	p    *check.Program
+	opts Options
+	res  *Result
+	diag diag.List
+
+	maps     map[string]*ir.Map
+	userMaps map[*check.Map]*ir.Map
+	refused  map[*check.Map]int // index in the refused map
+	scratch  map[*check.Map]int // octet in the scratch map: time of the next sweep
+	params   map[*check.Param]int
+	walkFn   *ir.Func
+	wireFn   *ir.Func
+	sweeps   map[*check.Map]*ir.Func
+	exitIDs  map[Exit]int
+
+	needs  needs
+	facts  facts
+	exit   exitBlock
+	frames []*frame // of inlined calls, innermost last
+	loops  []loop
+	turns  int // of the plain loops around here, multiplied
+
+	pointers map[variable]bool // of variables that hold one
+}
+
+// needs is what the program mentions anywhere: only that is parsed.
+type needs struct {
+	header   map[packet.Header]bool
+	payload  bool
+	writes   bool // of headers
+	fragment bool
+	refTTL   bool // records in expiring maps
+	now      bool // the clock
+	loops    bool
+}
+
+// A frame is one inlined call.
+type frame struct {
+	fn     *check.Func
+	vars   map[*check.Local][]variable
+	ret    *ir.Block // nil in the attached function
+	result []variable
+}
+
+// Lower lowers p. On errors the result is nil.
+func Lower(p *check.Program, opts Options) (*Result, diag.List) {
+	fn := ir.NewFunc(p.Main.Name, ir.Entry, 1)
+	fn.Pos = p.Main.Pos
+	fn.Context = contextOf(opts.Hook)
+	l := &lowerer{
+		p: p, opts: opts,
+		builder:  newBuilder(fn),
+		res:      &Result{IR: &ir.Program{Funcs: []*ir.Func{fn}}},
+		maps:     map[string]*ir.Map{},
+		userMaps: map[*check.Map]*ir.Map{},
+		refused:  map[*check.Map]int{},
+		scratch:  map[*check.Map]int{},
+		params:   map[*check.Param]int{},
+		sweeps:   map[*check.Map]*ir.Func{},
+		exitIDs:  map[Exit]int{},
+		pointers: map[variable]bool{},
+		turns:    1,
+	}
+	l.needs = scan(p)
+	l.declare()
+	l.ctx = l.add(ir.OpParam, ir.Ptr)
+	l.facts.init(l)
+	l.exit.init(l)
+	l.main()
+	if len(l.diag) > 0 {
+		return nil, l.diag
+	}
+	l.exit.finish(l)
+	for _, f := range l.res.IR.Funcs {
+		tidy(f)
+	}
+	return l.res, nil
+}
+
+func contextOf(h hook.Hook) string {
+	if h == hook.XDP {
+		return "xdp_md"
+	}
+	return "__sk_buff"
+}
+
+func (l *lowerer) xdp() bool { return l.opts.Hook == hook.XDP }
+
+// linear reports whether the whole frame lies between data and data_end.
+func (l *lowerer) linear() bool { return l.xdp() && !l.opts.Frags }
+
+func (l *lowerer) main() {
+	f := l.p.Main
+	fr := &frame{fn: f, vars: map[*check.Local][]variable{}}
+	l.frames = append(l.frames, fr)
+	l.stmts(f.Body)
+	if l.cur != nil {
+		l.pos = f.Pos
+		l.exit.constant(l, l.verdictIndex(check.Pass), f.Pos)
+	}
+}
+
+func (l *lowerer) verdictIndex(a check.Action) int { return int(a) }
+
+func (l *lowerer) fail(pos diag.Pos, code, message, hint string) {
+	l.diag = append(l.diag, diag.Diagnostic{Pos: pos, Code: code, Message: message, Hint: hint})
+}
+
+// tooBig reports, once, that the program outgrows the compiler.
+func (l *lowerer) tooBig() bool {
+	if l.fn.NumValues() < maxValues {
+		return len(l.diag) > 0
+	}
+	if len(l.diag) == 0 {
+		l.fail(l.pos, "limit", "the program has more than 1500000 operations once its calls and loops are laid out",
+			"call large functions from fewer places, or make loops over build-time values shorter")
+	}
+	return true
+}
+
+// declare makes the kernel maps of the program, in a fixed order.
+func (l *lowerer) declare() {
+	for i, m := range l.p.Maps {
+		k := &ir.Map{Name: m.Name, KeySize: m.Key.Size(), ValueSize: valueSize(m), MaxEntries: uint32(m.Size)}
+		switch m.Kind {
+		case check.Table:
+			k.Kind = ir.Hash
+		case check.LRU:
+			k.Kind = ir.LRUHash
+		case check.Array:
+			k.Kind = ir.Array
+		case check.LPM:
+			k.Kind, k.NoPrealloc = ir.LPMTrie, true
+		}
+		l.userMaps[m] = l.addMap(k)
+		l.refused[m] = i
+		if m.TTL > 0 && m.Kind == check.Table {
+			l.scratch[m] = 8 + 8*len(l.scratch) // after a word that stays zero
+		}
+	}
+	for i, p := range l.p.Params {
+		l.params[p] = 8 * i
+	}
+	l.system(ParamMap, ir.Array, 8*len(l.p.Params), 1)
+	l.system(CountMap, ir.PerCPUArray, 8, len(l.p.Counters))
+	l.system(RefusedMap, ir.PerCPUArray, 8, len(l.p.Maps))
+	if l.needs.loops || len(l.scratch) > 0 {
+		l.system(ScratchMap, ir.Array, 8+8*len(l.scratch), 1)
+	}
+	if l.opts.Trace {
+		l.system(TraceMap, ir.Array, 24, 1)
+	}
+	if l.opts.Clock {
+		l.system(ClockMap, ir.Array, 8, 1)
+	}
+}
+
+func (l *lowerer) system(name string, k ir.MapKind, size, n int) {
+	if size == 0 || n == 0 {
+		return
+	}
+	l.addMap(&ir.Map{Name: name, Kind: k, KeySize: 4, ValueSize: size, MaxEntries: uint32(n)})
+}
+
+func (l *lowerer) addMap(m *ir.Map) *ir.Map {
+	l.maps[m.Name] = m
+	l.res.IR.Maps = append(l.res.IR.Maps, m)
+	return m
+}
+
+// valueSize returns the octets of a map's value in the kernel: see the layout
+// at lang.Map.
+func valueSize(m *check.Map) int {
+	n := m.Value.Size()
+	if m.TTL > 0 {
+		return timeOffset(m) + 8
+	}
+	if m.Value.Kind == value.None {
+		return 1
+	}
+	return n
+}
+
+// timeOffset returns where in a value the time of the last write lies.
+func timeOffset(m *check.Map) int { return (m.Value.Size() + 7) &^ 7 }
+
+func (l *lowerer) mapPtr(m *ir.Map) *ir.Value {
+	v := l.add(ir.OpMapPtr, ir.Ptr)
+	v.Map = m
+	return v
+}
+
+func (l *lowerer) mapValue(m *ir.Map, off int) *ir.Value {
+	v := l.add(ir.OpMapValue, ir.Ptr)
+	v.Map, v.Imm = m, int64(off)
+	return v
+}

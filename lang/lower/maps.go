@@ -1,0 +1,316 @@
+package lower
+
+import (
+	"weir/lang/check"
+	"weir/lang/ir"
+	"weir/lang/value"
+)
+
+// A place is where a key leads in a map.
+type place struct {
+	key   *ir.Value // address of the key
+	entry *ir.Value // address of its value, or 0: not there, or expired
+}
+
+// key returns the address of a map's key on the stack.
+func (l *lowerer) key(m *check.Map, e check.Expr) *ir.Value {
+	x := l.expr(e)
+	if m.Kind == check.Array {
+		return l.indexKey(x[0])
+	}
+	return l.memory("key", m.Key, x)
+}
+
+// find looks a key up.
+func (l *lowerer) find(m *check.Map, e check.Expr) place {
+	k := l.userMaps[m]
+	switch m.Kind {
+	case check.Array:
+		x := l.expr(e)[0]
+		var key *ir.Value
+		entry := l.choose1(func(then, els *ir.Block) {
+			key = l.indexKey(x)
+			l.branch(ir.ULt, x, l.konst(int64(m.Size)), then, els)
+		}, func() *ir.Value { return l.lookup(k, key) }, func() *ir.Value { return l.konst(0) })
+		return place{key, entry}
+	case check.LPM:
+		return l.findPrefix(m, e)
+	}
+	key := l.key(m, e)
+	entry := l.lookup(k, key)
+	if m.TTL > 0 {
+		entry = l.unlessExpired(m, entry)
+	}
+	return place{key, entry}
+}
+
+// unlessExpired gives 0 for an entry whose time is over.
+func (l *lowerer) unlessExpired(m *check.Map, entry *ir.Value) *ir.Value {
+	return l.choose1(func(then, els *ir.Block) {
+		there := l.block()
+		l.branch(ir.Ne, entry, l.konst(0), there, els)
+		l.start(there)
+		age := l.op(ir.OpSub, l.now(), l.load(8, entry, timeOffset(m)))
+		l.branch(ir.SLt, age, l.konst(int64(m.TTL)), then, els)
+	}, func() *ir.Value { return entry }, func() *ir.Value { return l.konst(0) })
+}
+
+// findPrefix looks an address up in an lpm. The key of the kernel's trie is a
+// prefix length and the address.
+func (l *lowerer) findPrefix(m *check.Map, e check.Expr) place {
+	x, have := l.expr(e), e.Type().Kind
+	key := l.slot("prefix", (m.Key.Size()+7)&^7, 8)
+	look := func() *ir.Value { return l.lookup(l.userMaps[m], key) }
+	none := func() *ir.Value { return l.konst(0) }
+	put4 := func(a *ir.Value) {
+		l.store(4, key, 0, l.konst(32))
+		l.store(4, key, 4, a)
+	}
+	put16 := func(a parts) {
+		l.store(4, key, 0, l.konst(128))
+		for i, half := range a {
+			l.store(4, key, 4+8*i, half)
+			l.store(4, key, 8+8*i, l.opi(ir.OpShr, half, 32))
+		}
+	}
+	switch {
+	case have == value.IP4 && m.Key.Kind == value.Prefix4:
+		put4(x[0])
+		return place{key, look()}
+	case have == value.IP4 && m.Key.Kind == value.Prefix:
+		put16(l.mapped(x[0]))
+		return place{key, look()}
+	case have == value.IP && m.Key.Kind == value.Prefix4:
+		return place{key, l.choose1(func(then, els *ir.Block) { l.unlessMapped(x, els, then) },
+			func() *ir.Value { put4(l.opi(ir.OpShr, x[1], 32)); return look() }, none)}
+	case have == value.IP4:
+		return place{key, none()}
+	case have == value.IP && m.Key.Kind == value.Prefix6:
+		return place{key, l.choose1(func(then, els *ir.Block) { l.unlessMapped(x, then, els) },
+			func() *ir.Value { put16(x); return look() }, none)}
+	case m.Key.Kind == value.Prefix4:
+		return place{key, none()}
+	}
+	put16(x)
+	return place{key, look()}
+}
+
+func (l *lowerer) lookupExpr(e *check.Lookup) parts {
+	m := e.Map
+	pl := l.find(m, e.Key)
+	if m.Value.Kind == value.Record {
+		if e.Remove {
+			return l.popRecord(m, pl)
+		}
+		t := l.konst(0)
+		if m.TTL > 0 {
+			t = l.konst(int64(timeOffset(m)))
+		}
+		return parts{pl.entry, t}
+	}
+	return l.choose(e.T, func(then, els *ir.Block) { l.branch(ir.Ne, pl.entry, l.konst(0), then, els) },
+		func() parts {
+			p := l.loadParts(pl.entry, 0, m.Value)
+			if e.Remove {
+				l.deleteKey(m, pl.key)
+			}
+			return p
+		}, func() parts { return l.orZero(e.Default, e.T) })
+}
+
+// popRecord removes an entry and gives a copy of it.
+func (l *lowerer) popRecord(m *check.Map, pl place) parts {
+	own := l.slot("popped", m.Value.Size(), 8)
+	p := l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, pl.entry, l.konst(0), then, els) },
+		func() *ir.Value {
+			l.clear(own, m.Value.Size(), slotAlign(m.Value))
+			l.copyRecord(own, 0, m.Value, pl.entry)
+			l.deleteKey(m, pl.key)
+			return own
+		}, func() *ir.Value { return l.konst(0) })
+	return parts{p, l.konst(0)}
+}
+
+func (l *lowerer) deleteKey(m *check.Map, key *ir.Value) {
+	l.call(helperDelete, "map_delete_elem", ir.Int, l.mapPtr(l.userMaps[m]), key)
+}
+
+// valueMemory returns the address of a whole value as the kernel keeps it: see
+// the layout at lang.Map.
+func (l *lowerer) valueMemory(m *check.Map, p parts) *ir.Value {
+	size := valueSize(m)
+	s := l.slot("value", (size+7)&^7, 8)
+	if padded(m.Value) || m.TTL > 0 && m.Value.Size()%8 != 0 {
+		l.clear(s, (size+7)&^7, 8)
+	}
+	if m.Value.Kind == value.None {
+		if m.TTL == 0 {
+			l.store(1, s, 0, l.konst(1))
+		}
+	} else {
+		l.storeParts(s, 0, m.Value, p)
+	}
+	if m.TTL > 0 {
+		l.store(8, s, timeOffset(m), l.now())
+	}
+	return s
+}
+
+// setMap lowers m[k] = x, m[k] += x and m.add(k).
+func (l *lowerer) setMap(s *check.SetMap) {
+	m := s.Map
+	if s.Op != check.Set {
+		l.incr(m, s.Key, s.Op, s.X)
+		return
+	}
+	var x parts
+	if s.X != nil {
+		x = l.expr(s.X)
+	}
+	l.pos = s.Pos
+	if m.Kind != check.Array && (m.Value.Kind == value.None || len(x) > 1) {
+		l.insert(m, l.key(m, s.Key), l.valueMemory(m, x), 0)
+		return
+	}
+	// One word is stored in place where the entry is there already.
+	pl := l.find(m, s.Key)
+	there, not, done := l.block(), l.block(), l.block()
+	l.branch(ir.Ne, pl.entry, l.konst(0), there, not)
+	l.start(there)
+	l.storeParts(pl.entry, 0, m.Value, x)
+	l.touch(m, pl.entry)
+	l.jump(done)
+	l.start(not)
+	if m.Kind != check.Array {
+		l.insert(m, pl.key, l.valueMemory(m, x), 0)
+	}
+	l.jump(done)
+	l.start(done)
+}
+
+// touch notes that an entry has been written now.
+func (l *lowerer) touch(m *check.Map, entry *ir.Value) {
+	if m.TTL > 0 {
+		l.store(8, entry, timeOffset(m), l.now())
+	}
+}
+
+// insert updates an entry as a whole. What a full table refuses is counted; an
+// expiring one is swept first.
+func (l *lowerer) insert(m *check.Map, key, val *ir.Value, flags int64) *ir.Value {
+	k := l.userMaps[m]
+	put := func() *ir.Value {
+		return l.call(helperUpdate, "map_update_elem", ir.Int, l.mapPtr(k), key, val, l.konst(flags))
+	}
+	result := l.newVar()
+	first := put()
+	l.set(result, first)
+	failed, done := l.coldBlock(), l.block()
+	l.branch(ir.Ne, first, l.konst(0), failed, done)
+	l.chilled(func() {
+		l.start(failed)
+		if flags == flagNoExist {
+			other := l.block()
+			l.branch(ir.Eq, first, l.konst(errExist), done, other)
+			l.start(other)
+		}
+		refused := l.block()
+		if l.userMaps[m].Kind == ir.Hash && m.TTL > 0 {
+			swept := l.block()
+			l.branch(ir.Ne, l.callFunc(l.sweep(m), l.now()), l.konst(0), swept, refused)
+			l.start(swept)
+			again := put()
+			l.set(result, again)
+			l.branch(ir.Eq, again, l.konst(0), done, refused)
+		} else {
+			l.jump(refused)
+		}
+		l.start(refused)
+		l.bump(l.maps[RefusedMap], l.refused[m], l.konst(1))
+		l.jump(done)
+	})
+	l.start(done)
+	return l.get(result)
+}
+
+// incr adds to (or ors into, …) an entry, which starts from zero, and gives the
+// new value.
+func (l *lowerer) incr(m *check.Map, keyExpr check.Expr, op check.Update, by check.Expr) *ir.Value {
+	n := l.expr(by)[0]
+	pl := l.find(m, keyExpr)
+	t := m.Value
+	result, done := l.newVar(), l.block()
+	there, not := l.block(), l.block()
+	l.branch(ir.Ne, pl.entry, l.konst(0), there, not)
+	l.start(there)
+	l.set(result, l.update(pl.entry, 0, t, op, n, true))
+	l.touch(m, pl.entry)
+	l.jump(done)
+	l.start(not)
+	first := l.fit(t, l.apply(op, l.konst(0), n))
+	l.set(result, first)
+	if m.Kind != check.Array {
+		flags := int64(flagNoExist)
+		if m.TTL > 0 {
+			flags = 0 // what has expired is replaced
+		}
+		r := l.insert(m, pl.key, l.valueMemory(m, parts{first}), flags)
+		if flags == flagNoExist {
+			l.raced(m, pl.key, r, op, n, result)
+		}
+	}
+	l.jump(done)
+	l.start(done)
+	return l.get(result)
+}
+
+// raced updates an entry that another CPU has made in the meantime.
+func (l *lowerer) raced(m *check.Map, key, r *ir.Value, op check.Update, n *ir.Value, result variable) {
+	exists, there, done := l.coldBlock(), l.coldBlock(), l.block()
+	l.branch(ir.Eq, r, l.konst(errExist), exists, done)
+	l.start(exists)
+	entry := l.lookup(l.userMaps[m], key)
+	l.branch(ir.Ne, entry, l.konst(0), there, done)
+	l.start(there)
+	l.set(result, l.update(entry, 0, m.Value, op, n, true))
+	l.jump(done)
+	l.start(done)
+}
+
+// fit gives what a field of type t holds after x has been stored in it.
+func (l *lowerer) fit(t value.Type, x *ir.Value) *ir.Value {
+	switch {
+	case t.Width == 8 || t.Kind != value.Int:
+		return x
+	case t.Signed:
+		return l.width(ir.OpSExt, t.Width, x)
+	}
+	return l.width(ir.OpZExt, t.Width, x)
+}
+
+func (l *lowerer) apply(op check.Update, x, n *ir.Value) *ir.Value {
+	ops := [...]ir.Op{check.AddTo: ir.OpAdd, check.SubFrom: ir.OpSub, check.OrInto: ir.OpOr, check.AndInto: ir.OpAnd, check.XorInto: ir.OpXor}
+	return l.op(ops[op], x, n)
+}
+
+// update changes an integer in memory in place, atomically if it has 4 or 8
+// octets, and gives the new value if want is set and it can be had for nothing.
+func (l *lowerer) update(p *ir.Value, off int, t value.Type, op check.Update, n *ir.Value, want bool) *ir.Value {
+	if t.Kind != value.Int || t.Width < 4 {
+		x := l.fit(t, l.apply(op, l.loadParts(p, off, t)[0], n))
+		l.storeParts(p, off, t, parts{x})
+		return x
+	}
+	if op == check.SubFrom {
+		op, n = check.AddTo, l.add(ir.OpNeg, ir.Int, n)
+	}
+	code := [...]ir.Op{check.AddTo: ir.OpAtomicAdd, check.OrInto: ir.OpAtomicOr, check.AndInto: ir.OpAtomicAnd, check.XorInto: ir.OpAtomicXor}[op]
+	if want && op == check.AddTo {
+		v := l.add(ir.OpFetchAdd, ir.Int, p, n)
+		v.Width, v.Off = t.Width, off
+		return l.fit(t, l.op(ir.OpAdd, v, n))
+	}
+	v := l.add(code, ir.Void, p, n)
+	v.Width, v.Off = t.Width, off
+	return l.konst(0)
+}

@@ -1,0 +1,258 @@
+package lower
+
+import (
+	"weir/lang/check"
+	"weir/lang/ir"
+)
+
+// The verifier follows a plain loop turn by turn, so that a loop costs it turns
+// times body. Loops beyond these bounds become bpf_loop: the body is a function
+// of its own, looked at once or twice, and the variables that it touches lie in
+// the caller's stack frame while the loop runs.
+const (
+	maxPlainTurns = 512    // the verifier keeps at most 8192 branches open
+	maxPlainCost  = 25_000 // instructions, of the million that it looks at
+	maxShortLoop  = 1_500  // instructions up to which numbers may be followed from turn to turn
+)
+
+// tooLong reports whether a loop is to be outlined.
+func (l *lowerer) tooLong(body []check.Stmt, max int) bool {
+	turns := l.turns * max
+	return turns > maxPlainTurns || turns*cost(body) > maxPlainCost
+}
+
+// cost estimates the instructions of a run through body, loops included.
+func cost(body []check.Stmt) int {
+	n := 0
+	for _, s := range body {
+		switch s := s.(type) {
+		case *check.Range:
+			n += s.Max * cost(s.Body)
+		case *check.While:
+			n += s.Max * cost(s.Body)
+		case *check.If:
+			n += cost(s.Then) + cost(s.Else) + 4
+		case *check.Block:
+			n += cost(s.Body)
+		case *check.Unrolled:
+			for _, t := range s.Turns {
+				n += cost(t)
+			}
+		default:
+			visit([]check.Stmt{s}, func(check.Stmt) { n += 3 }, func(e check.Expr) { n += exprCost(e) })
+		}
+		if n > maxPlainCost {
+			return n
+		}
+	}
+	return n
+}
+
+func exprCost(e check.Expr) int {
+	switch e := e.(type) {
+	case *check.Const, *check.LocalRef:
+		return 1
+	case *check.Call:
+		return cost(e.Func.Body)
+	case *check.Lookup, *check.Incr, *check.Contains, *check.Read, *check.Header, *check.PayloadOf:
+		return 20
+	case *check.OneOf:
+		return 2 * len(e.Values)
+	case *check.InPrefix:
+		return 4 * len(e.Prefixes)
+	}
+	return 4
+}
+
+// touched returns the variables of the current call that body mentions, and
+// those of them that it sets.
+func (l *lowerer) touched(body []check.Stmt) (all, set []variable) {
+	seen, wrote := map[*check.Local]bool{}, map[*check.Local]bool{}
+	note := func(x *check.Local, write bool) {
+		if !seen[x] {
+			seen[x] = true
+			all = append(all, l.vars(x)...)
+		}
+		if write && !wrote[x] {
+			wrote[x] = true
+			set = append(set, l.vars(x)...)
+		}
+	}
+	visit(body, func(s check.Stmt) {
+		switch s := s.(type) {
+		case *check.Assign:
+			note(s.Local, true)
+		case *check.Range:
+			note(s.Var, true)
+		}
+	}, func(e check.Expr) {
+		if r, ok := e.(*check.LocalRef); ok {
+			note(r.Local, false)
+		}
+	})
+	return all, set
+}
+
+// A cut is a loop body that is being lowered as a function of its own, and its
+// piece of the caller's frame:
+//
+//	0 context   8 how it ended   16 result of a return (3 words at least)   variables
+type cut struct {
+	frame  *ir.Value
+	all    []variable
+	at     map[variable]int // offsets in the frame
+	ptr    map[variable]bool
+	result int // words
+}
+
+// How an outlined loop ended.
+const (
+	endLoop   = 0
+	endLeave  = 1 // the program is left
+	endReturn = 2 // the inlined function is left
+)
+
+// outlined lowers a loop of n turns as bpf_loop. extra are variables that turn
+// needs; turn begins a turn, given its number, and branches to work or exit.
+func (l *lowerer) outlined(body []check.Stmt, n *ir.Value, extra []variable, turn func(i *ir.Value, work, exit *ir.Block)) {
+	if l.needs.now {
+		l.now()
+		extra = append(extra, l.facts.now)
+	}
+	all, set := l.touched(body)
+	for _, v := range extra {
+		all = append(all, v)
+	}
+	c := l.cutFrame(all)
+	fn := ir.NewFunc("weir_loop_"+name(len(l.res.IR.Funcs)), ir.Callback, 2)
+	fn.Pos = l.pos
+	l.res.IR.Funcs = append(l.res.IR.Funcs, fn)
+	ends := l.cutBody(fn, c, set, body, turn)
+	f := l.add(ir.OpFuncAddr, ir.Ptr)
+	f.Func, f.Sym = fn, fn.Name
+	l.call(helperLoop, "loop", ir.Int, n, f, c.frame, l.konst(0))
+	if mayWrite(body) {
+		l.st.l3, l.st.l4 = false, false
+		l.invalidate()
+	}
+	l.cutEnds(c, ends)
+	for _, v := range set {
+		l.set(v, c.load(l.builder, c.frame, v))
+	}
+}
+
+// cutFrame puts what the body needs into the caller's frame. Integers have the
+// zero added that only the running program knows to be one: else the verifier
+// follows their values from turn to turn.
+func (l *lowerer) cutFrame(all []variable) *cut {
+	c := &cut{at: map[variable]int{}, ptr: map[variable]bool{}, result: max(3, len(l.frame().result))}
+	off := 16 + 8*c.result
+	for _, v := range all {
+		if _, ok := c.at[v]; !ok {
+			c.at[v] = off
+			c.all = append(c.all, v)
+			off += 8
+		}
+	}
+	c.frame = l.slot("loop", off, 8)
+	l.clear(c.frame, 16+8*c.result, 8)
+	l.store(8, c.frame, 0, l.ctx)
+	zero := l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0)
+	for _, v := range c.all {
+		x := l.get(v)
+		c.ptr[v] = l.pointers[v]
+		if !c.ptr[v] {
+			x = l.op(ir.OpAdd, x, zero)
+		}
+		l.store(8, c.frame, c.at[v], x)
+	}
+	return c
+}
+
+func (c *cut) load(b *builder, frame *ir.Value, v variable) *ir.Value {
+	x := b.load(8, frame, c.at[v])
+	if c.ptr[v] {
+		x.Type = ir.Ptr
+	}
+	return x
+}
+
+// cutBody lowers the body, one turn, in a builder of its own. It reports which
+// of the ways to end were used.
+func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, body []check.Stmt, turn func(i *ir.Value, work, exit *ir.Block)) [3]bool {
+	outer, facts, exit, loops, fr, turns := l.builder, l.facts, l.exit, l.loops, l.frame(), l.turns
+	ret := fr.ret
+	l.builder = newBuilder(fn)
+	l.nvars = outer.nvars
+	l.turns = 1
+	l.facts.fresh = map[*ir.Value]int{}
+	i := l.add(ir.OpParam, ir.Int)
+	frame := l.add(ir.OpParam, ir.Ptr)
+	frame.Imm = 1
+	l.ctx = l.load(8, frame, 0)
+	l.ctx.Type = ir.Ptr
+	for _, v := range c.all {
+		l.set(v, c.load(l.builder, frame, v))
+	}
+	l.st.now = l.needs.now
+	l.exit.blk = l.block()
+	if ret != nil {
+		fr.ret = l.block()
+	}
+	work, next, stop := l.block(), l.block(), l.block()
+	turn(l.width(ir.OpZExt, 4, i), work, stop)
+	l.start(work)
+	l.loops = []loop{{exit: stop, next: next}}
+	if l.cur != nil {
+		l.stmts(body)
+	}
+	l.jump(next)
+	end := func(blk *ir.Block, how int64, code int64, result []variable) bool {
+		l.start(blk)
+		if l.cur == nil {
+			return false
+		}
+		for i, v := range result {
+			l.store(8, frame, 16+8*i, l.get(v))
+		}
+		if how != endLoop {
+			l.store(8, frame, 8, l.konst(how))
+		}
+		for _, v := range set {
+			l.store(8, frame, c.at[v], l.get(v))
+		}
+		l.cur.Return(l.konst(code))
+		return true
+	}
+	var used [3]bool
+	end(next, endLoop, 0, nil)
+	end(stop, endLoop, 1, nil)
+	used[endLeave] = end(l.exit.blk, endLeave, 1, []variable{exit.slot, exit.code, exit.target})
+	if ret != nil {
+		used[endReturn] = end(fr.ret, endReturn, 1, fr.result)
+	}
+	nvars := l.nvars
+	l.builder, l.facts, l.exit, l.loops, fr.ret, l.turns = outer, facts, exit, loops, ret, turns
+	l.nvars = nvars
+	return used
+}
+
+// cutEnds goes on with a return that ended the loop.
+func (l *lowerer) cutEnds(c *cut, used [3]bool) {
+	finish := func(how int64, vars []variable, to *ir.Block) {
+		hit, next := l.block(), l.block()
+		l.branch(ir.Eq, l.load(8, c.frame, 8), l.konst(how), hit, next)
+		l.start(hit)
+		for i, v := range vars {
+			l.set(v, l.load(8, c.frame, 16+8*i))
+		}
+		l.jump(to)
+		l.start(next)
+	}
+	if used[endLeave] {
+		finish(endLeave, []variable{l.exit.slot, l.exit.code, l.exit.target}, l.exit.blk)
+	}
+	if used[endReturn] {
+		finish(endReturn, l.frame().result, l.frame().ret)
+	}
+}

@@ -1,0 +1,238 @@
+package lower
+
+import (
+	"weir/lang/ir"
+	"weir/packet"
+)
+
+// l4Kinds are the L4 headers that can be parsed, with their protocol numbers
+// and the IP headers that carry them.
+var l4Kinds = []struct {
+	h        packet.Header
+	proto    int64
+	ip4, ip6 bool
+}{
+	{packet.TCP, 6, true, true},
+	{packet.UDP, 17, true, true},
+	{packet.ICMP4, 1, true, false},
+	{packet.ICMP6, 58, false, true},
+	{packet.SCTP, 132, true, true},
+}
+
+// extensions are the IPv6 extension headers that are walked: hop-by-hop,
+// routing, fragment, destination options (RFC 8200), authentication (RFC 4302).
+var extensions = []int64{0, 43, 44, 60, 51}
+
+// needL4 finds the L4 header.
+func (l *lowerer) needL4() {
+	l.needL3()
+	if l.st.l4 {
+		return
+	}
+	f := &l.facts
+	slow, none, done := l.coldBlock(), l.block(), l.block()
+	fast := l.block()
+	l.branch(ir.Ne, l.get(f.walk), l.konst(0), slow, fast)
+	l.start(fast)
+	for _, ip := range []packet.Header{packet.IP4, packet.IP6} {
+		if !l.needs.header[ip] {
+			continue
+		}
+		p := l.ipPointer(ip)
+		there, next := l.block(), l.block()
+		l.branch(ir.Ne, p, l.konst(0), there, next)
+		l.start(there)
+		l.fastL4(ip, p, slow, none, done)
+		l.start(next)
+	}
+	l.noL4(l.konst(0), l.konst(0))
+	l.jump(none)
+	l.chilled(func() { l.slowL4(slow, none, done) })
+	l.start(none)
+	l.setL4(packet.None, nil, nil, nil)
+	l.jump(done)
+	l.start(done)
+	l.st.l4 = true
+	for _, k := range l4Kinds {
+		l.fresh(l.get(f.l4[k.h]))
+	}
+}
+
+// noL4 notes what is known of an IP packet without an L4 header.
+func (l *lowerer) noL4(proto, frag *ir.Value) {
+	l.set(l.facts.proto, proto)
+	l.set(l.facts.frag, frag)
+}
+
+// setL4 sets the facts about the L4 header: h, or none of them.
+func (l *lowerer) setL4(h packet.Header, p, place, payload *ir.Value) {
+	f := &l.facts
+	zero := l.konst(0)
+	for _, k := range l4Kinds {
+		if k.h == h {
+			l.set(f.l4[k.h], p)
+		} else {
+			l.set(f.l4[k.h], zero)
+		}
+	}
+	if h == packet.None {
+		place, payload = zero, zero
+	}
+	l.set(f.l4Place, place)
+	l.set(f.payload, payload)
+}
+
+// fastL4 takes the header that stands right behind an IP header that has no
+// options or extensions.
+func (l *lowerer) fastL4(ip packet.Header, h *ir.Value, slow, none, done *ir.Block) {
+	off, proto := int64(ethSize+20), (*ir.Value)(nil)
+	if ip == packet.IP4 {
+		first := l.block()
+		l.noL4(l.konst(0), l.konst(0)) // IPv4 reads its own field
+		l.branch(ir.Test, l.load(2, h, 6), l.konst(0xff1f), none, first)
+		l.start(first)
+		proto = l.load(1, h, 9)
+	} else {
+		off = ethSize + 40
+		proto = l.load(1, h, 6)
+		l.noL4(proto, l.konst(0))
+	}
+	for _, k := range l4Kinds {
+		if !l.needs.header[k.h] || (ip == packet.IP4 && !k.ip4) || (ip == packet.IP6 && !k.ip6) {
+			continue
+		}
+		hit, next, ok := l.block(), l.block(), l.block()
+		l.branch(ir.Eq, proto, l.konst(k.proto), hit, next)
+		l.start(hit)
+		short := slow
+		if l.linear() {
+			short = none
+		}
+		p := l.within(off, int64(k.h.Size()), ok, short)
+		l.start(ok)
+		l.takeL4(k.h, p, l.konst(off), l.konst(off), none, done)
+		l.start(next)
+	}
+	if ip == packet.IP6 {
+		for _, x := range extensions {
+			next := l.block()
+			l.branch(ir.Eq, proto, l.konst(x), slow, next)
+			l.start(next)
+		}
+	}
+	l.jump(none)
+}
+
+// takeL4 takes the header at p if it is valid; its fixed part is there.
+func (l *lowerer) takeL4(h packet.Header, p, place, off *ir.Value, none, done *ir.Block) {
+	size := l.konst(int64(h.Size()))
+	if h == packet.TCP {
+		long, good := l.block(), l.block()
+		size = l.opi(ir.OpAnd, l.opi(ir.OpShr, l.load(1, p, 12), 2), 0x3c)
+		l.branch(ir.UGe, size, l.konst(20), long, none)
+		l.start(long)
+		l.branch(ir.ULe, l.op(ir.OpAdd, off, size), l.bufLen(), good, none)
+		l.start(good)
+	}
+	l.setL4(h, p, place, l.op(ir.OpAdd, off, size))
+	l.jump(done)
+}
+
+// slowL4 walks if that has not been done, and copies the header to the stack.
+func (l *lowerer) slowL4(slow, none, done *ir.Block) {
+	f := &l.facts
+	l.start(slow)
+	if l.cur == nil {
+		return
+	}
+	w := l.choose1(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
+		func() *ir.Value { return l.callFunc(l.walk(), l.ctx) },
+		func() *ir.Value { return l.get(f.walk) })
+	proto := l.opi(ir.OpAnd, w, 0xff)
+	l.noL4(proto, l.field(w, walkFragment, 1))
+	there := l.block()
+	l.branch(ir.Test, w, l.konst(1<<walkL4), there, none)
+	l.start(there)
+	off := l.field(w, walkL4Off, 16)
+	kind := l.field(w, walkKind, 2)
+	copyTo := l.slot("l4", 24, 8)
+	for _, k := range l4Kinds {
+		if !l.needs.header[k.h] {
+			continue
+		}
+		hit, next, ok := l.block(), l.block(), l.block()
+		l.branch(ir.Eq, proto, l.konst(k.proto), hit, next)
+		l.start(hit)
+		if k.ip4 != k.ip6 {
+			want, right := int64(1), l.block()
+			if k.ip6 {
+				want = 2
+			}
+			l.branch(ir.Eq, kind, l.konst(want), right, none)
+			l.start(right)
+		}
+		r := l.loadBytes(l.xdp(), off, copyTo, k.h.Size())
+		l.branch(ir.Eq, r, l.konst(0), ok, none)
+		l.start(ok)
+		l.takeL4(k.h, copyTo, l.opi(ir.OpOr, off, 1<<slowBit), off, none, done)
+		l.start(next)
+	}
+	l.jump(none)
+}
+
+// choose1 is choose of one part.
+func (l *lowerer) choose1(cond func(then, els *ir.Block), x, y func() *ir.Value) *ir.Value {
+	then, els, done := l.block(), l.block(), l.block()
+	v := l.newVar()
+	cond(then, els)
+	l.start(then)
+	if l.cur != nil {
+		l.set(v, x())
+		l.jump(done)
+	}
+	l.start(els)
+	if l.cur != nil {
+		l.set(v, y())
+		l.jump(done)
+	}
+	l.start(done)
+	return l.get(v)
+}
+
+// bufLen returns the octets of the buffer, fragments included, without a tag
+// that stands beside it.
+func (l *lowerer) bufLen() *ir.Value {
+	if l.linear() {
+		return l.op(ir.OpSub, l.end(), l.data())
+	}
+	if !l.xdp() {
+		return l.load(4, l.ctx, skbLen)
+	}
+	if !l.st.length {
+		l.set(l.facts.length, l.call(helperXDPLen, "xdp_get_buff_len", ir.Int, l.ctx))
+		l.st.length = true
+	}
+	return l.get(l.facts.length)
+}
+
+// frameLen returns the octets of the frame on the wire.
+func (l *lowerer) frameLen() *ir.Value {
+	n := l.bufLen()
+	if l.xdp() {
+		return n
+	}
+	return l.op(ir.OpAdd, n, l.opi(ir.OpShl, l.tagBeside(), 2))
+}
+
+// tagBeside is 1 if the kernel has moved the outer tag beside the buffer. It is
+// never so at XDP.
+func (l *lowerer) tagBeside() *ir.Value {
+	if l.xdp() {
+		return l.konst(0)
+	}
+	if !l.st.meta {
+		l.set(l.facts.meta, l.opi(ir.OpAnd, l.load(4, l.ctx, skbVLANPresent), 1))
+		l.st.meta = true
+	}
+	return l.get(l.facts.meta)
+}

@@ -1,0 +1,221 @@
+package lower
+
+import (
+	"weir/lang/check"
+	"weir/lang/ir"
+	"weir/lang/value"
+	"weir/packet"
+)
+
+// Reads of bytes. Offsets in the buffer count from its start, offsets on the
+// wire from the start of the frame; they differ where a tag stands beside the
+// buffer.
+
+// room is the greatest offset that is read in place; beyond it the helper reads.
+// The verifier knows offsets into a packet up to 0xffff.
+const room = 0x7fff
+
+// bufRead reads w octets at off of the buffer, big-endian, zero if they are not
+// all there.
+func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
+	if l.turns > 1 {
+		off = l.op(ir.OpAdd, off, l.opaque())
+	}
+	v := l.newVar()
+	in, yes, done := l.block(), l.block(), l.block()
+	no := l.coldBlock()
+	l.branch(ir.ULe, off, l.konst(room), in, no)
+	l.start(in)
+	p := l.op(ir.OpAdd, l.data(), off)
+	l.branch(ir.ULe, l.opi(ir.OpAdd, p, int64(w)), l.end(), yes, no)
+	l.start(yes)
+	l.set(v, l.swap(w, l.load(w, p, 0)))
+	l.jump(done)
+	l.start(no)
+	l.chilled(func() { l.slowRead(v, off, w, done) })
+	l.start(done)
+	return l.get(v)
+}
+
+func (l *lowerer) slowRead(v variable, off *ir.Value, w int, done *ir.Block) {
+	if !l.linear() {
+		ok, good, bad := l.block(), l.block(), l.block()
+		l.branch(ir.ULe, off, l.konst(1<<30), ok, bad)
+		l.start(ok)
+		s := l.slot("read", 8, 8)
+		r := l.loadBytes(l.xdp(), off, s, w)
+		l.branch(ir.Eq, r, l.konst(0), good, bad)
+		l.start(good)
+		l.set(v, l.swap(w, l.load(w, s, 0)))
+		l.jump(done)
+		l.start(bad)
+	}
+	l.set(v, l.konst(0))
+	l.jump(done)
+}
+
+// wireRead reads w octets at off of the frame.
+func (l *lowerer) wireRead(off *ir.Value, w int) *ir.Value {
+	if l.xdp() {
+		return l.bufRead(off, w)
+	}
+	beside := l.coldBlock()
+	plain, done, v := l.block(), l.block(), l.newVar()
+	l.branch(ir.Ne, l.tagBeside(), l.konst(0), beside, plain)
+	l.start(beside)
+	l.set(v, l.callFunc(l.wire(), l.ctx, off, l.konst(int64(w))))
+	l.jump(done)
+	l.start(plain)
+	l.set(v, l.bufRead(off, w))
+	l.jump(done)
+	l.start(done)
+	return l.get(v)
+}
+
+// read lowers pkt.u16(off) and pkt.payload.u16(off).
+func (l *lowerer) read(e *check.Read) *ir.Value {
+	if e.Payload == nil {
+		return l.wireRead(l.expr(e.Off)[0], e.Width)
+	}
+	p := l.expr(e.Payload)
+	off := l.expr(e.Off)[0]
+	return l.payloadRead(p, off, e.Width)
+}
+
+func (l *lowerer) payloadRead(p parts, off *ir.Value, w int) *ir.Value {
+	size := l.op(ir.OpSub, p[1], p[0])
+	return l.choose1(func(then, els *ir.Block) {
+		fits := l.block()
+		l.branch(ir.UGe, size, l.konst(int64(w)), fits, els)
+		l.start(fits)
+		l.branch(ir.ULe, off, l.opi(ir.OpSub, size, int64(w)), then, els)
+	}, func() *ir.Value { return l.bufRead(l.op(ir.OpAdd, p[0], off), w) },
+		func() *ir.Value { return l.konst(0) })
+}
+
+// payload lowers pkt.payload: where it starts and ends in the buffer.
+func (l *lowerer) payload() parts {
+	l.needL4()
+	f := &l.facts
+	start := l.get(f.payload)
+	end := l.newVar()
+	l.set(end, l.konst(0))
+	there, done := l.block(), l.block()
+	l.branch(ir.Ne, start, l.konst(0), there, done)
+	l.start(there)
+	e := l.smaller(l.ipEnd(), l.bufLen())
+	l.set(end, l.greater(e, start))
+	l.jump(done)
+	l.start(done)
+	stop := l.get(end)
+	if l.needs.loops {
+		// The many ways here would each be followed through a loop.
+		zero := l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0)
+		start = l.opi(ir.OpAnd, l.op(ir.OpAdd, start, zero), 0xffff)
+		stop = l.op(ir.OpAdd, stop, zero)
+	}
+	return parts{start, stop}
+}
+
+// ipEnd returns where the packet ends by its IP header, which is there.
+func (l *lowerer) ipEnd() *ir.Value {
+	f := &l.facts
+	n := l.ipLen(l.get(f.ip4), l.get(f.ip6), l.get(f.l3))
+	return l.op(ir.OpAdd, n, l.opi(ir.OpAnd, l.get(f.l3), 0xffff))
+}
+
+// ipLen returns the octets from the IP header's start to the packet's end, by
+// whichever header is there; 0 without one.
+func (l *lowerer) ipLen(p4, p6, place *ir.Value) *ir.Value {
+	zero := func() *ir.Value { return l.konst(0) }
+	return l.choose1(func(then, els *ir.Block) {
+		p4 = l.pointer(packet.IP4, p4, place)
+		l.branch(ir.Ne, p4, l.konst(0), then, els)
+	}, func() *ir.Value { return l.swap(2, l.load(2, p4, 2)) },
+		func() *ir.Value {
+			return l.choose1(func(then, els *ir.Block) {
+				p6 = l.pointer(packet.IP6, p6, place)
+				l.branch(ir.Ne, p6, l.konst(0), then, els)
+			}, func() *ir.Value { return l.opi(ir.OpAdd, l.swap(2, l.load(2, p6, 4)), 40) }, zero)
+		})
+}
+
+func (l *lowerer) smaller(x, y *ir.Value) *ir.Value {
+	return l.choose1(func(then, els *ir.Block) { l.branch(ir.ULe, x, y, then, els) },
+		func() *ir.Value { return x }, func() *ir.Value { return y })
+}
+
+func (l *lowerer) greater(x, y *ir.Value) *ir.Value {
+	return l.choose1(func(then, els *ir.Block) { l.branch(ir.UGe, x, y, then, els) },
+		func() *ir.Value { return x }, func() *ir.Value { return y })
+}
+
+// startsWith compares the first octets of a payload.
+func (l *lowerer) startsWith(p parts, prefix []byte, then, els *ir.Block) {
+	size := l.op(ir.OpSub, p[1], p[0])
+	next := l.block()
+	l.branch(ir.UGe, size, l.konst(int64(len(prefix))), next, els)
+	l.start(next)
+	for at := 0; at < len(prefix); {
+		w := 8
+		for w > len(prefix)-at {
+			w /= 2
+		}
+		var want uint64
+		for _, c := range prefix[at : at+w] {
+			want = want<<8 | uint64(c)
+		}
+		x := l.bufRead(l.opi(ir.OpAdd, p[0], int64(at)), w)
+		next := l.block()
+		l.branch(ir.Eq, x, l.konst(int64(want)), next, els)
+		l.start(next)
+		at += w
+	}
+	l.jump(then)
+}
+
+// headerField reads a field of a view, zero if the header is not there.
+func (l *lowerer) headerField(e *check.HeaderField) parts {
+	h, f := e.View.Type().Header, e.Field
+	v := l.expr(e.View)
+	switch {
+	case h == packet.VLAN || h == packet.VLAN2:
+		return parts{l.tagField(h, v[0], f)}
+	case h == packet.Eth && f.Name == "type":
+		return parts{l.wireType()}
+	case h == packet.IP:
+		return l.ipField(v, f)
+	}
+	return l.choose(e.T, func(then, els *ir.Block) {
+		v[0] = l.pointer(h, v[0], v[1])
+		l.branch(ir.Ne, v[0], l.konst(0), then, els)
+	}, func() parts { return l.loadField(v[0], f) },
+		func() parts { return l.zero(e.T) })
+}
+
+// loadField reads a field of the header at p.
+func (l *lowerer) loadField(p *ir.Value, f packet.Field) parts {
+	switch f.Kind {
+	case packet.MAC:
+		return parts{l.loadMAC(p, f.Off)}
+	case packet.Addr4:
+		return parts{l.load(4, p, f.Off)}
+	case packet.Addr6:
+		return l.loadParts(p, f.Off, value.IP6T)
+	}
+	return parts{l.extract(l.swap(f.Bytes, l.load(f.Bytes, p, f.Off)), f)}
+}
+
+// extract takes a field out of its storage unit.
+func (l *lowerer) extract(unit *ir.Value, f packet.Field) *ir.Value {
+	if f.Shift > 0 {
+		unit = l.opi(ir.OpShr, unit, int64(f.Shift))
+	}
+	if f.Shift+f.Bits < 8*f.Bytes {
+		unit = l.opi(ir.OpAnd, unit, 1<<f.Bits-1)
+	}
+	if f.Scale > 1 {
+		unit = l.opi(ir.OpMul, unit, int64(f.Scale))
+	}
+	return unit
+}

@@ -1,0 +1,228 @@
+package lower
+
+import (
+	"weir/lang/check"
+	"weir/lang/value"
+	"weir/packet"
+)
+
+// scan finds what the program mentions.
+func scan(p *check.Program) needs {
+	n := needs{header: map[packet.Header]bool{}}
+	for _, f := range p.Funcs {
+		visit(f.Body, func(s check.Stmt) {
+			if w, ok := s.(*check.SetHeader); ok {
+				n.writes = true
+				n.noteWrite(w)
+			}
+			switch s.(type) {
+			case *check.Range, *check.While:
+				n.loops = true
+			}
+		}, n.noteExpr)
+	}
+	for _, m := range p.Maps {
+		n.now = n.now || m.TTL > 0
+		n.refTTL = n.refTTL || m.TTL > 0 && m.Value.Kind == value.Record
+	}
+	return n
+}
+
+func (n *needs) noteExpr(e check.Expr) {
+	switch e := e.(type) {
+	case *check.PacketField:
+		n.now = n.now || e.Name == "now"
+	case *check.Header:
+		n.note(e.T.Header)
+	case *check.PayloadOf:
+		n.payload = true
+		for _, h := range []packet.Header{packet.TCP, packet.UDP, packet.SCTP, packet.ICMP4, packet.ICMP6} {
+			n.note(h)
+		}
+	case *check.HeaderField:
+		if e.Field.Name == "fragment" {
+			n.fragment = true
+		}
+	}
+}
+
+func (n *needs) note(h packet.Header) {
+	n.header[h] = true
+	switch h {
+	case packet.IP, packet.TCP, packet.UDP, packet.SCTP:
+		n.header[packet.IP4], n.header[packet.IP6] = true, true
+	case packet.ICMP4:
+		n.header[packet.IP4] = true
+	case packet.ICMP6:
+		n.header[packet.IP6] = true
+	case packet.L4:
+		n.note(packet.TCP)
+		n.note(packet.UDP)
+		n.note(packet.SCTP)
+	}
+}
+
+// noteWrite adds the headers whose checksums cover an address.
+func (n *needs) noteWrite(w *check.SetHeader) {
+	if isAddress(w.Field) && w.View.Type().Header != packet.Eth {
+		for _, h := range []packet.Header{packet.TCP, packet.UDP, packet.ICMP6} {
+			n.note(h)
+		}
+	}
+}
+
+func isAddress(f packet.Field) bool {
+	return f.Kind == packet.Addr4 || f.Kind == packet.Addr6 || f.Kind == packet.Addr
+}
+
+// mayWrite reports whether a statement of body, or a function that it calls,
+// writes to a header.
+func mayWrite(body []check.Stmt) bool {
+	found := false
+	seen := map[*check.Func]bool{}
+	var look func([]check.Stmt)
+	look = func(body []check.Stmt) {
+		visit(body, func(s check.Stmt) {
+			if _, ok := s.(*check.SetHeader); ok {
+				found = true
+			}
+		}, func(e check.Expr) {
+			if c, ok := e.(*check.Call); ok && !seen[c.Func] {
+				seen[c.Func] = true
+				look(c.Func.Body)
+			}
+		})
+	}
+	look(body)
+	return found
+}
+
+// visit calls st for every statement of body and ex for every expression, outer
+// ones first.
+func visit(body []check.Stmt, st func(check.Stmt), ex func(check.Expr)) {
+	v := visitor{st, ex}
+	v.stmts(body)
+}
+
+type visitor struct {
+	st func(check.Stmt)
+	ex func(check.Expr)
+}
+
+func (v visitor) stmts(body []check.Stmt) {
+	for _, s := range body {
+		v.stmt(s)
+	}
+}
+
+func (v visitor) stmt(s check.Stmt) {
+	v.st(s)
+	switch s := s.(type) {
+	case *check.Assign:
+		v.exprs(s.X)
+	case *check.SetField:
+		v.exprs(s.Rec, s.X)
+	case *check.SetHeader:
+		v.exprs(s.View, s.X)
+	case *check.SetMap:
+		v.exprs(s.Key, s.X)
+	case *check.Delete:
+		v.exprs(s.Key)
+	case *check.Count:
+		v.exprs(s.N)
+	case *check.Eval:
+		v.exprs(s.X)
+	case *check.If:
+		v.exprs(s.Cond)
+		v.stmts(s.Then)
+		v.stmts(s.Else)
+	case *check.Block:
+		v.stmts(s.Body)
+	case *check.Range:
+		v.exprs(s.Start, s.Stop)
+		v.stmts(s.Body)
+	case *check.Unrolled:
+		for _, t := range s.Turns {
+			v.stmts(t)
+		}
+	case *check.While:
+		v.exprs(s.Cond)
+		v.stmts(s.Body)
+	case *check.Return:
+		v.exprs(s.X)
+	}
+}
+
+func (v visitor) exprs(es ...check.Expr) {
+	for _, e := range es {
+		if e != nil {
+			v.ex(e)
+			v.exprs(children(e)...)
+		}
+	}
+}
+
+// children returns the expressions that e is made of.
+func children(e check.Expr) []check.Expr {
+	switch e := e.(type) {
+	case *check.Unary:
+		return []check.Expr{e.X}
+	case *check.Binary:
+		return []check.Expr{e.X, e.Y}
+	case *check.MinMax:
+		return []check.Expr{e.X, e.Y}
+	case *check.Abs:
+		return []check.Expr{e.X}
+	case *check.Compare:
+		return []check.Expr{e.X, e.Y}
+	case *check.Logic:
+		return []check.Expr{e.X, e.Y}
+	case *check.Not:
+		return []check.Expr{e.X}
+	case *check.Truth:
+		return []check.Expr{e.X}
+	case *check.Choose:
+		return []check.Expr{e.Cond, e.X, e.Y}
+	case *check.Convert:
+		return []check.Expr{e.X}
+	case *check.TupleOf:
+		return e.Elems
+	case *check.Element:
+		return []check.Expr{e.X}
+	case *check.NewRecord:
+		return e.Fields
+	case *check.Field:
+		return []check.Expr{e.Rec}
+	case *check.HeaderField:
+		return []check.Expr{e.View}
+	case *check.PayloadLen:
+		return []check.Expr{e.X}
+	case *check.Read:
+		return []check.Expr{e.Payload, e.Off}
+	case *check.StartsWith:
+		return []check.Expr{e.X}
+	case *check.RedirectTo:
+		return []check.Expr{e.Index}
+	case *check.Lookup:
+		return []check.Expr{e.Key, e.Default}
+	case *check.Contains:
+		return []check.Expr{e.Key}
+	case *check.Incr:
+		return []check.Expr{e.Key, e.N}
+	case *check.OneOf:
+		return []check.Expr{e.X}
+	case *check.InPrefix:
+		return []check.Expr{e.X}
+	case *check.Index:
+		return []check.Expr{e.X}
+	case *check.Get:
+		return []check.Expr{e.X, e.Default}
+	case *check.Sample:
+		return []check.Expr{e.N}
+	case *check.HashOf:
+		return []check.Expr{e.X, e.Seed}
+	case *check.Call:
+		return e.Args
+	}
+	return nil
+}

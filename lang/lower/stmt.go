@@ -1,0 +1,214 @@
+package lower
+
+import (
+	"weir/lang/check"
+	"weir/lang/ir"
+	"weir/lang/value"
+)
+
+func (l *lowerer) stmts(body []check.Stmt) {
+	for _, s := range body {
+		if l.cur == nil || l.tooBig() {
+			return
+		}
+		l.stmt(s)
+	}
+}
+
+func (l *lowerer) stmt(s check.Stmt) {
+	switch s := s.(type) {
+	case *check.Assign:
+		l.pos = s.Pos
+		l.assign(s.Local, l.expr(s.X))
+	case *check.SetField:
+		l.pos = s.Pos
+		l.setField(s)
+	case *check.SetHeader:
+		l.pos = s.Pos
+		l.setHeader(s)
+	case *check.SetMap:
+		l.pos = s.Pos
+		l.setMap(s)
+	case *check.Delete:
+		l.pos = s.Pos
+		l.deleteKey(s.Map, l.key(s.Map, s.Key))
+	case *check.Count:
+		l.pos = s.Pos
+		n := l.expr(s.N)[0]
+		l.bump(l.maps[CountMap], s.Counter, n)
+	case *check.Eval:
+		l.pos = s.Pos
+		l.expr(s.X)
+	case *check.Block:
+		l.stmts(s.Body)
+	case *check.If:
+		l.pos = s.Pos
+		l.ifStmt(s)
+	case *check.Range:
+		l.pos = s.Pos
+		l.rangeLoop(s)
+	case *check.While:
+		l.pos = s.Pos
+		l.whileLoop(s)
+	case *check.Unrolled:
+		l.unrolled(s)
+	case *check.Break:
+		l.pos = s.Pos
+		l.jump(l.loops[len(l.loops)-1].exit)
+	case *check.Continue:
+		l.pos = s.Pos
+		l.jump(l.loops[len(l.loops)-1].next)
+	case *check.Return:
+		l.pos = s.Pos
+		l.returnStmt(s)
+	}
+}
+
+func (l *lowerer) frame() *frame { return l.frames[len(l.frames)-1] }
+
+func (l *lowerer) vars(x *check.Local) []variable {
+	fr := l.frame()
+	vs, ok := fr.vars[x]
+	if !ok {
+		for i := range numParts(x.Type) {
+			v := l.newVar()
+			vs = append(vs, v)
+			l.pointers[v] = isPointer(x.Type, i)
+		}
+		fr.vars[x] = vs
+	}
+	return vs
+}
+
+func (l *lowerer) assign(x *check.Local, p parts) {
+	for i, v := range l.vars(x) {
+		l.set(v, p[i])
+	}
+}
+
+func (l *lowerer) local(x *check.Local) parts {
+	var p parts
+	for _, v := range l.vars(x) {
+		p = append(p, l.get(v))
+	}
+	return p
+}
+
+func (l *lowerer) ifStmt(s *check.If) {
+	then, done := l.block(), l.block()
+	els := done
+	if len(s.Else) > 0 {
+		els = l.block()
+	}
+	l.cond(s.Cond, then, els)
+	l.start(then)
+	l.stmts(s.Then)
+	l.jump(done)
+	if els != done {
+		l.start(els)
+		l.stmts(s.Else)
+		l.jump(done)
+	}
+	l.start(done)
+}
+
+func (l *lowerer) returnStmt(s *check.Return) {
+	fr := l.frame()
+	if fr.ret == nil {
+		l.leave(s)
+		return
+	}
+	if s.X != nil {
+		p := l.expr(s.X)
+		for i, v := range fr.result {
+			l.set(v, p[i])
+		}
+	}
+	l.jump(fr.ret)
+}
+
+// leave returns from the attached function.
+func (l *lowerer) leave(s *check.Return) {
+	switch x := s.X.(type) {
+	case nil:
+		l.exit.constant(l, l.verdictIndex(check.Pass), s.Pos)
+	case *check.Const:
+		l.exit.constant(l, int(x.Bits), s.Pos)
+	case *check.Choose:
+		then, els := l.block(), l.block()
+		l.cond(x.Cond, then, els)
+		l.start(then)
+		l.leave(&check.Return{Pos: s.Pos, X: x.X})
+		l.start(els)
+		l.leave(&check.Return{Pos: s.Pos, X: x.Y})
+	default:
+		p := l.expr(x)
+		l.pos = s.Pos
+		l.exit.dynamic(l, p, s.Pos)
+	}
+}
+
+// inline lowers a call in place.
+func (l *lowerer) inline(c *check.Call) parts {
+	var args []parts
+	for _, a := range c.Args {
+		args = append(args, l.expr(a))
+	}
+	fr := &frame{fn: c.Func, vars: map[*check.Local][]variable{}, ret: l.block()}
+	for range numParts(c.Func.Result) {
+		fr.result = append(fr.result, l.newVar())
+	}
+	pos := l.pos
+	l.frames = append(l.frames, fr)
+	loops := l.loops
+	l.loops = nil
+	for i, p := range c.Func.Params {
+		l.assign(p, args[i])
+	}
+	if c.Func.Result.Kind != value.None {
+		for i, p := range l.zero(c.Func.Result) {
+			l.set(fr.result[i], p)
+		}
+	}
+	l.stmts(c.Func.Body)
+	l.jump(fr.ret)
+	l.frames = l.frames[:len(l.frames)-1]
+	l.loops = loops
+	l.pos = pos
+	l.start(fr.ret)
+	var out parts
+	for _, v := range fr.result {
+		out = append(out, l.get(v))
+	}
+	return out
+}
+
+// choose lowers X if Cond else Y, and everything else that has a value on two
+// ways.
+func (l *lowerer) choose(t value.Type, cond func(then, els *ir.Block), x, y func() parts) parts {
+	then, els, done := l.block(), l.block(), l.block()
+	cond(then, els)
+	n := numParts(t)
+	vs := make([]variable, n)
+	for i := range vs {
+		vs[i] = l.newVar()
+	}
+	arm := func(blk *ir.Block, f func() parts) {
+		l.start(blk)
+		if l.cur == nil {
+			return
+		}
+		for i, v := range f() {
+			l.set(vs[i], v)
+		}
+		l.jump(done)
+	}
+	arm(then, x)
+	arm(els, y)
+	l.start(done)
+	out := make(parts, n)
+	for i, v := range vs {
+		out[i] = l.get(v)
+	}
+	return out
+}

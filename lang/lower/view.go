@@ -1,0 +1,127 @@
+package lower
+
+import (
+	"weir/lang/ir"
+	"weir/packet"
+)
+
+// view lowers pkt.NAME.
+func (l *lowerer) view(h packet.Header) parts {
+	f := &l.facts
+	switch h {
+	case packet.Eth:
+		return parts{l.ethPointer(), l.konst(0)}
+	case packet.VLAN, packet.VLAN2:
+		return parts{l.tagThere(h)}
+	case packet.IP4:
+		l.needL3()
+		return parts{l.get(f.ip4), l.get(f.l3)}
+	case packet.IP6:
+		l.needL3()
+		return parts{l.get(f.ip6), l.get(f.l3)}
+	case packet.IP:
+		l.needL3()
+		return parts{l.get(f.ip4), l.get(f.ip6), l.get(f.l3)}
+	case packet.L4:
+		l.needL4()
+		return l.anyL4()
+	}
+	l.needL4()
+	return parts{l.get(f.l4[h]), l.get(f.l4Place)}
+}
+
+// anyL4 is whichever of TCP, UDP and SCTP is there.
+func (l *lowerer) anyL4() parts {
+	f := &l.facts
+	p := parts{l.konst(0), l.get(f.l4Place), l.konst(0)}
+	fresh := true // as fresh as the pointers that it is one of
+	for _, k := range l4Kinds {
+		if k.h != packet.TCP && k.h != packet.UDP && k.h != packet.SCTP {
+			continue
+		}
+		rest := p
+		x := l.get(f.l4[k.h])
+		fresh = fresh && l.isFresh(x)
+		ptr, proto := l.newVar(), l.newVar()
+		hit, miss, done := l.block(), l.block(), l.block()
+		l.branch(ir.Ne, x, l.konst(0), hit, miss)
+		l.start(hit)
+		l.set(ptr, x)
+		l.set(proto, l.konst(k.proto))
+		l.jump(done)
+		l.start(miss)
+		l.set(ptr, rest[0])
+		l.set(proto, rest[2])
+		l.jump(done)
+		l.start(done)
+		p = parts{l.get(ptr), rest[1], l.get(proto)}
+	}
+	if fresh {
+		l.fresh(p[0])
+	}
+	return p
+}
+
+// ethPointer returns a pointer to the Ethernet header, or 0.
+func (l *lowerer) ethPointer() *ir.Value {
+	yes, no := l.block(), l.coldBlock()
+	p := l.within(0, ethSize, yes, no)
+	done, v := l.block(), l.newVar()
+	l.start(yes)
+	l.set(v, p)
+	l.jump(done)
+	l.start(no)
+	l.set(v, l.konst(0))
+	l.jump(done)
+	l.start(done)
+	return l.fresh(l.get(v))
+}
+
+// ipPointer returns the pointer of an IP header that is known to be there, good
+// in this epoch.
+func (l *lowerer) ipPointer(h packet.Header) *ir.Value {
+	v := l.facts.ip4
+	if h == packet.IP6 {
+		v = l.facts.ip6
+	}
+	return l.pointer(h, l.get(v), l.get(l.facts.l3))
+}
+
+// pointer returns the pointer of a view, good in this epoch. Where a write may
+// have come between, it is derived from the view's place; the verifier then
+// wants to see it compared with the packet's end again, and where it is not
+// within (which does not happen) the header is taken as not there.
+func (l *lowerer) pointer(h packet.Header, p, place *ir.Value) *ir.Value {
+	if l.xdp() || !l.needs.writes {
+		return p
+	}
+	if l.isFresh(p) {
+		return p
+	}
+	v := l.newVar()
+	keep, derive, done := l.coldBlock(), l.block(), l.block()
+	there, yes, no := l.block(), l.block(), l.coldBlock()
+	l.set(v, p)
+	l.branch(ir.UGe, place, l.konst(1<<slowBit), keep, there)
+	l.start(keep)
+	l.jump(done)
+	l.start(there)
+	l.branch(ir.Ne, p, l.konst(0), derive, no)
+	l.start(derive)
+	size := h.Size()
+	if h == packet.L4 {
+		size = packet.UDP.Size() // the shortest of them
+	}
+	q := l.op(ir.OpAdd, l.data(), l.opi(ir.OpAnd, place, 0xffff))
+	l.branch(ir.ULe, l.opi(ir.OpAdd, q, int64(size)), l.end(), yes, no)
+	l.start(yes)
+	l.set(v, q)
+	l.jump(done)
+	l.start(no)
+	l.set(v, l.konst(0))
+	l.jump(done)
+	l.start(done)
+	x := l.get(v)
+	// A view that is tested for being there and then used gets one derivation.
+	return l.fresh(x)
+}

@@ -1,0 +1,275 @@
+package lower
+
+import "weir/lang/ir"
+
+// walk returns the function that finds the headers of any frame, wherever its
+// bytes are: see the constants walk… for what it gives. It is a global function,
+// so that the verifier looks at it once.
+func (l *lowerer) walk() *ir.Func {
+	if l.walkFn == nil {
+		l.walkFn = l.global("weir_walk", 1)
+		w := walker{builder: l.sub(l.walkFn), xdp: l.xdp()}
+		w.frame()
+	}
+	return l.walkFn
+}
+
+func (l *lowerer) global(name string, params int) *ir.Func {
+	f := ir.NewFunc(name, ir.Global, params)
+	f.Context = contextOf(l.opts.Hook)
+	f.Pos = l.p.Main.Pos
+	l.res.IR.Funcs = append(l.res.IR.Funcs, f)
+	return f
+}
+
+// sub returns a builder for a function of its own, its context parameter made.
+func (l *lowerer) sub(f *ir.Func) *builder {
+	b := newBuilder(f)
+	b.ctx = b.add(ir.OpParam, ir.Ptr)
+	return b
+}
+
+type walker struct {
+	*builder
+	xdp  bool
+	buf  *ir.Value // 8 octets of stack
+	none *ir.Block // nothing was found
+
+	off, typ, tags           variable
+	next, at, frag, whole, i variable
+}
+
+// octets reads w octets at off, big-endian; it leaves for bad if they are not
+// all there.
+func (w *walker) octets(off *ir.Value, n int, bad *ir.Block) *ir.Value {
+	ok := w.block()
+	r := w.loadBytes(w.xdp, off, w.buf, n)
+	w.branch(ir.Eq, r, w.konst(0), ok, bad)
+	w.start(ok)
+	return w.swap(n, w.load(n, w.buf, 0))
+}
+
+func (w *walker) plus(x *ir.Value, n int64) *ir.Value { return w.opi(ir.OpAdd, x, n) }
+
+func (w *walker) frame() {
+	for _, v := range []*variable{&w.off, &w.typ, &w.tags, &w.next, &w.at, &w.frag, &w.whole, &w.i} {
+		*v = w.newVar()
+	}
+	w.buf = w.slot("buf", 8, 8)
+	w.none = w.block()
+	w.set(w.off, w.konst(12))
+	w.set(w.tags, w.konst(0))
+	if !w.xdp {
+		w.set(w.tags, w.opi(ir.OpAnd, w.load(4, w.ctx, skbVLANPresent), 1))
+	}
+	w.set(w.typ, w.octets(w.get(w.off), 2, w.none))
+	w.tag()
+	w.tag()
+	untagged := w.block()
+	isTag(w.builder, w.get(w.typ), w.none, untagged)
+	w.start(untagged)
+	v4, v6, other := w.block(), w.block(), w.block()
+	w.branch(ir.Eq, w.get(w.typ), w.konst(0x0800), v4, other)
+	w.start(other)
+	w.branch(ir.Eq, w.get(w.typ), w.konst(0x86dd), v6, w.none)
+	l3 := func() *ir.Value { return w.plus(w.get(w.off), 2) }
+	w.start(v4)
+	w.ip4(l3())
+	w.start(v6)
+	w.ip6(l3())
+	w.start(w.none)
+	w.cur.Return(w.konst(1 << walkDone))
+}
+
+// tag steps over a tag, if one is next; after two nothing more is found.
+func (w *walker) tag() {
+	tagged, few, done := w.block(), w.block(), w.block()
+	isTag(w.builder, w.get(w.typ), tagged, done)
+	w.start(tagged)
+	w.branch(ir.ULt, w.get(w.tags), w.konst(2), few, w.none)
+	w.start(few)
+	t := w.octets(w.plus(w.get(w.off), 4), 2, w.none)
+	w.set(w.typ, t)
+	w.set(w.off, w.plus(w.get(w.off), 4))
+	w.set(w.tags, w.plus(w.get(w.tags), 1))
+	w.jump(done)
+	w.start(done)
+}
+
+// result returns what was found.
+func (w *walker) result(kind int64, l3, l4, proto, frag, whole *ir.Value) {
+	r := w.opi(ir.OpOr, proto, 1<<walkDone|kind<<walkKind)
+	put := func(x *ir.Value, at int64) { r = w.op(ir.OpOr, r, w.opi(ir.OpShl, x, at)) }
+	put(frag, walkFragment)
+	put(whole, walkL4)
+	put(l3, walkL3Off)
+	put(l4, walkL4Off)
+	w.cur.Return(r)
+	w.cur = nil
+}
+
+// bit is 1 if x and mask have a bit in common.
+func (w *walker) bit(x *ir.Value, mask int64) *ir.Value {
+	v := w.newVar()
+	done, yes := w.block(), w.block()
+	w.set(v, w.konst(0))
+	w.branch(ir.Test, x, w.konst(mask), yes, done)
+	w.start(yes)
+	w.set(v, w.konst(1))
+	w.jump(done)
+	w.start(done)
+	return w.get(v)
+}
+
+func (w *walker) ip4(l3 *ir.Value) {
+	first := w.octets(l3, 1, w.none)
+	ok, long := w.block(), w.block()
+	w.branch(ir.Eq, w.opi(ir.OpShr, first, 4), w.konst(4), ok, w.none)
+	w.start(ok)
+	size := w.opi(ir.OpShl, w.opi(ir.OpAnd, first, 15), 2)
+	w.branch(ir.UGe, size, w.konst(20), long, w.none)
+	w.start(long)
+	l4 := w.op(ir.OpAdd, l3, size)
+	w.octets(w.plus(l4, -1), 1, w.none)
+	frag := w.octets(w.plus(l3, 6), 2, w.none)
+	proto := w.octets(w.plus(l3, 9), 1, w.none)
+	whole := w.opi(ir.OpXor, w.bit(frag, 0x1fff), 1)
+	w.result(1, l3, l4, proto, w.bit(frag, 0x3fff), whole)
+}
+
+// ip6 walks the extension headers: RFC 8200, section 4; RFC 4302, section 2.
+func (w *walker) ip6(l3 *ir.Value) {
+	first := w.octets(l3, 1, w.none)
+	ok := w.block()
+	w.branch(ir.Eq, w.opi(ir.OpShr, first, 4), w.konst(6), ok, w.none)
+	w.start(ok)
+	w.octets(w.plus(l3, 39), 1, w.none)
+	w.set(w.next, w.octets(w.plus(l3, 6), 1, w.none))
+	w.set(w.at, w.plus(l3, 40))
+	for _, v := range []variable{w.frag, w.i} {
+		w.set(v, w.konst(0))
+	}
+	head, more, stop, cut, end := w.block(), w.block(), w.block(), w.block(), w.block()
+	w.set(w.whole, w.konst(1))
+	w.loopHead(head, w.st)
+	ext := w.block()
+	w.isExtension(w.get(w.next), ext, stop)
+	w.start(ext)
+	w.branch(ir.ULt, w.get(w.i), w.konst(8), more, cut)
+	w.start(more)
+	w.extension(cut)
+	w.set(w.i, w.plus(w.get(w.i), 1))
+	w.jump(head)
+	w.seal(head)
+	w.start(cut)
+	w.set(w.whole, w.konst(0))
+	w.jump(end)
+	w.start(stop)
+	w.jump(end)
+	w.start(end)
+	w.result(2, l3, w.get(w.at), w.get(w.next), w.get(w.frag), w.get(w.whole))
+}
+
+func (w *walker) isExtension(next *ir.Value, yes, no *ir.Block) {
+	for _, x := range extensions {
+		other := w.block()
+		w.branch(ir.Eq, next, w.konst(x), yes, other)
+		w.start(other)
+	}
+	w.jump(no)
+}
+
+// extension steps over the header at w.at. A fragment that is not the first ends
+// the walk, its next field being the protocol.
+func (w *walker) extension(cut *ir.Block) {
+	at := w.get(w.at)
+	two := w.octets(at, 2, cut)
+	after, n := w.opi(ir.OpShr, two, 8), w.opi(ir.OpAnd, two, 0xff)
+	size := w.newVar()
+	frag, ah, opt, have := w.block(), w.block(), w.block(), w.block()
+	notFrag := w.block()
+	w.branch(ir.Eq, w.get(w.next), w.konst(44), frag, notFrag)
+	w.start(notFrag)
+	w.branch(ir.Eq, w.get(w.next), w.konst(51), ah, opt)
+	w.start(ah)
+	w.set(size, w.opi(ir.OpShl, w.plus(n, 2), 2))
+	w.jump(have)
+	w.start(opt)
+	w.set(size, w.opi(ir.OpShl, w.plus(n, 1), 3))
+	w.jump(have)
+	w.start(frag)
+	off := w.octets(w.plus(at, 2), 2, cut)
+	w.octets(w.plus(at, 7), 1, cut)
+	w.set(w.frag, w.konst(1))
+	w.set(size, w.konst(8))
+	later := w.block()
+	w.branch(ir.Test, off, w.konst(0xfff8), later, have)
+	w.start(later)
+	w.set(w.next, after)
+	w.jump(cut)
+	w.start(have)
+	w.octets(w.plus(w.op(ir.OpAdd, at, w.get(size)), -1), 1, cut)
+	w.set(w.next, after)
+	w.set(w.at, w.op(ir.OpAdd, at, w.get(size)))
+}
+
+// wire returns the function that reads octets of the frame where the outer tag
+// stands beside the buffer: weir_wire(ctx, off, width).
+func (l *lowerer) wire() *ir.Func {
+	if l.wireFn != nil {
+		return l.wireFn
+	}
+	l.wireFn = l.global("weir_wire", 3)
+	w := walker{builder: l.sub(l.wireFn)}
+	param := func(i int64) *ir.Value {
+		v := w.add(ir.OpParam, ir.Int)
+		v.Imm = i
+		return v
+	}
+	off, width := param(1), param(2)
+	w.buf = w.slot("buf", 8, 8)
+	i, sum := w.newVar(), w.newVar()
+	w.set(i, w.konst(0))
+	w.set(sum, w.konst(0))
+	bad, ok, head, in, body, done := w.block(), w.block(), w.block(), w.block(), w.block(), w.block()
+	w.branch(ir.ULe, off, w.konst(1<<30), ok, bad)
+	w.start(ok)
+	w.loopHead(head, w.st)
+	w.branch(ir.ULt, w.get(i), w.konst(8), in, done)
+	w.start(in)
+	w.branch(ir.ULt, w.get(i), width, body, done)
+	w.start(body)
+	x := w.wireOctet(w.op(ir.OpAdd, off, w.get(i)), bad)
+	w.set(sum, w.op(ir.OpOr, w.opi(ir.OpShl, w.get(sum), 8), x))
+	w.set(i, w.plus(w.get(i), 1))
+	w.jump(head)
+	w.seal(head)
+	w.start(done)
+	w.cur.Return(w.get(sum))
+	w.start(bad)
+	w.cur.Return(w.konst(0))
+	return l.wireFn
+}
+
+// wireOctet reads one octet of a frame whose outer tag stands beside it.
+func (w *walker) wireOctet(off *ir.Value, bad *ir.Block) *ir.Value {
+	v := w.newVar()
+	front, rest, tag, back, done := w.block(), w.block(), w.block(), w.block(), w.block()
+	w.branch(ir.ULt, off, w.konst(12), front, rest)
+	w.start(front)
+	w.set(v, w.octets(off, 1, bad))
+	w.jump(done)
+	w.start(rest)
+	w.branch(ir.ULt, off, w.konst(16), tag, back)
+	w.start(tag)
+	proto := w.swap(2, w.load(4, w.ctx, skbVLANProto))
+	word := w.op(ir.OpOr, w.opi(ir.OpShl, proto, 16), w.load(4, w.ctx, skbVLANTCI))
+	shift := w.opi(ir.OpShl, w.op(ir.OpSub, w.konst(15), off), 3)
+	w.set(v, w.opi(ir.OpAnd, w.op(ir.OpShr, word, shift), 0xff))
+	w.jump(done)
+	w.start(back)
+	w.set(v, w.octets(w.plus(off, -4), 1, bad))
+	w.jump(done)
+	w.start(done)
+	return w.get(v)
+}

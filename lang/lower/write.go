@@ -1,0 +1,385 @@
+package lower
+
+import (
+	"weir/lang/check"
+	"weir/lang/ir"
+	"weir/packet"
+)
+
+// A change is what a write did to octets that a checksum covers: the same
+// octets before and after, as little-endian loads see them.
+type change struct {
+	old, new *ir.Value
+	bytes    int // 2 or 4 (of a 4: two words)
+}
+
+// setHeader writes a field, and brings the checksums that cover it up to date.
+// A field of a header that is not there is not written.
+func (l *lowerer) setHeader(s *check.SetHeader) {
+	h := s.View.Type().Header
+	v := l.expr(s.View)
+	x := l.expr(s.X)
+	done := l.block()
+	switch {
+	case h == packet.VLAN || h == packet.VLAN2:
+		there := l.block()
+		l.branch(ir.Ne, v[0], l.konst(0), there, done)
+		l.start(there)
+		l.setTag(h, s.Field, x[0])
+	case h == packet.Eth && s.Field.Name == "type":
+		l.setWireType(x[0])
+	case h == packet.IP:
+		l.setIP(v, s.Field, x, done)
+	case h == packet.L4:
+		l.setPort(v, s.Field, x[0], done)
+	default:
+		l.setField1(h, v, s.Field, x, done)
+	}
+	l.jump(done)
+	l.start(done)
+	if moves(h, s.Field) {
+		l.st.l3, l.st.l4 = false, false
+	}
+}
+
+// moves reports whether writing a field may change which headers follow.
+func moves(h packet.Header, f packet.Field) bool {
+	switch f.Name {
+	case "type":
+		return h == packet.Eth || h == packet.VLAN || h == packet.VLAN2
+	case "proto", "next", "frag_off", "mf":
+		return true
+	case "len":
+		return h == packet.IP4
+	}
+	return false
+}
+
+// setIP writes a field of whichever IP header is there. An address of the other
+// family is not written.
+func (l *lowerer) setIP(v parts, f packet.Field, x parts, done *ir.Block) {
+	n4, n6 := ipNames(f.Name)
+	f4, _ := packet.IP4.FieldOf(n4)
+	f6, _ := packet.IP6.FieldOf(n6)
+	v4, v6 := l.block(), l.block()
+	l.branch(ir.Ne, v[0], l.konst(0), v4, v6)
+	l.start(v4)
+	x4 := x
+	if isAddress(f) {
+		l.ifMapped(x, func() { x4 = parts{l.opi(ir.OpShr, x[1], 32)} }, done)
+	}
+	l.setField1(packet.IP4, parts{v[0], v[2]}, f4, x4, done)
+	l.jump(done)
+	l.start(v6)
+	if isAddress(f) {
+		other := l.block()
+		l.unlessMapped(x, other, done)
+		l.start(other)
+	}
+	l.setField1(packet.IP6, parts{v[1], v[2]}, f6, x, done)
+}
+
+// ifMapped goes on with f where x is a mapped IPv4 address, else at other.
+func (l *lowerer) ifMapped(x parts, f func(), other *ir.Block) {
+	yes := l.block()
+	l.unlessMapped(x, other, yes)
+	l.start(yes)
+	f()
+}
+
+func (l *lowerer) unlessMapped(x parts, other, mapped *ir.Block) {
+	low := l.block()
+	l.branch(ir.Eq, x[0], l.konst(0), low, other)
+	l.start(low)
+	l.branch(ir.Eq, l.width(ir.OpZExt, 4, x[1]), l.konst(mappedPrefix), mapped, other)
+}
+
+// setPort writes a port of TCP or UDP; SCTP's are not written.
+func (l *lowerer) setPort(v parts, f packet.Field, x *ir.Value, done *ir.Block) {
+	for _, k := range l4Kinds {
+		if k.h != packet.TCP && k.h != packet.UDP {
+			continue
+		}
+		hit, next := l.block(), l.block()
+		l.branch(ir.Eq, v[2], l.konst(k.proto), hit, next)
+		l.start(hit)
+		l.setField1(k.h, v[:2], f, parts{x}, done)
+		l.jump(done)
+		l.start(next)
+	}
+}
+
+// setField1 writes a field of a header that has bytes of its own.
+func (l *lowerer) setField1(h packet.Header, v parts, f packet.Field, x parts, done *ir.Block) {
+	p := l.pointer(h, v[0], v[1])
+	there := l.block()
+	l.branch(ir.Ne, p, l.konst(0), there, done)
+	l.start(there)
+	var cs []change
+	switch f.Kind {
+	case packet.MAC:
+		l.store(4, p, f.Off, x[0])
+		l.store(2, p, f.Off+4, l.opi(ir.OpShr, x[0], 32))
+	case packet.Addr4:
+		cs = append(cs, l.replace(4, p, f.Off, x[0]))
+	case packet.Addr6:
+		for i, half := range x {
+			cs = append(cs, l.replace(4, p, f.Off+8*i, half),
+				l.replace(4, p, f.Off+8*i+4, l.opi(ir.OpShr, half, 32)))
+		}
+	default:
+		cs = append(cs, l.setBits(p, f, x[0]))
+	}
+	if h == packet.IP4 {
+		l.sumAt(p, 10, cs)
+		l.flush(p, v[1], 10, 2)
+	}
+	l.flush(p, v[1], coverAt(f), coverLen(f))
+	l.sumL4(h, p, v[1], f, cs)
+	if h != packet.Eth {
+		l.wrote()
+	}
+}
+
+// wrote notes that a helper may have written to the packet.
+func (l *lowerer) wrote() {
+	if !l.xdp() {
+		l.invalidate()
+	}
+}
+
+// replace stores w octets and returns the change.
+func (l *lowerer) replace(w int, p *ir.Value, off int, x *ir.Value) change {
+	c := change{old: l.load(w, p, off), new: l.width(ir.OpZExt, w, x), bytes: w}
+	l.store(w, p, off, x)
+	return c
+}
+
+// setBits stores an integer field in its storage unit. The change is of the 16
+// bit words that hold it, as a checksum sees them.
+func (l *lowerer) setBits(p *ir.Value, f packet.Field, x *ir.Value) change {
+	at, n := coverAt(f), coverLen(f)
+	old := l.load(n, p, at)
+	unit := x
+	if f.Scale > 1 {
+		unit = l.opi(ir.OpDiv, unit, int64(f.Scale))
+	}
+	if f.Bits < 8*f.Bytes {
+		mask := int64(1)<<f.Bits - 1
+		unit = l.opi(ir.OpShl, l.opi(ir.OpAnd, unit, mask), int64(f.Shift))
+		was := l.swap(f.Bytes, l.load(f.Bytes, p, f.Off))
+		unit = l.op(ir.OpOr, l.opi(ir.OpAnd, was, int64(uint64(1)<<(8*f.Bytes)-1)&^(mask<<f.Shift)), unit)
+	}
+	l.store(f.Bytes, p, f.Off, l.swap(f.Bytes, unit))
+	return change{old: old, new: l.load(n, p, at), bytes: n}
+}
+
+// coverAt and coverLen are the even octets of a header that hold a field.
+func coverAt(f packet.Field) int { return f.Off &^ 1 }
+
+func coverLen(f packet.Field) int { return max(f.Bytes, 2) }
+
+// flush writes n octets at off of a header to the packet where p is a copy.
+func (l *lowerer) flush(p, place *ir.Value, off, n int) {
+	slow, done := l.coldBlock(), l.block()
+	l.branch(ir.UGe, place, l.konst(1<<slowBit), slow, done)
+	l.start(slow)
+	at := l.opi(ir.OpAdd, l.width(ir.OpZExt, 4, place), int64(off))
+	if l.xdp() {
+		l.call(helperXDPStore, "xdp_store_bytes", ir.Int, l.ctx, at, l.opi(ir.OpAdd, p, int64(off)), l.konst(int64(n)))
+	} else {
+		l.call(helperStoreBytes, "skb_store_bytes", ir.Int, l.ctx, at, l.opi(ir.OpAdd, p, int64(off)),
+			l.konst(int64(n)), l.konst(0))
+	}
+	l.jump(done)
+	l.start(done)
+}
+
+// Checksums: RFC 1624, equation 3, HC' = ~(~HC + ~m + m'), over 16-bit words of
+// any order of octets (RFC 1071, 2(B)).
+
+// sumAt brings the checksum at off of the header at p up to date.
+func (l *lowerer) sumAt(p *ir.Value, off int, cs []change) {
+	l.store(2, p, off, l.adjust(l.load(2, p, off), cs))
+}
+
+// adjust returns the checksum sum after changes.
+func (l *lowerer) adjust(sum *ir.Value, cs []change) *ir.Value {
+	t := l.opi(ir.OpXor, sum, 0xffff)
+	for _, c := range cs {
+		mask := int64(1)<<(8*c.bytes) - 1
+		t = l.op(ir.OpAdd, t, l.opi(ir.OpXor, c.old, mask))
+		t = l.op(ir.OpAdd, t, c.new)
+	}
+	// Sums of 32-bit words have at most 36 bits: two folds to 17, two to 16.
+	t = l.op(ir.OpAdd, l.width(ir.OpZExt, 4, t), l.opi(ir.OpShr, t, 32))
+	for range 3 {
+		t = l.op(ir.OpAdd, l.opi(ir.OpAnd, t, 0xffff), l.opi(ir.OpShr, t, 16))
+	}
+	return l.opi(ir.OpXor, l.opi(ir.OpAnd, t, 0xffff), 0xffff)
+}
+
+// sumOffset is where the checksum of an L4 header lies, or 0.
+func sumOffset(h packet.Header) int {
+	switch h {
+	case packet.TCP:
+		return 16
+	case packet.UDP:
+		return 6
+	case packet.ICMP4, packet.ICMP6:
+		return 2
+	}
+	return 0
+}
+
+// sumL4 brings the L4 checksum up to date after a write to h.
+func (l *lowerer) sumL4(h packet.Header, p, place *ir.Value, f packet.Field, cs []change) {
+	switch {
+	case h == packet.Eth || len(cs) == 0:
+	case sumOffset(h) > 0:
+		l.sumHeader(h, p, place, cs, false)
+	case isAddress(f):
+		// The pseudo header of the L4 header that is there.
+		for _, k := range l4Kinds {
+			if k.h == packet.SCTP || k.h == packet.ICMP4 || (k.h == packet.ICMP6 && h == packet.IP4) {
+				continue
+			}
+			l.needL4()
+			q, done := l.get(l.facts.l4[k.h]), l.block()
+			there := l.block()
+			l.branch(ir.Ne, q, l.konst(0), there, done)
+			l.start(there)
+			at := l.get(l.facts.l4Place)
+			q = l.pointer(k.h, q, at)
+			good := l.block()
+			l.branch(ir.Ne, q, l.konst(0), good, done)
+			l.start(good)
+			l.sumHeader(k.h, q, at, cs, true)
+			l.jump(done)
+			l.start(done)
+		}
+	}
+}
+
+// sumHeader brings the checksum of the L4 header at p up to date. At traffic
+// control the kernel does it: only the kernel knows whether the field holds a
+// checksum or the seed of one that the card will compute.
+func (l *lowerer) sumHeader(h packet.Header, p, place *ir.Value, cs []change, pseudo bool) {
+	off := sumOffset(h)
+	if !l.xdp() {
+		l.sumByHelper(h, place, cs, pseudo)
+		return
+	}
+	done := l.block()
+	if h != packet.UDP {
+		l.sumAt(p, off, cs)
+		l.flush(p, place, off, 2)
+		l.jump(done)
+		l.start(done)
+		return
+	}
+	have := l.block()
+	old := l.load(2, p, off)
+	l.branch(ir.Ne, old, l.konst(0), have, done) // zero: none was sent (RFC 768)
+	l.start(have)
+	sum := l.adjust(old, cs)
+	sum = l.choose1(func(then, els *ir.Block) { l.branch(ir.Eq, sum, l.konst(0), then, els) },
+		func() *ir.Value { return l.konst(0xffff) }, func() *ir.Value { return sum })
+	l.store(2, p, off, sum)
+	l.flush(p, place, off, 2)
+	l.jump(done)
+	l.start(done)
+}
+
+func (l *lowerer) sumByHelper(h packet.Header, place *ir.Value, cs []change, pseudo bool) {
+	at := l.opi(ir.OpAdd, l.width(ir.OpZExt, 4, place), int64(sumOffset(h)))
+	for _, c := range cs {
+		flags := int64(c.bytes)
+		if pseudo {
+			flags |= flagPseudo
+		}
+		if h == packet.UDP {
+			flags |= flagMangled0
+		}
+		l.call(helperL4Csum, "l4_csum_replace", ir.Int, l.ctx, at, c.old, c.new, l.konst(flags))
+	}
+	l.invalidate()
+}
+
+// Tags.
+
+// setWireType writes octets 12 and 13 of the frame.
+func (l *lowerer) setWireType(x *ir.Value) {
+	l.setBeside(func() { l.retag(x, nil) }, func() { l.bufWrite(12, x) })
+}
+
+// setBeside chooses by whether the outer tag stands beside the buffer.
+func (l *lowerer) setBeside(beside, inside func()) {
+	if l.xdp() {
+		inside()
+		return
+	}
+	b, in, done := l.coldBlock(), l.block(), l.block()
+	l.branch(ir.Ne, l.tagBeside(), l.konst(0), b, in)
+	l.start(b)
+	beside()
+	l.jump(done)
+	l.start(in)
+	inside()
+	l.jump(done)
+	l.start(done)
+}
+
+// retag changes the tag that stands beside the buffer; nil keeps a part.
+func (l *lowerer) retag(tpid, tci *ir.Value) {
+	proto := l.load(4, l.ctx, skbVLANProto)
+	if tpid != nil {
+		proto = l.swap(2, l.width(ir.OpZExt, 2, tpid))
+	}
+	if tci == nil {
+		tci = l.load(4, l.ctx, skbVLANTCI)
+	}
+	l.call(helperVLANPop, "skb_vlan_pop", ir.Int, l.ctx)
+	l.call(helperVLANPush, "skb_vlan_push", ir.Int, l.ctx, proto, tci)
+	l.invalidate()
+}
+
+// bufWrite writes two octets at off of the buffer, big-endian.
+func (l *lowerer) bufWrite(off int64, x *ir.Value) {
+	in, no, done := l.block(), l.coldBlock(), l.block()
+	p := l.within(off, 2, in, no)
+	l.start(in)
+	l.store(2, p, 0, l.swap(2, x))
+	l.jump(done)
+	l.start(no)
+	if !l.linear() {
+		s := l.slot("write", 8, 8)
+		l.store(2, s, 0, l.swap(2, x))
+		l.storeBytes(l.konst(off), s, 2)
+	}
+	l.jump(done)
+	l.start(done)
+}
+
+// setTag writes a field of a tag that is there.
+func (l *lowerer) setTag(h packet.Header, f packet.Field, x *ir.Value) {
+	at := int64(14 + f.Off)
+	if h == packet.VLAN2 {
+		at += 4
+	}
+	unit := func(was *ir.Value) *ir.Value {
+		if f.Bits == 16 {
+			return x
+		}
+		mask := int64(1)<<f.Bits - 1
+		put := l.opi(ir.OpShl, l.opi(ir.OpAnd, x, mask), int64(f.Shift))
+		return l.op(ir.OpOr, l.opi(ir.OpAnd, was, 0xffff&^(mask<<f.Shift)), put)
+	}
+	l.setBeside(func() {
+		if h == packet.VLAN && f.Off == 0 {
+			l.retag(nil, unit(l.load(4, l.ctx, skbVLANTCI)))
+			return
+		}
+		l.bufWrite(at-4, unit(l.bufRead(l.konst(at-4), 2)))
+	}, func() { l.bufWrite(at, unit(l.bufRead(l.konst(at), 2))) })
+}
