@@ -1,0 +1,272 @@
+package gen
+
+import (
+	"fmt"
+	"slices"
+
+	"weir/lang/ir"
+)
+
+// A segment is the code of a block, or an island of jumps for those that do not
+// reach far enough.
+type segment struct {
+	b    *mblock
+	code []output
+}
+
+// maxReach keeps jumps, whose offset has 16 bits, clear of what is still to be
+// put in between.
+const maxReach = 32000
+
+// arrange puts the blocks one after another: jumps to blocks that only jump go
+// to the end of the chain, jumps to what comes next are dropped, conditions are
+// turned round where that saves a jump, jumps to a return become the return.
+func (fn *function) arrange() ([]output, error) {
+	segs := fn.segments()
+	fn.fallThrough(segs)
+	segs = prune(segs)
+	for range 64 {
+		far, err := islands(&segs)
+		if err != nil {
+			return nil, err
+		}
+		if !far {
+			return link(segs), nil
+		}
+	}
+	return nil, fmt.Errorf("jumps over more than %d instructions", maxReach)
+}
+
+// segments drops empty blocks and aims jumps at what stands behind them.
+func (fn *function) segments() []segment {
+	code := fn.out.code
+	final := func(b *mblock) *mblock {
+		for n := 0; n < len(fn.blocks) && len(code[b.id]) == 1 && code[b.id][0].Op == jumpOp; n++ {
+			b = code[b.id][0].target
+		}
+		return b
+	}
+	used := make([]bool, len(fn.blocks))
+	used[0] = true
+	for _, list := range code {
+		for i := range list {
+			if list[i].target != nil {
+				list[i].target = final(list[i].target)
+			}
+		}
+	}
+	work := []*mblock{fn.blocks[0]}
+	for len(work) > 0 {
+		b := work[len(work)-1]
+		work = work[:len(work)-1]
+		for _, o := range code[b.id] {
+			if o.target != nil && !used[o.target.id] {
+				used[o.target.id] = true
+				work = append(work, o.target)
+			}
+		}
+	}
+	var segs []segment
+	for i, b := range fn.blocks {
+		if used[i] {
+			segs = append(segs, segment{b, code[i]})
+		}
+	}
+	return segs
+}
+
+// fallThrough makes use of the order of the segments.
+func (fn *function) fallThrough(segs []segment) {
+	for i := range segs {
+		var next *mblock
+		if i+1 < len(segs) {
+			next = segs[i+1].b
+		}
+		c := segs[i].code
+		n := len(c)
+		if n == 0 || c[n-1].Op != jumpOp {
+			continue
+		}
+		if n > 1 && c[n-2].target != nil && c[n-2].target == next && c[n-1].target != next {
+			if op, ok := inverse(c[n-2].Op); ok {
+				c[n-2].Op, c[n-2].target, c[n-1].target = op, c[n-1].target, next
+			}
+		}
+		if n > 1 && c[n-2].target != nil && c[n-2].target == c[n-1].target {
+			c[n-2] = c[n-1]
+			c = c[:n-1]
+			n--
+		}
+		switch to := c[n-1].target; {
+		case to == next:
+			c = c[:n-1]
+		default:
+			if t := fn.out.code[to.id]; len(t) <= 2 && t[len(t)-1].Op == exitOp {
+				c = append(slices.Clip(c[:n-1]), t...)
+			}
+		}
+		segs[i].code = c
+	}
+}
+
+// inverse returns the conditional jump that is taken when op is not.
+func inverse(op uint8) (uint8, bool) {
+	for c := ir.Eq; c < ir.Test; c++ {
+		if jumpBits[c] == op&0xf0 {
+			n, _ := c.Negate()
+			return op&0x0f | jumpBits[n], true
+		}
+	}
+	return 0, false
+}
+
+func width(o *output) int {
+	if o.Op == ldImm64 {
+		return 2
+	}
+	return 1
+}
+
+// starts returns the position of each segment, and the end of all.
+func starts(segs []segment) ([]int, map[*mblock]int) {
+	at := make([]int, len(segs)+1)
+	byBlock := make(map[*mblock]int, len(segs))
+	for i := range segs {
+		n := at[i]
+		byBlock[segs[i].b] = n
+		for k := range segs[i].code {
+			n += width(&segs[i].code[k])
+		}
+		at[i+1] = n
+	}
+	return at, byBlock
+}
+
+// islands puts a jump between segments for each jump that is too long, as far
+// on the way as it reaches. It reports whether there was one.
+func islands(segs *[]segment) (bool, error) {
+	at, byBlock := starts(*segs)
+	if at[len(at)-1] < maxReach {
+		return false, nil
+	}
+	type key struct {
+		before int
+		to     *mblock
+	}
+	isles := map[key]*mblock{}
+	added := map[int][]segment{} // by the segment that they stand before
+	for i, s := range *segs {
+		pos := at[i]
+		for k := range s.code {
+			o := &s.code[k]
+			pos += width(o)
+			if o.target == nil || abs(byBlock[o.target]-pos) < maxReach {
+				continue
+			}
+			n := border(at, pos, byBlock[o.target])
+			if n < 0 {
+				return false, fmt.Errorf("a block of more than %d instructions", maxReach)
+			}
+			isle := isles[key{n, o.target}]
+			if isle == nil {
+				isle = &mblock{id: -1}
+				isles[key{n, o.target}] = isle
+				jump := output{Insn: Insn{Op: jumpOp}, target: o.target, pos: o.pos}
+				added[n] = append(added[n], segment{isle, []output{jump}})
+			}
+			o.target = isle
+		}
+	}
+	*segs = insert(*segs, added)
+	return len(added) > 0, nil
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// insert puts added segments in place, and a jump past them where code would
+// run into them.
+func insert(segs []segment, added map[int][]segment) []segment {
+	var out []segment
+	for i, s := range segs {
+		if list := added[i]; len(list) > 0 {
+			if before := &out[len(out)-1]; before.runsOn() {
+				pos := before.code[len(before.code)-1].pos
+				before.code = append(slices.Clip(before.code), output{Insn: Insn{Op: jumpOp}, target: s.b, pos: pos})
+			}
+			out = append(out, list...)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// runsOn reports whether control goes from the end of s to what follows it.
+func (s *segment) runsOn() bool {
+	n := len(s.code)
+	return n == 0 || s.code[n-1].Op != jumpOp && s.code[n-1].Op != exitOp
+}
+
+// prune drops segments that nothing leads to any more.
+func prune(segs []segment) []segment {
+	index := map[*mblock]int{}
+	for i, s := range segs {
+		index[s.b] = i
+	}
+	used := make([]bool, len(segs))
+	work := []int{0}
+	for len(work) > 0 {
+		i := work[len(work)-1]
+		work = work[:len(work)-1]
+		if used[i] {
+			continue
+		}
+		used[i] = true
+		for _, o := range segs[i].code {
+			if o.target != nil {
+				work = append(work, index[o.target])
+			}
+		}
+		if segs[i].runsOn() {
+			work = append(work, i+1)
+		}
+	}
+	var out []segment
+	for i, s := range segs {
+		if used[i] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// link sets the offsets of jumps and returns the instructions in one piece.
+func link(segs []segment) []output {
+	at, byBlock := starts(segs)
+	var out []output
+	for i, s := range segs {
+		pos := at[i]
+		for _, o := range s.code {
+			pos += width(&o)
+			if o.target != nil {
+				o.Off = int16(byBlock[o.target] - pos)
+			}
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// border returns the segment farthest from pos towards to that a jump reaches,
+// or -1.
+func border(at []int, pos, to int) int {
+	best := -1
+	for i := 1; i < len(at)-1; i++ {
+		switch d := at[i] - pos; {
+		case to > pos && d > 0 && d < maxReach-1000:
+			best = i
+		case to < pos && d < 0 && -d < maxReach-1000 && best < 0:
+			best = i
+		}
+	}
+	return best
+}
