@@ -1,0 +1,201 @@
+// Package lang is the compiler: text of a chain in, a [Program] out.
+//
+// The stages, each a package below this one and each printable:
+//
+//	source ── check ──► tree ── lower ──► ir ── opt ──► ir ── gen ──► Program
+//	          names,            packets,        named            registers,
+//	          types,            maps as         passes           eBPF, lines
+//	          build time        helper calls
+//
+// Compile is pure: the same source gives the same program on every machine, and
+// no kernel is asked. What only the loading machine knows (maps' descriptors,
+// interfaces' indexes) is left open in the program.
+package lang
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"weir/hook"
+	"weir/lang/check"
+	"weir/lang/diag"
+	"weir/lang/gen"
+	"weir/lang/ir"
+	"weir/lang/lower"
+	"weir/lang/opt"
+	"weir/lang/std"
+)
+
+// Options of a compile. The zero value compiles main for XDP.
+type Options struct {
+	File string    // name of the source, for messages and for the name of the program
+	Func string    // the attached function; "" is main
+	Hook hook.Hook // where it will run
+
+	// Load reads the file that a load statement names, with its path already
+	// joined to the folder of the file that loads it. Nil: only std/… can be
+	// loaded.
+	Load func(path string) ([]byte, error)
+
+	Frags bool // at XDP: frames may have fragments (needed for large MTUs)
+	Trace bool // write the result of each packet to the TraceMap
+	Clock bool // read the time from the ClockMap
+
+	// Dump, if set, is given the text of each stage: "check", "lower", "opt",
+	// "gen", and after each pass of the optimiser "opt/NAME".
+	Dump func(stage, text string)
+}
+
+// Compile compiles a chain. Its error is a [diag.List]; warnings of a valid
+// program are in Program.Warnings.
+func Compile(source []byte, opts Options) (p *Program, err error) {
+	c := &compiler{opts: opts, stage: "check", dump: opts.Dump}
+	if c.dump == nil {
+		c.dump = func(string, string) {}
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = nil, diag.List{{
+				Pos:     diag.Pos{File: opts.File},
+				Code:    "internal",
+				Message: fmt.Sprintf("the compiler broke in stage %s: %v", c.stage, r),
+				Hint:    "this is a bug of weir, not of the chain: please report it with the source",
+			}}
+		}
+	}()
+	return c.compile(source)
+}
+
+type compiler struct {
+	opts  Options
+	stage string
+	dump  func(stage, text string)
+}
+
+func (c *compiler) compile(source []byte) (*Program, error) {
+	tree, ds := check.Check(c.opts.File, source, check.Options{Func: c.opts.Func, Hook: c.opts.Hook, Load: c.load})
+	if err := ds.Err(); err != nil {
+		return nil, err
+	}
+	if c.opts.Dump != nil {
+		c.dump("check", tree.String())
+	}
+	fill := func(ds diag.List) error {
+		tree.Sources.Fill(ds)
+		return ds.Err()
+	}
+
+	c.stage = "lower"
+	low, more := lower.Lower(tree, lower.Options{
+		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock,
+	})
+	if err := fill(more); err != nil {
+		return nil, err
+	}
+	if c.opts.Dump != nil {
+		c.dump("lower", low.IR.String())
+	}
+	for _, f := range low.IR.Funcs {
+		if err := ir.Verify(f); err != nil {
+			panic(err)
+		}
+	}
+
+	c.stage = "opt"
+	c.optimise(low.IR)
+
+	c.stage = "gen"
+	code, more := gen.Generate(low.IR)
+	if err := fill(more); err != nil {
+		return nil, err
+	}
+	if c.opts.Dump != nil {
+		c.dump("gen", code.String())
+	}
+	return c.program(tree, low, code, ds.Warnings()), nil
+}
+
+func (c *compiler) optimise(p *ir.Program) {
+	var o opt.Options
+	if c.opts.Dump != nil {
+		o.Dump = func(pass string) { c.dump("opt/"+pass, p.String()) }
+	}
+	opt.Run(p, o)
+	p.Prune()
+	if c.opts.Dump != nil {
+		c.dump("opt", p.String())
+	}
+}
+
+func (c *compiler) load(name string) ([]byte, error) {
+	if strings.HasPrefix(name, "std/") {
+		return std.Read(name)
+	}
+	if c.opts.Load == nil {
+		return nil, fmt.Errorf("only modules of std/ can be loaded here")
+	}
+	return c.opts.Load(name)
+}
+
+// program gathers what the stages found out.
+func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code, warnings diag.List) *Program {
+	p := &Program{
+		Name:     Name(c.opts.File),
+		File:     c.opts.File,
+		Func:     c.opts.Func,
+		Hook:     c.opts.Hook,
+		Code:     *code,
+		Counts:   t.Counters,
+		Warnings: warnings,
+	}
+	if p.Func == "" {
+		p.Func = "main"
+	}
+	user := map[string]*check.Map{}
+	for _, m := range t.Maps {
+		user[m.Name] = m
+	}
+	for _, k := range low.IR.Maps {
+		p.Maps = append(p.Maps, mapOf(k, user[k.Name]))
+	}
+	for _, x := range t.Params {
+		p.Params = append(p.Params, Param{
+			Name: x.Name, Type: x.Type, Default: x.Default, Unit: x.Unit, Help: x.Help, Line: x.Pos.Line,
+		})
+	}
+	for _, x := range low.Exits {
+		v := t.Verdicts[x.Verdict]
+		p.Exits = append(p.Exits, Exit{
+			Verdict: v.Action.String(), Reason: v.Reason, File: x.Pos.File, Line: x.Pos.Line,
+		})
+	}
+	for _, f := range t.Files {
+		p.Sources = append(p.Sources, Source{Name: f, Text: strings.Join(t.Sources[f], "\n")})
+	}
+	return p
+}
+
+var systemMaps = map[string]System{
+	lower.ParamMap: ParamMap, lower.CountMap: CountMap, lower.ExitMap: ExitMap, lower.RefusedMap: RefusedMap,
+	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
+}
+
+func mapOf(k *ir.Map, m *check.Map) Map {
+	if m == nil {
+		return Map{Spec: *k, System: systemMaps[k.Name], Name: k.Name}
+	}
+	out := Map{
+		Spec: *k, Name: m.Name, Kind: m.Kind.String(), Key: m.Key, Value: m.Value, Size: m.Size, TTL: m.TTL,
+	}
+	for _, e := range m.Init {
+		out.Init = append(out.Init, Entry{Key: e.Key, Value: e.Value})
+	}
+	return out
+}
+
+// Name returns the name that an attachment of a file has: its base name without
+// the ending.
+func Name(file string) string {
+	return strings.TrimSuffix(path.Base(strings.ReplaceAll(file, `\`, "/")), ".weir")
+}

@@ -1,0 +1,100 @@
+package lang
+
+import (
+	"time"
+
+	"weir/hook"
+	"weir/lang/diag"
+	"weir/lang/gen"
+	"weir/lang/ir"
+	"weir/lang/value"
+)
+
+// A Program is a compiled chain: inert, the same on every machine, fit for
+// encoding/gob and comparable by its encoding. Package datapath loads it.
+type Program struct {
+	Name     string // of the attachment: the file's base name
+	File     string
+	Func     string // the attached function
+	Hook     hook.Hook
+	Code     gen.Code
+	Maps     []Map   // kernel maps, the program's own (see System) included
+	Params   []Param // in order of their slot
+	Counts   []string
+	Exits    []Exit // what may end the program, in order of their slot
+	Sources  []Source
+	Warnings diag.List
+}
+
+// A Source is a text that went into a program.
+type Source struct {
+	Name string // as loaded: the file's path, or std/NAME.weir
+	Text string
+}
+
+// System is the use that the program itself makes of a kernel map.
+type System uint8
+
+// Uses of kernel maps. All but User are arrays with a u32 key.
+const (
+	// User maps are those that the chain declares.
+	User System = iota
+	// ParamMap is an array of one value: 8 octets for each of Program.Params.
+	ParamMap
+	// CountMap is a per-CPU array of u64, one for each of Program.Counts.
+	CountMap
+	// ExitMap is a per-CPU array of two u64, packets and octets, one entry for
+	// each of Program.Exits. Each attachment has its own.
+	ExitMap
+	// RefusedMap is a per-CPU array of u64, one for each of the user maps in
+	// order: what a full table refused.
+	RefusedMap
+	// TraceMap is an array of one value of three u64, written at the end of each
+	// packet if Options.Trace was set: the index in Program.Exits, the index of
+	// the interface that a redirect went to, and the length of the frame.
+	TraceMap
+	// ClockMap is an array of one u64 that is read instead of the clock if
+	// Options.Clock was set.
+	ClockMap
+	// ScratchMap is the compiler's own working space; nothing in it is state.
+	ScratchMap
+)
+
+// A Map is a kernel map of a program and what the language knows of it.
+type Map struct {
+	Spec   ir.Map // as the kernel makes it
+	System System
+	// Of User maps. The octets of an entry in the kernel are those of Key and
+	// Value by package value; with a TTL 8 octets follow the value (at the next
+	// multiple of 8): when the entry was last written, in ns of CLOCK_MONOTONIC.
+	// A set without a TTL has a value of one octet, 1, with a TTL the 8 octets
+	// alone.
+	Name  string
+	Kind  string // table, lru, array, lpm
+	Key   value.Type
+	Value value.Type // kind None for a set
+	Size  int
+	TTL   time.Duration
+	Init  []Entry // encoded as the kernel keeps them, without the time
+}
+
+// An Entry is one key and value.
+type Entry struct{ Key, Value []byte }
+
+// A Param is a value that can be set while the program runs.
+type Param struct {
+	Name    string
+	Type    value.Type // Int or Bool
+	Default uint64
+	Unit    string
+	Help    string
+	Line    int
+}
+
+// An Exit is a way in which the program can end: a verdict given at a return.
+type Exit struct {
+	Verdict string // PASS ACCEPT DROP TX REDIRECT
+	Reason  string // "" where none was given
+	File    string
+	Line    int // of the attached function's return, or of its def
+}
