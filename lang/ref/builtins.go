@@ -1,0 +1,92 @@
+package ref
+
+import (
+	"fmt"
+
+	"go.starlark.net/starlark"
+)
+
+// Verdicts without a reason or target.
+var (
+	pass   = verdict{kind: "PASS"}
+	accept = verdict{kind: "ACCEPT"}
+	drop   = verdict{kind: "DROP"}
+	tx     = verdict{kind: "TX"}
+)
+
+// packetOnly are the builtins that build time cannot call.
+var packetOnly = []string{"count", "sample", "rand", "now", "cpu", "hash_of"}
+
+// names are the predeclared names.
+func (b *builder) names() starlark.StringDict {
+	d := starlark.StringDict{"PASS": pass, "ACCEPT": accept, "DROP": drop, "TX": tx}
+	for _, s := range scalars {
+		d[s.name] = s
+	}
+	for _, kind := range []string{"table", "lru", "array", "lpm"} {
+		d[kind] = b.declare(kind)
+	}
+	for _, name := range packetOnly {
+		d[name] = starlark.NewBuiltin(name, func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+			return nil, fmt.Errorf("%s: only at packet time", name)
+		})
+	}
+	builtin := func(name string, f func(args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error)) {
+		d[name] = starlark.NewBuiltin(name, func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			return f(args, kwargs)
+		})
+	}
+	d["param"] = starlark.NewBuiltin("param", b.param)
+	builtin("record", newRecordType)
+	builtin("struct", newStruct)
+	for _, name := range []string{"drop", "redirect", "interface"} {
+		builtin(name, func(args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			if len(args) != 1 || len(kwargs) != 0 {
+				return nil, fmt.Errorf("%s: want one argument", name)
+			}
+			v, err := b.both(name, toPacket(args[0]))
+			if n, ok := v.(num); ok {
+				return starlark.MakeUint64(n.bits), err
+			}
+			return v, err
+		})
+	}
+	return d
+}
+
+// both are the builtins of one argument that are there at both times.
+func (b *builder) both(name string, arg value) (value, error) {
+	text, isText := arg.(starlark.String)
+	index, isNum := arg.(num)
+	switch {
+	case name == "drop" && isText:
+		return verdict{kind: "DROP", reason: string(text)}, nil
+	case name == "redirect" && isNum:
+		return verdict{kind: "REDIRECT", target: uint32(index.bits)}, nil
+	case name == "redirect" && isText:
+		return verdict{kind: "REDIRECT", target: b.ifindex(string(text))}, nil
+	case name == "interface" && isText:
+		return unsigned(uint64(b.ifindex(string(text)))), nil
+	}
+	return nil, fmt.Errorf("%s: not of %s", name, arg.Type())
+}
+
+func (b *builder) ifindex(name string) uint32 {
+	if b.opts.Interface == nil {
+		return 0
+	}
+	return b.opts.Interface(name)
+}
+
+func newStruct(args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if len(args) != 0 {
+		return nil, fmt.Errorf("struct: want names, as in struct(allow = f)")
+	}
+	s := &structVal{vals: map[string]starlark.Value{}}
+	for _, kw := range kwargs {
+		name := string(kw[0].(starlark.String))
+		s.names = append(s.names, name)
+		s.vals[name] = kw[1]
+	}
+	return s, nil
+}

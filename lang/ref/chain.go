@@ -1,0 +1,203 @@
+package ref
+
+import (
+	"fmt"
+
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// Options say where a chain runs and what it sees of the world. Functions
+// that are nil give zero.
+type Options struct {
+	Func string // function of the file; "" means main
+	// Load reads a module. It gets the name as it is written in load(), but
+	// for a "./" name in a module: that is relative to the module, and comes
+	// as the attached file would write it.
+	Load func(name string) ([]byte, error)
+	// Hook is "xdp", "tc-ingress" or "tc-egress". A chain means the same at
+	// each of them.
+	Hook           string
+	IfIndex, Queue uint32
+	Interface      func(name string) uint32 // for redirect("eth1")
+	Now            func() uint64            // ns; read at most once a packet
+	Rand           func() uint64
+	Params         map[string]uint64 // values of params, by name
+}
+
+// A Chain is a chain with its maps, which are kept from packet to packet. It
+// is for one goroutine.
+type Chain struct {
+	e      *evaluator
+	attach *function
+	maps   map[string]*mapVal
+	params map[string]*paramVal
+}
+
+// A Result is what a chain did with a packet.
+type Result struct {
+	Verdict string // PASS ACCEPT DROP TX REDIRECT
+	Reason  string
+	Target  uint32            // interface of a redirect
+	Line    int               // of the attached function's return; of its def where it ended without
+	Frame   []byte            // as the chain left it
+	Counts  map[string]uint64 // what this packet added to each counter; without zeros
+}
+
+// evaluator is packet time. at is the place that is looked at.
+type evaluator struct {
+	opts        Options
+	predeclared starlark.StringDict
+	defs        map[place]*resolve.Function
+	functions   map[*starlark.Function]*function
+	builder     *builder
+	inferring   int
+
+	at    syntax.Position
+	steps int
+	depth int
+	running,
+	timed bool // in a packet; the clock was read in it
+	time   uint64
+	pkt    *packet
+	counts map[string]uint64
+}
+
+// Open runs the build time of a chain file. Its error is that of the parser,
+// resolver or interpreter of Starlark, or an [Error].
+func Open(filename string, src []byte, opts Options) (c *Chain, err error) {
+	e := &evaluator{opts: opts, functions: map[*starlark.Function]*function{}}
+	defer e.recovered(&err)
+	b := newBuilder(opts, e.now)
+	e.builder, e.predeclared, e.defs = b, b.predeclared, b.defs
+	m, err := b.run(filename, src)
+	if err != nil {
+		return nil, err
+	}
+	c = &Chain{e: e, maps: map[string]*mapVal{}, params: map[string]*paramVal{}}
+	names := b.name(m)
+	for p, name := range names.params {
+		c.params[name] = p
+	}
+	for name, v := range opts.Params {
+		if err := c.SetParam(name, v); err != nil {
+			return nil, err
+		}
+	}
+	for m, name := range names.maps {
+		c.maps[name] = m
+		if err := m.reset(); err != nil {
+			return nil, fmt.Errorf("map %s: %w", name, err)
+		}
+	}
+	name := opts.Func
+	if name == "" {
+		name = "main"
+	}
+	c.attach = e.functionOf(m.values[name])
+	if c.attach == nil {
+		return nil, fmt.Errorf("%s: no function %s", filename, name)
+	}
+	if len(c.attach.params) == 0 {
+		return nil, fmt.Errorf("%s: %s takes no packet", filename, name)
+	}
+	return c, nil
+}
+
+// recovered makes an error of a refusal.
+func (e *evaluator) recovered(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case refusal:
+		*err = &Error{Pos: e.at, Msg: string(r)}
+	default:
+		panic(r)
+	}
+}
+
+// Run runs the chain on a frame, which is not changed. Its error is always an
+// [Error]; maps keep what was written before it.
+func (c *Chain) Run(frame []byte) (res Result, err error) {
+	e := c.e
+	e.steps, e.depth, e.timed, e.running = 0, 0, false, true
+	e.counts = map[string]uint64{}
+	defer func() { e.running = false }()
+	defer e.recovered(&err)
+	f := append([]byte(nil), frame...)
+	e.pkt = &packet{frame: f, e: e}
+	out, line := e.call(c.attach, bind(c.attach, []value{e.pkt}, nil, c.attach.fallback))
+	v := pass
+	switch out := out.(type) {
+	case starlark.NoneType:
+	case verdict:
+		v = out
+	default:
+		refuse("%s returns %s, not a verdict", c.attach.name, out.Type())
+	}
+	for name, n := range e.counts {
+		if n == 0 {
+			delete(e.counts, name)
+		}
+	}
+	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: f, Counts: e.counts}, nil
+}
+
+// Maps is what each map holds: text of the key to text of the value, which is
+// empty in a set. Expired entries are left out.
+func (c *Chain) Maps() map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for name, m := range c.maps {
+		out[name] = m.dump()
+	}
+	return out
+}
+
+// Refused is how many new keys a full table refused or a full lru forgot.
+func (c *Chain) Refused(name string) uint64 {
+	if m := c.maps[name]; m != nil {
+		return m.lost
+	}
+	return 0
+}
+
+// SetParam gives a param a value: the low bits of v.
+func (c *Chain) SetParam(name string, v uint64) error {
+	p := c.params[name]
+	if p == nil {
+		return fmt.Errorf("set %s: no such param", name)
+	}
+	if err := p.set(v); err != nil {
+		return fmt.Errorf("set %s: %w", name, err)
+	}
+	return nil
+}
+
+// now reads the clock, once a packet.
+func (e *evaluator) now() uint64 {
+	if e.opts.Now == nil {
+		return 0
+	}
+	if !e.running {
+		return e.opts.Now()
+	}
+	if !e.timed {
+		e.time, e.timed = e.opts.Now(), true
+	}
+	return e.time
+}
+
+func (e *evaluator) rand() uint64 {
+	if e.opts.Rand == nil {
+		return 0
+	}
+	return e.opts.Rand()
+}
+
+// step counts what is evaluated, and stops what does not end.
+func (e *evaluator) step(at syntax.Position) {
+	e.at = at
+	if e.steps++; e.steps > packetSteps {
+		refuse("more than %d steps for one packet", packetSteps)
+	}
+}

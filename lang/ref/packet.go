@@ -1,0 +1,259 @@
+package ref
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/gopacket/gopacket/layers"
+	"go.starlark.net/starlark"
+)
+
+// layout says where the headers of a frame are: offsets from its start, -1
+// for what is not there whole. Each pkt.X looks anew, since a field that says
+// what follows may have been written; a view keeps the layout that it was
+// found by.
+type layout struct {
+	eth, vlan, vlan2, ip4, ip6 int
+	l4                         int // tcp, udp, sctp, icmp4 or icmp6
+	l4kind                     string
+	proto                      int // where the byte with the L4 protocol is
+	fragment                   bool
+	payload, end               int // what follows the L4 header
+}
+
+// absent is the offset of what is not there.
+const absent = -1
+
+// maxExtensions is how many IPv6 extension headers are walked.
+const maxExtensions = 8
+
+func walk(f []byte) layout {
+	l := layout{eth: absent, vlan: absent, vlan2: absent, ip4: absent, ip6: absent, l4: absent, proto: absent}
+	if len(f) < 14 {
+		return l
+	}
+	l.eth = 0
+	etherType, next := layers.EthernetType(binary.BigEndian.Uint16(f[12:])), 14
+	for _, tag := range []*int{&l.vlan, &l.vlan2} {
+		if etherType != layers.EthernetTypeDot1Q && etherType != layers.EthernetTypeQinQ {
+			break
+		}
+		if next+4 > len(f) {
+			return l
+		}
+		*tag = next
+		etherType = layers.EthernetType(binary.BigEndian.Uint16(f[next+2:]))
+		next += 4
+	}
+	switch etherType {
+	case layers.EthernetTypeIPv4:
+		l.walkIPv4(f, next)
+	case layers.EthernetTypeIPv6:
+		l.walkIPv6(f, next)
+	}
+	return l
+}
+
+func (l *layout) walkIPv4(f []byte, at int) {
+	if at+20 > len(f) || f[at]>>4 != 4 {
+		return
+	}
+	header := int(f[at]&15) * 4
+	if header < 20 || at+header > len(f) {
+		return
+	}
+	l.ip4, l.proto = at, at+9
+	flagsAndOffset := binary.BigEndian.Uint16(f[at+6:])
+	l.fragment = flagsAndOffset&0x3fff != 0 // MF or an offset
+	if flagsAndOffset&0x1fff == 0 {
+		l.walkL4(f, at+header, at+int(binary.BigEndian.Uint16(f[at+2:])))
+	}
+}
+
+func (l *layout) walkIPv6(f []byte, at int) {
+	if at+40 > len(f) || f[at]>>4 != 6 {
+		return
+	}
+	l.ip6, l.proto = at, at+6
+	next := at + 40
+	for range maxExtensions {
+		length := extension(f, l.proto, next)
+		if length == 0 {
+			break
+		}
+		if next+2 > len(f) || next+length > len(f) {
+			return
+		}
+		isFragment := layers.IPProtocol(f[l.proto]) == layers.IPProtocolIPv6Fragment
+		l.proto = next
+		if isFragment {
+			l.fragment = true
+			if binary.BigEndian.Uint16(f[next+2:])>>3 != 0 {
+				return
+			}
+		}
+		next += length
+	}
+	l.walkL4(f, next, at+40+int(binary.BigEndian.Uint16(f[at+4:])))
+}
+
+// extension is the length of the extension header at next, which the byte at
+// proto names; 0 if it is none. A header whose length is not in the frame is
+// longer than any frame.
+func extension(f []byte, proto, next int) int {
+	unit, extra := 8, 1
+	switch layers.IPProtocol(f[proto]) {
+	case layers.IPProtocolIPv6Fragment:
+		return 8
+	case layers.IPProtocolAH: // RFC 4302 section 2.2: 32-bit words, less 2
+		unit, extra = 4, 2
+	case layers.IPProtocolIPv6HopByHop, layers.IPProtocolIPv6Routing, layers.IPProtocolIPv6Destination:
+	default:
+		return 0
+	}
+	if next+2 > len(f) {
+		return len(f) + 1
+	}
+	return (int(f[next+1]) + extra) * unit
+}
+
+// walkL4 takes the L4 header at at; ipEnd is where the IP header says that
+// the packet ends. An extension header as the protocol is no L4 header.
+func (l *layout) walkL4(f []byte, at, ipEnd int) {
+	var kind string
+	var length int
+	switch proto := layers.IPProtocol(f[l.proto]); {
+	case proto == layers.IPProtocolTCP:
+		kind, length = "tcp", 20
+		if at+20 <= len(f) {
+			length = int(f[at+12]>>4) * 4
+		}
+		if length < 20 {
+			return
+		}
+	case proto == layers.IPProtocolUDP:
+		kind, length = "udp", 8
+	case proto == layers.IPProtocolSCTP:
+		kind, length = "sctp", 12
+	case proto == layers.IPProtocolICMPv4 && l.ip4 != absent:
+		kind, length = "icmp4", 8
+	case proto == layers.IPProtocolICMPv6 && l.ip6 != absent:
+		kind, length = "icmp6", 8
+	default:
+		return
+	}
+	if at+length > len(f) {
+		return
+	}
+	l.l4, l.l4kind = at, kind
+	l.payload = at + length
+	l.end = max(l.payload, min(len(f), ipEnd))
+}
+
+// packet is a packet while a chain looks at it.
+type packet struct {
+	opaque
+	frame []byte
+	e     *evaluator
+}
+
+func (p *packet) String() string { return "pkt" }
+func (p *packet) Type() string   { return "packet" }
+
+// view is a header of the packet, there (ok) or not.
+type view struct {
+	opaque
+	p      *packet
+	layout        // as it was when the view was taken
+	kind   string // "tcp"; "ip" and "l4" are whichever is there
+	off    int
+	ok     bool
+}
+
+func (v *view) String() string { return v.kind }
+func (v *view) Type() string   { return "header" }
+
+// payload is a run of the frame's bytes: pkt.payload, or the whole frame.
+type payload struct {
+	opaque
+	bytes []byte
+	ok    bool // there is an L4 header before it
+}
+
+func (p *payload) String() string { return "payload" }
+func (p *payload) Type() string   { return "bytes" }
+
+// attr is pkt.name.
+func (p *packet) attr(name string) value {
+	l := walk(p.frame)
+	at := func(off int) value { return &view{p: p, layout: l, kind: name, off: off, ok: off != absent} }
+	switch name {
+	case "len":
+		return unsigned(uint64(len(p.frame)))
+	case "ifindex":
+		return unsigned(uint64(p.e.opts.IfIndex))
+	case "queue":
+		return unsigned(uint64(p.e.opts.Queue))
+	case "now":
+		return unsigned(p.e.now())
+	case "eth":
+		return at(l.eth)
+	case "vlan":
+		return at(l.vlan)
+	case "vlan2":
+		return at(l.vlan2)
+	case "ip4":
+		return at(l.ip4)
+	case "ip6":
+		return at(l.ip6)
+	case "ip":
+		return at(max(l.ip4, l.ip6))
+	case "tcp", "udp", "sctp", "icmp4", "icmp6":
+		if l.l4kind != name {
+			return at(absent)
+		}
+		return at(l.l4)
+	case "l4":
+		if slices.Contains([]string{"tcp", "udp", "sctp"}, l.l4kind) {
+			return at(l.l4)
+		}
+		return at(absent)
+	case "payload":
+		return &payload{bytes: p.frame[l.payload:l.end], ok: l.l4 != absent}
+	}
+	refuse("pkt.%s is not there (in the reference)", name)
+	return nil
+}
+
+// method is payload.u16(off) and its like; pkt.u16(off) is that of the frame.
+func (p *payload) method(name string, args []value) value {
+	if len(args) != 1 {
+		refuse("%s: want one argument", name)
+	}
+	width := map[string]int{"u8": 1, "u16": 2, "u32": 4, "u64": 8}[name]
+	switch {
+	case width != 0:
+		off := needNum(args[0], name).bits
+		if off > uint64(len(p.bytes)) || uint64(len(p.bytes))-off < uint64(width) {
+			return unsigned(0)
+		}
+		var n uint64
+		for _, b := range p.bytes[off:][:width] {
+			n = n<<8 | uint64(b)
+		}
+		return unsigned(n)
+	case name == "startswith":
+		var start string
+		switch s := args[0].(type) {
+		case starlark.Bytes:
+			start = string(s)
+		case starlark.String:
+			start = string(s)
+		default:
+			refuse("startswith: want bytes, not %s", s.Type())
+		}
+		return starlark.Bool(len(p.bytes) >= len(start) && string(p.bytes[:len(start)]) == start)
+	}
+	refuse("%s is not there (in the reference)", name)
+	return nil
+}
