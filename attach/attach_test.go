@@ -1,0 +1,371 @@
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"weir/hook"
+	"weir/internal/nstest"
+)
+
+// program loads a program that returns ret.
+func program(t *testing.T, typ ebpf.ProgramType, ret int32, flags uint32) *ebpf.Program {
+	t.Helper()
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "returns", Type: typ, Flags: flags, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, ret), asm.Return()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func loader(p *ebpf.Program) func() (*ebpf.Program, error) {
+	return func() (*ebpf.Program, error) { return p, nil }
+}
+
+func xdpOptions(t *testing.T) Options {
+	return Options{
+		Chain:  "edge",
+		Linear: loader(program(t, ebpf.XDP, 2, 0)),
+		Frags:  loader(program(t, ebpf.XDP, 2, unix.BPF_F_XDP_HAS_FRAGS)),
+	}
+}
+
+func TestXDPModes(t *testing.T) {
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	n.Veth("wbig", "wpeer", 9000)
+	tests := []struct {
+		name, iface string
+		change      func(*Options)
+		mode        Mode
+		frags       bool
+		why         string
+	}{
+		{name: "veth", iface: "wa", mode: Native},
+		{name: "generic if asked for", iface: "wb", mode: Generic, change: func(o *Options) { o.Mode = Generic }},
+		{name: "lo", iface: "lo", mode: Generic, why: "native XDP: not supported by driver"},
+		{name: "veth MTU 9000", iface: "wbig", mode: Native, frags: true, why: "native XDP: driver veth wants programs for fragmented frames at MTU 9000"},
+		{name: "veth MTU 9000 without frags", iface: "wbig", mode: Generic, change: func(o *Options) { o.Frags = nil }, why: "MTU 9000"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := xdpOptions(t)
+			if tt.change != nil {
+				tt.change(&o)
+			}
+			l, err := Attach(Where{Netns: n.Path, Interface: tt.iface}, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.Mode != tt.mode || l.Frags != tt.frags || !strings.Contains(l.Why, tt.why) || tt.why == "" && l.Why != "" {
+				t.Errorf("mode %s, frags %t, why %q; want %s, %t, %q", l.Mode, l.Frags, l.Why, tt.mode, tt.frags, tt.why)
+			}
+			if ok, err := l.Attached(); !ok || err != nil {
+				t.Errorf("Attached() = %t, %v after attach", ok, err)
+			}
+			if err := l.Detach(); err != nil {
+				t.Error(err)
+			}
+			if id := attachedXDP(n, tt.iface); id != 0 {
+				t.Errorf("program %d is there after detach", id)
+			}
+		})
+	}
+}
+
+func attachedXDP(n *nstest.Net, iface string) (id uint32) {
+	n.Do(func() error {
+		l, err := netlink.LinkByName(iface)
+		if err == nil && l.Attrs().Xdp != nil {
+			id = l.Attrs().Xdp.ProgId
+		}
+		return err
+	})
+	return id
+}
+
+func TestXDPForeign(t *testing.T) {
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	w := Where{Netns: n.Path, Interface: "wa"}
+	byNetlink := func(t *testing.T) func() {
+		n.Do(func() error {
+			l, err := netlink.LinkByName("wa")
+			if err != nil {
+				return err
+			}
+			return netlink.LinkSetXdpFdWithFlags(l, program(t, ebpf.XDP, 1, 0).FD(), unix.XDP_FLAGS_SKB_MODE)
+		})
+		return func() {
+			n.Do(func() error {
+				l, err := netlink.LinkByName("wa")
+				if err != nil {
+					return err
+				}
+				return netlink.LinkSetXdpFdWithFlags(l, -1, unix.XDP_FLAGS_SKB_MODE)
+			})
+		}
+	}
+	byLink := func(t *testing.T) func() {
+		l, err := Attach(w, Options{Chain: "other", Linear: loader(program(t, ebpf.XDP, 1, 0))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func() { l.Detach() }
+	}
+	for name, foreign := range map[string]func(*testing.T) func(){
+		`XDP program "returns" \(id \d+, generic, `:                         byNetlink,
+		`XDP program "returns" \(id \d+, native, link \d+, held by process`: byLink,
+	} {
+		t.Run(name, func(t *testing.T) {
+			remove := foreign(t)
+			defer remove()
+			before := attachedXDP(n, "wa")
+			_, err := Attach(w, xdpOptions(t))
+			var e *Error
+			if !errors.As(err, &e) || !errors.Is(err, ErrInUse) || e.Chain != "edge" || e.Op != "attach" {
+				t.Fatalf("attach beside a foreign program: %v, want an *Error of ErrInUse", err)
+			}
+			matches(t, err.Error(), `^attach edge on .*/wa at xdp: already in use by `+name+`.*: detach it first, or replace it$`)
+			if after := attachedXDP(n, "wa"); after != before {
+				t.Fatalf("the foreign program %d became %d", before, after)
+			}
+			o := xdpOptions(t)
+			o.Replace = true
+			l, err := Attach(w, o)
+			if err != nil {
+				t.Fatalf("replace: %v", err)
+			}
+			if after := attachedXDP(n, "wa"); after == before || after == 0 || l.Mode != Native {
+				t.Errorf("after replace the program is %d (before %d), mode %s", after, before, l.Mode)
+			}
+			if err := l.Detach(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	vanish := func(p *ebpf.Program, iface string) func() (*ebpf.Program, error) {
+		return func() (*ebpf.Program, error) {
+			n.Delete(iface) // after it was found, before the program is attached
+			return p, nil
+		}
+	}
+	tests := []struct {
+		name  string
+		where Where
+		o     Options
+		want  string
+		is    error
+	}{
+		{"missing interface", Where{n.Path, "wnone", hook.XDP}, xdpOptions(t), `attach edge on .*/wnone at xdp: no such interface$`, ErrNoInterface},
+		{"missing interface at tc", Where{n.Path, "wnone", hook.TCEgress}, xdpOptions(t), `at tc-egress: no such interface$`, ErrNoInterface},
+		{"missing namespace", Where{"weir-none", "wa", hook.XDP}, xdpOptions(t), `attach edge on weir-none/wa at xdp: no such network namespace: /run/netns/weir-none$`, ErrNoNetns},
+		{"loader fails", Where{n.Path, "wa", hook.XDP}, Options{Chain: "edge", Linear: func() (*ebpf.Program, error) { return nil, os.ErrInvalid }}, `invalid argument$`, os.ErrInvalid},
+		{"native on lo", Where{n.Path, "lo", hook.XDP}, Options{Chain: "edge", Mode: Native, Linear: loader(program(t, ebpf.XDP, 2, 0))}, `at xdp: native XDP: not supported by driver \S+$`, unix.EOPNOTSUPP},
+		{"vanishes", Where{n.Path, "wa", hook.XDP}, Options{Chain: "edge", Linear: vanish(program(t, ebpf.XDP, 2, 0), "wb")}, `no such interface: it vanished meanwhile`, ErrNoInterface},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := Attach(tt.where, tt.o)
+			if l != nil || !errors.Is(err, tt.is) || !errors.As(err, new(*Error)) {
+				t.Fatalf("got %v, %v, want an *Error of %v", l, err, tt.is)
+			}
+			matches(t, err.Error(), tt.want)
+		})
+	}
+	for _, m := range []Mode{TCX, Clsact} {
+		t.Run("vanishes under "+string(m), func(t *testing.T) {
+			n.Veth("wa", "wb", 1500)
+			_, err := Attach(Where{n.Path, "wa", hook.TCIngress}, Options{Chain: "edge", Mode: m, Linear: vanish(program(t, ebpf.SchedCLS, 0, 0), "wb")})
+			if !errors.Is(err, ErrNoInterface) {
+				t.Fatalf("got %v, want ErrNoInterface", err)
+			}
+		})
+	}
+}
+
+func TestTC(t *testing.T) {
+	for _, m := range []Mode{Best, TCX, Clsact} {
+		for _, h := range []hook.Hook{hook.TCIngress, hook.TCEgress} {
+			t.Run(string(m)+" "+h.String(), func(t *testing.T) {
+				n := nstest.New(t)
+				n.Veth("wa", "wb", 1500)
+				p, q := program(t, ebpf.SchedCLS, -1, 0), program(t, ebpf.SchedCLS, 0, 0)
+				l, err := Attach(Where{n.Path, "wa", h}, Options{Chain: "edge", Mode: m, Linear: loader(p)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := m
+				if m == Best {
+					want = TCX
+				}
+				if l.Mode != want || l.Why != "" {
+					t.Errorf("mode %s, why %q; want %s", l.Mode, l.Why, want)
+				}
+				if err := l.Update(q); err != nil {
+					t.Errorf("update: %v", err)
+				}
+				if ok, err := l.Attached(); !ok || err != nil {
+					t.Errorf("Attached() = %t, %v", ok, err)
+				}
+				n.Delete("wb")
+				if ok, err := l.Attached(); ok || err != nil {
+					t.Errorf("Attached() = %t, %v after the interface is gone", ok, err)
+				}
+				if err := l.Detach(); err != nil {
+					t.Errorf("detach from a gone interface: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// Kernels that lack something cannot be had here; what is said of them can.
+func TestExplain(t *testing.T) {
+	lacks := fmt.Errorf("attach: %w", ebpf.ErrNotSupported)
+	denied := fmt.Errorf("attach: %w", unix.EPERM)
+	for _, tt := range []struct {
+		err  error
+		want string
+		is   error
+	}{
+		{explainTC(TCX, lacks), "tcx: not supported (needs Linux 6.6)", ebpf.ErrNotSupported},
+		{explainTC(TCX, denied), "tcx: operation not permitted (needs root, or CAP_BPF and CAP_NET_ADMIN)", unix.EPERM},
+		{explainTC(Clsact, unix.EOPNOTSUPP), "clsact: operation not supported", unix.EOPNOTSUPP},
+		{&joined{[]error{explainTC(TCX, lacks), explainTC(Clsact, unix.ENOENT)}},
+			"tcx: not supported (needs Linux 6.6); clsact: no such file or directory", ebpf.ErrNotSupported},
+	} {
+		if tt.err.Error() != tt.want || !errors.Is(tt.err, tt.is) {
+			t.Errorf("got %v (is %v: %t), want %s", tt.err, tt.is, errors.Is(tt.err, tt.is), tt.want)
+		}
+	}
+}
+
+// Filters of two chains share a queueing discipline, which goes with the last,
+// unless it was there before.
+func TestClsactQdisc(t *testing.T) {
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	at := func(chain string, h hook.Hook) *Link {
+		l, err := Attach(Where{n.Path, "wa", h}, Options{Chain: chain, Mode: Clsact, Linear: loader(program(t, ebpf.SchedCLS, -1, 0))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	count := func() (c int) {
+		n.Do(func() error {
+			l, err := netlink.LinkByName("wa")
+			if err != nil {
+				return err
+			}
+			qs, err := netlink.QdiscList(l)
+			for _, q := range qs {
+				if q.Type() == "clsact" {
+					c++
+				}
+			}
+			return err
+		})
+		return c
+	}
+	a, b, c := at("one", hook.TCIngress), at("two", hook.TCIngress), at("one", hook.TCEgress)
+	if a.Filter.Priority == b.Filter.Priority {
+		t.Errorf("two filters of priority %d", a.Filter.Priority)
+	}
+	again := at("one", hook.TCIngress) // as after a process was killed
+	if ok, _ := again.Attached(); !ok {
+		t.Error("a filter that was left behind was not taken over")
+	}
+	for _, l := range []*Link{b, again, c} {
+		if count() != 1 {
+			t.Errorf("%d clsact before the last detach, want 1", count())
+		}
+		if err := l.Detach(); err != nil {
+			t.Error(err)
+		}
+	}
+	if count() != 0 {
+		t.Errorf("%d clsact after the last detach", count())
+	}
+	n.Do(func() error {
+		l, err := netlink.LinkByName("wa")
+		if err != nil {
+			return err
+		}
+		return netlink.QdiscAdd(clsactOf(l.Attrs().Index))
+	})
+	if err := at("one", hook.TCIngress).Detach(); err != nil || count() != 1 {
+		t.Errorf("%d clsact, %v: somebody else's was removed", count(), err)
+	}
+}
+
+func TestPinAndOpen(t *testing.T) {
+	dir := bpffs(t)
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	for _, h := range hook.All() {
+		t.Run(h.String(), func(t *testing.T) {
+			typ := ebpf.SchedCLS
+			if h == hook.XDP {
+				typ = ebpf.XDP
+			}
+			o := Options{Chain: "edge", Linear: loader(program(t, typ, 2, 0)), Pin: filepath.Join(dir, h.String())}
+			l, err := Attach(Where{n.Path, "wa", h}, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again, err := Open(l.Record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok, err := again.Attached(); !ok || err != nil {
+				t.Errorf("Attached() = %t, %v after reopening", ok, err)
+			}
+			if err := again.Detach(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(o.Pin); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the pin is still there: %v", err)
+			}
+			if _, err := Open(l.Record); !errors.As(err, new(*Error)) {
+				t.Errorf("open what is gone: %v, want an *Error", err)
+			}
+		})
+	}
+}
+
+// A pin that cannot be made takes the link with it.
+func TestPinFails(t *testing.T) {
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	o := xdpOptions(t)
+	o.Pin = filepath.Join(t.TempDir(), "link")
+	if _, err := Attach(Where{Netns: n.Path, Interface: "wa"}, o); err == nil {
+		t.Fatal("pinned outside of a BPF file system")
+	}
+	if id := attachedXDP(n, "wa"); id != 0 {
+		t.Errorf("program %d is attached after the error", id)
+	}
+}

@@ -1,0 +1,105 @@
+package attach
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"weir/hook"
+)
+
+func matches(t *testing.T, got, pattern string) {
+	t.Helper()
+	if !regexp.MustCompile(pattern).MatchString(got) {
+		t.Errorf("got  %s\nwant %s", got, pattern)
+	}
+}
+
+// bpffs mounts a BPF file system of the test's own.
+func bpffs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+func TestParseWhere(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		want Where
+		out  string
+	}{
+		{"eth0", Where{"", "eth0", hook.XDP}, "eth0:xdp"},
+		{"eth0:tc-egress", Where{"", "eth0", hook.TCEgress}, "eth0:tc-egress"},
+		{"blue/eth0.7", Where{"blue", "eth0.7", hook.XDP}, "blue/eth0.7:xdp"},
+		{"/proc/1/ns/net/eth0:tc-ingress", Where{"/proc/1/ns/net", "eth0", hook.TCIngress}, "/proc/1/ns/net/eth0:tc-ingress"},
+	} {
+		got, err := ParseWhere(tt.in)
+		if err != nil || got != tt.want || got.String() != tt.out {
+			t.Errorf("ParseWhere(%q) = %+v (%s), %v, want %+v (%s)", tt.in, got, got, err, tt.want, tt.out)
+		}
+	}
+	for in, want := range map[string]string{
+		"":                   `"" is no interface name`,
+		"eth0:":              `no hook is named ""`,
+		"eth0:xpd":           `no hook is named "xpd" \(there are xdp, tc-ingress, tc-egress\)`,
+		"/eth0":              `no network namespace before the slash`,
+		"blue/":              `"" is no interface name \(want \[NETNS/\]INTERFACE\[:HOOK\]\)`,
+		"eth 0":              `"eth 0" is no interface name`,
+		"a123456789012345":   `longer than 15 octets`,
+		"..":                 `".." is no interface name`,
+		"eth0:xdp:tc-egress": `"eth0:xdp" is no interface name`,
+	} {
+		if _, err := ParseWhere(in); err == nil {
+			t.Errorf("ParseWhere(%q): no error", in)
+		} else {
+			matches(t, err.Error(), want)
+		}
+	}
+}
+
+func TestInNetnsByName(t *testing.T) {
+	name := "weir-attach-" + strconv.Itoa(os.Getpid())
+	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
+		t.Fatalf("ip netns add: %v\n%s", err, out)
+	}
+	t.Cleanup(func() { exec.Command("ip", "netns", "del", name).Run() })
+	inode := func() (ino uint64) {
+		var st unix.Stat_t
+		if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
+			t.Error(err)
+		}
+		return st.Ino
+	}
+	outside := inode()
+	var inside, byPath uint64
+	if err := InNetns(name, func() error { inside = inode(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := InNetns(filepath.Join(NetnsDir, name), func() error { byPath = inode(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if inside == outside || inside != byPath || inode() != outside {
+		t.Errorf("namespaces: outside %d, by name %d, by path %d, afterwards %d", outside, inside, byPath, inode())
+	}
+	want := errors.New("its own")
+	if err := InNetns(name, func() error { return want }); err != want {
+		t.Errorf("error %v, want that of the function", err)
+	}
+	if err := InNetns("/etc/hostname", func() error { return nil }); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("a file that is no namespace: %v, want EINVAL", err)
+	}
+}

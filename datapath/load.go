@@ -1,0 +1,191 @@
+package datapath
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
+	"golang.org/x/sys/unix"
+
+	"weir/attach"
+	"weir/hook"
+	"weir/lang"
+	"weir/lang/diag"
+	"weir/lang/gen"
+	"weir/lang/ir"
+)
+
+// license is what helpers ask for that are open to GPL programs alone.
+const license = "Dual BSD/GPL"
+
+// A unit is a program in the kernel with the maps that it uses.
+type unit struct {
+	prog  *lang.Program
+	frags bool                 // for XDP frames of several fragments
+	maps  map[string]*ebpf.Map // by Map.Spec.Name
+	obj   *ebpf.Program
+}
+
+// LoadOptions are options of [Load]. The zero value loads the program as for an attachment.
+type LoadOptions struct {
+	// Frags is the same chain compiled for XDP frames of several fragments. It
+	// shares all maps with the first.
+	Frags *lang.Program
+
+	Set map[string]string // first values of parameters, by name
+
+	// Interface gives the index of the interface that a redirect names. Nil:
+	// that of the process's network namespace.
+	Interface func(name string) (uint32, error)
+
+	// Now is the time at which the first content of expiring maps counts as
+	// written, in ns; zero: the kernel's monotonic clock.
+	Now uint64
+}
+
+// Load loads a program that is attached nowhere, with a State of its own. It is
+// run by [State.Object]. A rejection by the verifier is a [*VerifierError].
+func Load(p *lang.Program, o LoadOptions) (*State, error) {
+	s := newState()
+	s.now = o.Now
+	_, err := s.add(p, false, o.Interface)
+	if err == nil && o.Frags != nil {
+		_, err = s.add(o.Frags, true, o.Interface)
+	}
+	if err == nil {
+		err = s.set(o.Set)
+	}
+	if err != nil {
+		return nil, errors.Join(wrap(err, "load %s for %s", p.Name, p.Hook), s.Close())
+	}
+	return s, nil
+}
+
+// interfaceIndex is the way to look up interfaces in the thread's namespace.
+func interfaceIndex(name string) (uint32, error) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return 0, attach.ErrNoInterface
+	}
+	return uint32(i.Index), nil
+}
+
+// programType returns the kernel's type of a hook's programs, and the kernel
+// that has it.
+func programType(h hook.Hook) (ebpf.ProgramType, string) {
+	if h == hook.XDP {
+		return ebpf.XDP, "Linux 4.8"
+	}
+	return ebpf.SchedCLS, "Linux 4.1"
+}
+
+// load loads the program object of u, whose maps are there.
+func (u *unit) load(resolve func(string) (uint32, error)) error {
+	if resolve == nil {
+		resolve = interfaceIndex
+	}
+	source := diag.Source{}
+	for _, f := range u.prog.Sources {
+		source.Add(f.Name, []byte(f.Text))
+	}
+	ins, err := u.prog.Code.Assemble(gen.AssembleOptions{Interface: resolve, Source: source.Line})
+	if err != nil {
+		return err
+	}
+	for i := range ins {
+		ref := ins[i].Reference()
+		if !ins[i].IsLoadFromMap() || ref == "" {
+			continue
+		}
+		m := u.maps[ref]
+		if m == nil {
+			return fmt.Errorf("program refers to a map %s that it does not list", ref)
+		}
+		if err := ins[i].AssociateMap(m); err != nil {
+			return err
+		}
+	}
+	u.obj, err = u.loadObject(ins)
+	return err
+}
+
+func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
+	typ, needs := programType(u.prog.Hook)
+	spec := &ebpf.ProgramSpec{Name: u.prog.Name, Type: typ, License: license, Instructions: ins}
+	if u.frags {
+		spec.Flags |= unix.BPF_F_XDP_HAS_FRAGS
+	}
+	obj, err := ebpf.NewProgram(spec)
+	if err == nil {
+		return obj, nil
+	}
+	if v := verifierError(u.prog, err); v != nil {
+		return nil, v
+	}
+	if errors.Is(features.HaveProgramType(typ), ebpf.ErrNotSupported) {
+		return nil, fmt.Errorf("%s programs: not supported (needs %s): %w", typ, needs, err)
+	}
+	return nil, permission(err)
+}
+
+// permission says what is missing where the kernel says no more than EPERM.
+func permission(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w (needs root, or CAP_BPF and CAP_NET_ADMIN)", err)
+	}
+	return err
+}
+
+var mapTypes = [...]ebpf.MapType{
+	ir.Array: ebpf.Array, ir.PerCPUArray: ebpf.PerCPUArray, ir.Hash: ebpf.Hash, ir.LRUHash: ebpf.LRUHash,
+	ir.LPMTrie: ebpf.LPMTrie, ir.PerCPUHash: ebpf.PerCPUHash, ir.LRUPerCPUHash: ebpf.LRUCPUHash,
+}
+
+// mapSpec returns how the kernel is to make m.
+func mapSpec(m *lang.Map) *ebpf.MapSpec {
+	spec := &ebpf.MapSpec{
+		Name: m.Spec.Name, Type: mapTypes[m.Spec.Kind], KeySize: uint32(m.Spec.KeySize),
+		ValueSize: uint32(m.Spec.ValueSize), MaxEntries: m.Spec.MaxEntries,
+	}
+	if m.Spec.NoPrealloc || m.Spec.Kind == ir.LPMTrie { // tries are made no other way
+		spec.Flags |= unix.BPF_F_NO_PREALLOC
+	}
+	if m.System == lang.ParamMap || m.System == lang.TraceMap || m.System == lang.ClockMap {
+		spec.Flags |= unix.BPF_F_MMAPABLE // read and written without system calls
+	}
+	return spec
+}
+
+// createMap makes a map of the kernel, with its first content.
+func createMap(p *lang.Program, m *lang.Map, now uint64) (*ebpf.Map, error) {
+	obj, err := ebpf.NewMap(mapSpec(m))
+	if err != nil {
+		return nil, wrap(explainMap(m, err), "create map %s (%s of %d entries)", m.Spec.Name, mapTypes[m.Spec.Kind], m.Spec.MaxEntries)
+	}
+	switch {
+	case m.System == lang.ParamMap:
+		err = storeDefaults(obj, p.Params)
+	case m.System == lang.User && len(m.Init) > 0:
+		err = newMap(m, obj, now).init()
+	}
+	if err != nil {
+		return nil, errors.Join(wrap(err, "fill map %s", m.Spec.Name), obj.Close())
+	}
+	return obj, nil
+}
+
+func explainMap(m *lang.Map, err error) error {
+	switch {
+	case errors.Is(err, unix.ENOMEM):
+		return fmt.Errorf("out of memory: %w", err)
+	case errors.Is(err, unix.E2BIG):
+		return fmt.Errorf("larger than the kernel allows: %w", err)
+	case errors.Is(features.HaveMapType(mapTypes[m.Spec.Kind]), ebpf.ErrNotSupported):
+		return fmt.Errorf("map type not supported by this kernel: %w", err)
+	}
+	return permission(err)
+}

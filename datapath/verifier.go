@@ -1,0 +1,115 @@
+package datapath
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf"
+
+	"weir/lang"
+	"weir/lang/diag"
+)
+
+// A VerifierError is a program that the kernel refused to load, told at the
+// place of the source that it came from. A compiled chain is never refused: the
+// compiler is at fault.
+type VerifierError struct {
+	diag.Diagnostic          // Message holds the verifier's words
+	Log             []string // the verifier's log
+	Err             error
+}
+
+// Error returns the diagnostic.
+func (e *VerifierError) Error() string { return e.Diagnostic.String() }
+
+// Unwrap returns the error of the load.
+func (e *VerifierError) Unwrap() error { return e.Err }
+
+var (
+	// "; if ip.src in blocked: @ edge.weir:17", since Linux 6.10; before that
+	// the source line alone.
+	logPlace = regexp.MustCompile(`^; (.*) @ (.+):(\d+)$`)
+	// "23: (79) r1 = *(u64 *)(r10 -8)"
+	logInsn = regexp.MustCompile(`^(\d+): \([0-9a-f]{2}\) `)
+	// What the verifier says beside its complaint.
+	logNoise = regexp.MustCompile(`^(processed \d+ insns|verification time|stack depth|mark_precise|from \d+ to|caller:|callee:|\d+: |; |R\d+=|func#|Validating|Func#|$)`)
+)
+
+// verifierError makes a VerifierError of the error of a load, or nil if the
+// verifier did not speak.
+func verifierError(p *lang.Program, err error) *VerifierError {
+	var ve *ebpf.VerifierError
+	if !errors.As(err, &ve) || len(ve.Log) == 0 {
+		return nil
+	}
+	e := &VerifierError{Log: ve.Log, Err: err}
+	e.Code = "verifier"
+	e.Pos = diag.Pos{File: p.File}
+	words := ""
+	for i, line := range ve.Log {
+		if m := logPlace.FindStringSubmatch(line); m != nil {
+			n, _ := strconv.Atoi(m[3])
+			e.Pos = diag.Pos{File: m[2], Line: n}
+		}
+		if m := logInsn.FindStringSubmatch(line); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			if pos := position(p, n); pos.Line != 0 {
+				e.Pos = pos
+			}
+		}
+		if !logNoise.MatchString(line) {
+			words = strings.TrimSpace(line)
+			// A complaint about a register follows what it was about.
+			if i > 0 && strings.HasPrefix(ve.Log[i-1], "invalid ") {
+				words = strings.TrimSpace(ve.Log[i-1]) + ": " + words
+			}
+		}
+	}
+	if words == "" {
+		words = ve.Log[len(ve.Log)-1]
+	}
+	e.Message = "the kernel's verifier refused the program: " + words
+	e.Hint = "this is a fault of the compiler, not of the chain: please report it with the chain"
+	if name, ok := strings.CutPrefix(words, "unknown func "); ok {
+		e.Message = fmt.Sprintf("this kernel has no helper %s", name)
+		e.Hint = "a newer kernel is needed here"
+	}
+	e.Text = sourceLine(p, e.Pos)
+	return e
+}
+
+// position returns the place of the source that instruction n came from, in the
+// kernel's count, in which a 64-bit load takes two.
+func position(p *lang.Program, n int) diag.Pos {
+	const load64 = 0x18 // BPF_LD | BPF_IMM | BPF_DW
+	at := 0
+	var pos diag.Pos
+	lines := p.Code.Lines
+	for i, in := range p.Code.Insns {
+		for len(lines) > 0 && lines[0].Insn <= i {
+			pos, lines = lines[0].Pos, lines[1:]
+		}
+		if at++; in.Op == load64 {
+			at++
+		}
+		if at > n {
+			return pos
+		}
+	}
+	return diag.Pos{}
+}
+
+func sourceLine(p *lang.Program, pos diag.Pos) string {
+	for _, s := range p.Sources {
+		if s.Name != pos.File {
+			continue
+		}
+		src := diag.Source{}
+		src.Add(s.Name, []byte(s.Text))
+		return src.Line(pos.File, pos.Line)
+	}
+	return ""
+}

@@ -1,0 +1,157 @@
+package trace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"weir/lang"
+)
+
+// Options of [Replay].
+type Options struct {
+	// Each, if set, is given the result of each packet, in order.
+	Each func(Result) error
+
+	// Out, if set, is written every packet that was not dropped, as the chain
+	// left it: a pcap file with times in ns.
+	Out io.Writer
+
+	// Frags is the same chain compiled for XDP frames of several fragments,
+	// which large frames are given to.
+	Frags *lang.Program
+
+	Set map[string]string // values of parameters, by name
+
+	// Repeat is how often each packet is run again to be timed, on a copy of the
+	// program with maps of its own; 0: not timed. Timed is the program to time,
+	// for instance compiled without the trace; nil: the one that is replayed.
+	Repeat int
+	Timed  *lang.Program
+}
+
+// Replay runs p, which was compiled with lang.Options.Trace for its hook, on the
+// packets of a pcap or pcapng file. A program that was compiled with
+// lang.Options.Clock reads the time of the capture. The summary is of the
+// packets up to the error, if there is one.
+func Replay(ctx context.Context, p *lang.Program, in io.Reader, o Options) (Summary, error) {
+	sum := Summary{Verdicts: map[string]int{}, Counts: map[string]uint64{}, Reasons: map[string]int{}}
+	err := onOneCPU(func() error {
+		c, err := openCapture(in)
+		if err != nil {
+			return err
+		}
+		return replay(ctx, p, c, o, &sum)
+	})
+	if err != nil {
+		return sum, fmt.Errorf("replay: %w", err)
+	}
+	return sum, nil
+}
+
+func replay(ctx context.Context, p *lang.Program, c *capture, o Options, sum *Summary) error {
+	data, ci, readErr := c.next()
+	r, err := NewRunner(p, RunnerOptions{Frags: o.Frags, Set: o.Set, Start: ci.Timestamp})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var sw *stopwatch
+	if o.Repeat > 0 {
+		if sw, err = newStopwatch(p, o, ci.Timestamp); err != nil {
+			return err
+		}
+		defer sw.close()
+	}
+	write, err := writer(o.Out)
+	if err != nil {
+		return err
+	}
+	for ; readErr == nil; data, ci, readErr = c.next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		res, out, err := r.Run(data, ci.Timestamp)
+		if err != nil {
+			return fmt.Errorf("packet %d: %w", c.n, err)
+		}
+		res.N = c.n
+		sum.add(res, ci)
+		if err := write(res, out, ci); err != nil {
+			return err
+		}
+		if o.Each != nil {
+			if err := o.Each(res); err != nil {
+				return err
+			}
+		}
+		if sw != nil && res.Error == "" {
+			if err := sw.time(data, out, ci.Timestamp); err != nil {
+				return fmt.Errorf("packet %d: %w", c.n, err)
+			}
+		}
+	}
+	if sw != nil {
+		sum.NsPerPacket = sw.mean()
+	}
+	if errors.Is(readErr, io.EOF) {
+		readErr = nil
+	}
+	return errors.Join(readErr, sum.count(r))
+}
+
+func (s *Summary) add(r Result, ci gopacket.CaptureInfo) {
+	s.Packets++
+	if ci.CaptureLength < ci.Length {
+		s.Truncated++
+	}
+	if r.Error != "" {
+		s.Errors++
+		return
+	}
+	s.Verdicts[r.Verdict]++
+	if r.Reason != "" {
+		s.Reasons[r.Reason]++
+	}
+}
+
+// count adds the counters that were hit.
+func (s *Summary) count(r *Runner) error {
+	counts, err := r.Counts()
+	for _, c := range counts {
+		if c.N > 0 {
+			s.Counts[c.Name] = c.N
+		}
+	}
+	return err
+}
+
+// snapLen is the greatest length of a packet in a capture file, as tcpdump has
+// it.
+const snapLen = 262144
+
+// writer returns a function that writes what was not dropped.
+func writer(w io.Writer) (func(Result, []byte, gopacket.CaptureInfo) error, error) {
+	if w == nil {
+		return func(Result, []byte, gopacket.CaptureInfo) error { return nil }, nil
+	}
+	p := pcapgo.NewWriterNanos(w)
+	if err := p.WriteFileHeader(snapLen, layers.LinkTypeEthernet); err != nil {
+		return nil, fmt.Errorf("write packets: %w", err)
+	}
+	return func(r Result, frame []byte, ci gopacket.CaptureInfo) error {
+		if r.Error != "" || r.Verdict == "DROP" || r.Verdict == "REJECT" {
+			return nil
+		}
+		info := gopacket.CaptureInfo{Timestamp: ci.Timestamp, CaptureLength: len(frame), Length: len(frame)}
+		if err := p.WritePacket(info, frame); err != nil {
+			return fmt.Errorf("write packet %d: %w", r.N, err)
+		}
+		return nil
+	}, nil
+}

@@ -1,0 +1,299 @@
+package trace
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
+
+	"weir/datapath"
+	"weir/hook"
+	"weir/lang"
+)
+
+// A Runner is a program that takes frames one after another. It is used by one
+// goroutine at a time.
+type Runner struct {
+	*datapath.State
+	linear, frags *run
+	names         map[int]string // of interfaces that redirects name
+	maxLinear     int            // octets of an XDP frame in one piece; 0: not known yet
+	out           []byte
+}
+
+// run is one of the programs of a Runner.
+type run struct {
+	prog  *lang.Program
+	obj   *ebpf.Program
+	trace *ebpf.Memory
+	clock *ebpf.Memory // nil: the program reads the real time
+}
+
+// RunnerOptions are options of [NewRunner].
+type RunnerOptions struct {
+	// Frags is the same chain compiled for XDP frames of several fragments,
+	// which large frames are given to.
+	Frags *lang.Program
+	Set   map[string]string // first values of parameters, by name
+	Start time.Time         // when first content of expiring maps was written, for programs with a clock map
+}
+
+// NewRunner loads a program that was compiled with lang.Options.Trace.
+// Interfaces that it names need not be there.
+func NewRunner(p *lang.Program, o RunnerOptions) (*Runner, error) {
+	if !uses(p, lang.TraceMap) || o.Frags != nil && !uses(o.Frags, lang.TraceMap) {
+		return nil, fmt.Errorf("program %s was not compiled to be traced", p.Name)
+	}
+	return newRunner(p, o)
+}
+
+func newRunner(p *lang.Program, o RunnerOptions) (*Runner, error) {
+	r := &Runner{names: map[int]string{}, out: make([]byte, maxFrame+1024)}
+	lo := datapath.LoadOptions{Frags: o.Frags, Set: o.Set, Interface: r.index}
+	if uses(p, lang.ClockMap) && !o.Start.IsZero() {
+		lo.Now = uint64(o.Start.UnixNano())
+	}
+	var err error
+	if r.State, err = datapath.Load(p, lo); err != nil {
+		return nil, err
+	}
+	r.linear, err = r.open(p)
+	if err == nil && o.Frags != nil {
+		r.frags, err = r.open(o.Frags)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func uses(p *lang.Program, use lang.System) bool {
+	for i := range p.Maps {
+		if p.Maps[i].System == use {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Runner) open(p *lang.Program) (*run, error) {
+	x := &run{prog: p, obj: r.Object(p)}
+	var err error
+	if m := r.SystemMap(p, lang.TraceMap); m != nil {
+		if x.trace, err = m.Memory(); err != nil {
+			return nil, err
+		}
+	}
+	if m := r.SystemMap(p, lang.ClockMap); m != nil {
+		x.clock, err = m.Memory()
+	}
+	return x, err
+}
+
+// firstMissing numbers interfaces that are not there, above what the kernel
+// gives out.
+const firstMissing = 1 << 30
+
+// index gives the interface its index, or one of its own if it is not there.
+func (r *Runner) index(name string) (uint32, error) {
+	n := firstMissing + len(r.names)
+	if i, err := net.InterfaceByName(name); err == nil {
+		n = i.Index
+	}
+	for old, known := range r.names {
+		if known == name {
+			n = old
+		}
+	}
+	r.names[n] = name
+	return uint32(n), nil
+}
+
+// interfaceName returns the name of a redirect's target, or its number.
+func (r *Runner) interfaceName(index int) string {
+	if name := r.names[index]; name != "" {
+		return name
+	}
+	if i, err := net.InterfaceByIndex(index); err == nil {
+		return i.Name
+	}
+	return strconv.Itoa(index)
+}
+
+// Frames that test runs take.
+const (
+	minFrame = 14       // an Ethernet header: bpf_test_init in net/bpf/test_run.c
+	maxFrame = 64 << 10 // more than any interface carries
+	noExit   = ^uint64(0)
+)
+
+// Run gives a frame to the program, at the time at if it has a clock map. It
+// returns the frame as the chain left it, which is valid until the next Run,
+// also where the verdict is DROP. What cannot be run is told in Result.Error;
+// the error is of the machine. Result.N is not set.
+func (r *Runner) Run(frame []byte, at time.Time) (Result, []byte, error) {
+	res := Result{InLen: len(frame)}
+	x, err := r.choose(len(frame))
+	if err != nil {
+		return res, nil, err
+	}
+	if x == nil || len(frame) < minFrame || len(frame) > maxFrame {
+		res.Error = r.refusal(frame)
+		return res, nil, nil
+	}
+	if x.clock != nil {
+		if err := put64(x.clock, 0, uint64(at.UnixNano())); err != nil {
+			return res, nil, err
+		}
+	}
+	if err := put64(x.trace, 0, noExit); err != nil {
+		return res, nil, err
+	}
+	o := ebpf.RunOptions{Data: frame, DataOut: r.out}
+	ret, err := x.obj.Run(&o)
+	if errors.Is(err, unix.EINVAL) {
+		res.Error = r.refusal(frame)
+		return res, nil, nil
+	}
+	if err != nil {
+		return res, nil, fmt.Errorf("test run: %w", err)
+	}
+	res.OutLen = len(o.DataOut)
+	return res, o.DataOut, r.tell(&res, x, int32(ret))
+}
+
+// refusal says why a frame cannot be run.
+func (r *Runner) refusal(frame []byte) string {
+	n := len(frame)
+	switch h := r.linear.prog.Hook; {
+	case n < minFrame:
+		return fmt.Sprintf("frame of %d octets: shorter than an Ethernet header", n)
+	case h == hook.XDP && r.frags == nil && n <= maxFrame:
+		return fmt.Sprintf("frame of %d octets: the program takes XDP frames in one piece, up to %d octets", n, r.maxLinear)
+	case h != hook.XDP && n < minFrame+fixedHeader(frame):
+		return fmt.Sprintf("frame of %d octets: cut off in the IP header, which this kernel's test run does not take at %s", n, h)
+	default:
+		return fmt.Sprintf("frame of %d octets: larger than this kernel's test run takes at %s", n, h)
+	}
+}
+
+// fixedHeader returns how many octets must follow the Ethernet header for a
+// test run at tc: those of struct iphdr or ipv6hdr (bpf_prog_test_run_skb, seen
+// on Linux 6.18; older kernels take less).
+func fixedHeader(frame []byte) int {
+	switch binary.BigEndian.Uint16(frame[12:]) {
+	case 0x0800:
+		return 20
+	case 0x86dd:
+		return 40
+	}
+	return 0
+}
+
+// choose returns the program for a frame of n octets, or nil if there is none.
+func (r *Runner) choose(n int) (*run, error) {
+	const alwaysLinear = 2048 // on pages of 4 KiB and more
+	if r.linear.prog.Hook != hook.XDP || n <= alwaysLinear {
+		return r.linear, nil
+	}
+	if r.maxLinear == 0 {
+		var err error
+		if r.maxLinear, err = linearXDP(); err != nil {
+			return nil, err
+		}
+	}
+	if n <= r.maxLinear {
+		return r.linear, nil
+	}
+	return r.frags, nil
+}
+
+// linearXDP returns how many octets of a frame a test run puts in one piece, by
+// a program that returns data_end - data.
+func linearXDP() (int, error) {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "weir_linear", Type: ebpf.XDP, License: "GPL", Flags: unix.BPF_F_XDP_HAS_FRAGS,
+		Instructions: asm.Instructions{
+			asm.LoadMem(asm.R0, asm.R1, 4, asm.Word), // xdp_md.data_end
+			asm.LoadMem(asm.R2, asm.R1, 0, asm.Word), // xdp_md.data
+			asm.Sub.Reg(asm.R0, asm.R2),
+			asm.Return(),
+		},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("measure linear part of XDP frames: %w", err)
+	}
+	defer p.Close()
+	n, err := p.Run(&ebpf.RunOptions{Data: make([]byte, maxFrame)})
+	if err != nil {
+		return 0, fmt.Errorf("measure linear part of XDP frames: %w", err)
+	}
+	return int(n), nil
+}
+
+// tell fills in what the program wrote at its end.
+func (r *Runner) tell(res *Result, x *run, ret int32) error {
+	var b [24]byte
+	if _, err := x.trace.ReadAt(b[:], 0); err != nil {
+		return err
+	}
+	exit := binary.NativeEndian.Uint64(b[:])
+	if exit >= uint64(len(x.prog.Exits)) {
+		res.Error = fmt.Sprintf("the program returned %d without a verdict", ret)
+		return nil
+	}
+	e := x.prog.Exits[exit]
+	res.Verdict, res.Reason, res.Line = e.Verdict, e.Reason, e.Line
+	if want, ok := returns(x.prog.Hook, e.Verdict); ok && ret != want {
+		res.Error = fmt.Sprintf("the program returned %d for %s, not %d", ret, e.Verdict, want)
+	}
+	if e.Verdict == "REDIRECT" {
+		res.To = r.interfaceName(int(binary.NativeEndian.Uint64(b[8:])))
+	}
+	return nil
+}
+
+// returns is what the kernel is told for a verdict: enum xdp_action, and TC_ACT_
+// of linux/pkt_cls.h.
+func returns(h hook.Hook, verdict string) (int32, bool) {
+	codes := map[string]int32{"PASS": -1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7}
+	if h == hook.XDP {
+		codes = map[string]int32{"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4}
+	}
+	c, ok := codes[verdict]
+	return c, ok
+}
+
+func put64(m *ebpf.Memory, off int64, n uint64) error {
+	var b [8]byte
+	binary.NativeEndian.PutUint64(b[:], n)
+	_, err := m.WriteAt(b[:], off)
+	return err
+}
+
+// onOneCPU runs f on a thread that stays on one CPU.
+func onOneCPU(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return fmt.Errorf("stay on one CPU: %w", err)
+	}
+	for cpu := 0; one.Count() == 0; cpu++ {
+		if before.IsSet(cpu) {
+			one.Set(cpu)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return fmt.Errorf("stay on one CPU: %w", err)
+	}
+	defer unix.SchedSetaffinity(0, &before)
+	return f()
+}

@@ -1,0 +1,41 @@
+// Package trace runs chains on packets that are at hand, in the kernel but at
+// no hook: test runs (BPF_PROG_TEST_RUN) of a program that was compiled to tell
+// where each packet ended.
+//
+// The model: a [Runner] is a loaded program with a state of its own, and takes
+// one frame after another; [Replay] feeds a capture file to one, and makes a
+// [Result] of each packet and a [Summary] of all. The forms of both in JSON are
+// fixed: tools stand on them.
+//
+// Maps start with their first content and are kept from packet to packet. Runs
+// stay on one CPU, so that per-CPU state is the same in every run. A program
+// that was compiled with a clock map reads the time of the capture.
+//
+// What only a test run has shown is not shown: there are no merged packets,
+// tags beside the data, or checksums to be computed later; and at tc a test run
+// takes no more than what fits a page.
+package trace
+
+// A Result is what became of a packet. Its JSON form is fixed.
+type Result struct {
+	N       int    `json:"n"`       // from 1
+	Verdict string `json:"verdict"` // PASS ACCEPT DROP TX REDIRECT …; empty if Error is set
+	Reason  string `json:"reason"`
+	Line    int    `json:"line"`    // of the return, or of the def
+	InLen   int    `json:"in_len"`  // octets of the frame
+	OutLen  int    `json:"out_len"` // octets of what the chain left
+	To      string `json:"to,omitempty"`
+	Error   string `json:"error,omitempty"` // why the packet could not be run
+}
+
+// A Summary is what became of all packets. Its JSON form is fixed. Maps hold
+// what was hit.
+type Summary struct {
+	Packets     int               `json:"packets"`
+	Verdicts    map[string]int    `json:"verdicts"`
+	Counts      map[string]uint64 `json:"counts"`
+	Reasons     map[string]int    `json:"reasons"`
+	NsPerPacket *float64          `json:"ns_per_packet,omitempty"` // under Options.Repeat
+	Errors      int               `json:"errors,omitempty"`        // packets that could not be run
+	Truncated   int               `json:"truncated,omitempty"`     // packets that the capture holds in part
+}
