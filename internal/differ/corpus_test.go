@@ -1,0 +1,71 @@
+package differ
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weir/hook"
+	"weir/internal/frames"
+)
+
+const corpus = "../../lang/testdata/corpus"
+
+// stock is the frames that every chain of the corpus is run on.
+func stock() []Frame {
+	var fs []Frame
+	for _, f := range frames.All() {
+		fs = append(fs, Frame{Name: f.Name, Data: f.Data})
+	}
+	return fs
+}
+
+// cases returns the chains of the corpus.
+func cases(t *testing.T) []Case {
+	files, err := filepath.Glob(filepath.Join(corpus, "*.weir"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cs []Case
+	for _, file := range files {
+		if strings.HasPrefix(filepath.Base(file), "mod_") {
+			continue
+		}
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(src), "\n") {
+			name, _, ok := strings.Cut(strings.TrimPrefix(line, "def "), "(pkt):")
+			if ok && strings.HasPrefix(line, "def ") && !strings.HasPrefix(name, "_") {
+				cs = append(cs, Case{File: file, Func: name, Source: src})
+			}
+		}
+	}
+	return cs
+}
+
+// Every chain of the corpus does the same in the reference and in the kernel, at
+// every hook and in every variant, on every frame of the stock.
+func TestCorpus(t *testing.T) {
+	cs, fs := cases(t), stock()
+	if len(cs) < 300 || len(fs) < 50 {
+		t.Fatalf("%d cases and %d frames are too few", len(cs), len(fs))
+	}
+	t.Logf("%d cases, %d frames", len(cs), len(fs))
+	variants := []struct {
+		name  string
+		hook  hook.Hook
+		frags bool
+	}{{"xdp", hook.XDP, false}, {"xdp-frags", hook.XDP, true}, {"tc-ingress", hook.TCIngress, false}, {"tc-egress", hook.TCEgress, false}}
+	for _, c := range cs {
+		t.Run(strings.TrimSuffix(filepath.Base(c.File), ".weir")+"/"+c.Func, func(t *testing.T) {
+			for _, v := range variants {
+				if err := c.Run(v.hook, v.frags, fs); err != nil {
+					t.Errorf("%s: %v", v.name, err)
+				}
+			}
+		})
+	}
+}

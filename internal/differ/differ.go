@@ -1,0 +1,216 @@
+// Package differ runs one chain twice, in the reference evaluator and in the
+// kernel, and tells where they disagree.
+//
+// A [Case] is a chain; [Case.Run] compiles it for a hook, loads it, and feeds
+// both sides the same frames in the same order. After each frame it compares
+// verdict, reason, line, redirect target and the frame as it was left; at the
+// end counters, what full tables refused and the contents of all maps. It
+// knows nothing of how either side works.
+package differ
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"weir/datapath"
+	"weir/hook"
+	"weir/lang"
+	"weir/lang/ref"
+	"weir/lang/std"
+)
+
+// A Case is a chain to run.
+type Case struct {
+	File   string
+	Func   string
+	Source []byte
+}
+
+// A Frame is a packet and what to call it.
+type Frame struct {
+	Name string
+	Data []byte
+}
+
+// lo is the one interface that redirects of cases name.
+const lo = 1
+
+func load(name string) ([]byte, error) {
+	if strings.HasPrefix(name, "std/") {
+		return std.Read(name)
+	}
+	return os.ReadFile(name)
+}
+
+// Compile compiles the case for a hook, with the trace that Run reads.
+func (c Case) Compile(h hook.Hook, frags bool) (*lang.Program, error) {
+	return lang.Compile(c.Source, lang.Options{
+		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Load: readModule,
+	})
+}
+
+func readModule(name string) ([]byte, error) { return os.ReadFile(name) }
+
+// Run runs the case at a hook on frames. Its error tells the first frame on
+// which the two disagree, or what differs at the end.
+func (c Case) Run(h hook.Hook, frags bool, frames []Frame) error {
+	p, err := c.Compile(h, frags)
+	if err != nil {
+		return fmt.Errorf("compile: %w", err)
+	}
+	st, err := datapath.Load(p, datapath.LoadOptions{Now: epoch})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	k := &kernel{prog: p, state: st, object: st.Object(p), now: epoch}
+	want, err := ref.Open(c.File, c.Source, ref.Options{
+		Func: c.Func, Load: load, Hook: h.String(), IfIndex: lo,
+		Interface: func(string) uint32 { return lo },
+		Now:       func() uint64 { return k.now },
+	})
+	if err != nil {
+		return fmt.Errorf("reference: %w", err)
+	}
+	for _, f := range frames {
+		if err := k.compare(want, f); err != nil {
+			return fmt.Errorf("frame %s: %w\n%s", f.Name, err, hex.Dump(f.Data[:min(len(f.Data), 96)]))
+		}
+	}
+	return k.compareState(want)
+}
+
+// refused reports whether the kernel's test run does not take a frame: as a
+// socket buffer it must have a whole IP header where its type says so.
+func refused(h hook.Hook, frame []byte, err error) bool {
+	return h != hook.XDP && len(frame) < 14+40 && errors.Is(err, unix.EINVAL)
+}
+
+// The clock of both sides starts at epoch and goes on by tick from frame to
+// frame, both in ns.
+const (
+	epoch = 1_000_000_000
+	tick  = 1_000_000
+)
+
+type kernel struct {
+	prog   *lang.Program
+	state  *datapath.State
+	object *ebpf.Program
+	counts map[string]uint64
+	now    uint64 // ns
+}
+
+// codes are what the kernel is told for a verdict.
+var codes = map[bool]map[string]uint32{
+	true:  {"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4},
+	false: {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7},
+}
+
+func (k *kernel) compare(r *ref.Chain, f Frame) error {
+	k.now += tick
+	if clock := k.state.SystemMap(k.prog, lang.ClockMap); clock != nil {
+		if err := clock.Put(uint32(0), k.now); err != nil {
+			return fmt.Errorf("clock: %w", err)
+		}
+	}
+	out := make([]byte, len(f.Data)+256)
+	opts := &ebpf.RunOptions{Data: f.Data, DataOut: out}
+	code, err := k.object.Run(opts)
+	if refused(k.prog.Hook, f.Data, err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("test run: %w", err)
+	}
+	want, err := r.Run(bytes.Clone(f.Data))
+	if err != nil {
+		return fmt.Errorf("reference: %w", err)
+	}
+	var trace [24]byte
+	if err := k.state.SystemMap(k.prog, lang.TraceMap).Lookup(uint32(0), &trace); err != nil {
+		return fmt.Errorf("trace: %w", err)
+	}
+	exit := binary.LittleEndian.Uint64(trace[:])
+	if exit >= uint64(len(k.prog.Exits)) {
+		return fmt.Errorf("trace names exit %d of %d", exit, len(k.prog.Exits))
+	}
+	x := k.prog.Exits[exit]
+	got := ref.Result{
+		Verdict: x.Verdict, Reason: x.Reason, Line: x.Line,
+		Target: uint32(binary.LittleEndian.Uint64(trace[8:])), Frame: opts.DataOut,
+	}
+	if n := binary.LittleEndian.Uint64(trace[16:]); n != uint64(len(f.Data)) {
+		return fmt.Errorf("frame length %d, want %d", n, len(f.Data))
+	}
+	if c := codes[k.prog.Hook == hook.XDP][x.Verdict]; c != code {
+		return fmt.Errorf("the kernel was told %d for %s, want %d", code, x.Verdict, c)
+	}
+	if x.Verdict != "REDIRECT" {
+		got.Target = 0
+	}
+	w := ref.Result{Verdict: want.Verdict, Reason: want.Reason, Line: want.Line, Target: want.Target, Frame: want.Frame}
+	if w.Verdict != "REDIRECT" {
+		w.Target = 0
+	}
+	if d := cmp.Diff(w, got); d != "" {
+		return fmt.Errorf("(-reference +kernel):\n%s", d)
+	}
+	if k.counts == nil {
+		k.counts = map[string]uint64{}
+	}
+	for name, n := range want.Counts {
+		k.counts[name] += n
+	}
+	if want.Reason == "wrong" {
+		return errors.New(`reason "wrong": both sides give what the case says is not so`)
+	}
+	return nil
+}
+
+// compareState compares counters and maps.
+func (k *kernel) compareState(r *ref.Chain) error {
+	got, err := k.state.Counts()
+	if err != nil {
+		return err
+	}
+	counts := map[string]uint64{}
+	for _, c := range got {
+		if c.N > 0 {
+			counts[c.Name] = c.N
+		}
+	}
+	maps.DeleteFunc(k.counts, func(_ string, n uint64) bool { return n == 0 })
+	if d := cmp.Diff(k.counts, counts); d != "" && len(k.counts)+len(counts) > 0 {
+		return fmt.Errorf("counts (-reference +kernel):\n%s", d)
+	}
+	want := r.Maps()
+	for _, m := range k.state.Maps() {
+		content := map[string]string{}
+		if err := m.Each(func(key, val []byte) error {
+			content[m.Key.Format(key)] = m.Value.Format(val)
+			return nil
+		}); err != nil {
+			return err
+		}
+		w, ok := want[m.Name]
+		if !ok {
+			return fmt.Errorf("the reference has no map %s (it has %v)", m.Name, slices.Sorted(maps.Keys(want)))
+		}
+		if d := cmp.Diff(w, content); d != "" && len(w)+len(content) > 0 {
+			return fmt.Errorf("map %s (-reference +kernel):\n%s", m.Name, d)
+		}
+	}
+	return nil
+}
