@@ -131,6 +131,7 @@ func (p *pass) setLocal(id *syntax.Ident, o operand) {
 	delete(p.turn, v)
 	p.fl.forget(v)
 	if o.bad() {
+		p.lost = true
 		if v.typ.Kind == value.None && v.static == nil {
 			v.bad = true
 		}
@@ -215,10 +216,10 @@ func (p *pass) setVar(v *variable, x Expr, pos diag.Pos) {
 	}
 	x = p.coerce(x, v.typ)
 	p.emit(&Assign{Pos: pos, Local: v.local, X: x})
-	if b, ok := p.bounds(x); ok {
+	if b, ok := p.bounds(x); ok && len(p.fl.bounds) < maxTracked {
 		p.fl.bounds[v.local] = b
 	}
-	if f := p.factsOf(x); f != (facts{}) {
+	if f := p.factsOf(x); f != (facts{}) && len(p.fl.tests) < maxTracked {
 		p.fl.tests[v.local] = f
 	}
 }
@@ -298,6 +299,10 @@ func (p *pass) setAttr(l *syntax.DotExpr, rhs syntax.Expr, o operand) {
 }
 
 func (p *pass) storeHeader(l *syntax.DotExpr, view Expr, f packet.Field, rhs syntax.Expr, o operand) {
+	if !p.c.b.opts.Hook.Info().Write {
+		p.errorAt(posOf(l.Name.NamePos), "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Write }), "headers cannot be written at %s", p.c.b.opts.Hook)
+		return
+	}
 	if f.ReadOnly {
 		p.errorAt(posOf(l.Name.NamePos), "type", "changing it would move or break what follows the header", "%s.%s can only be read", view.Type().Header, f.Name)
 		return

@@ -108,6 +108,10 @@ func (b *builder) module(file string, src []byte) *module {
 		b.evalError(file, err)
 		m.failed = true
 	}
+	if tooMany(m.globals) {
+		b.errorf(diag.Pos{File: file}, "limit", "keep less at the top level", "the file holds more lists, dicts, tuples and functions than the limit of %d", maxContainers)
+		m.failed, m.globals = true, nil
+	}
 	m.globals.Freeze()
 	m.order = bindingOrder(f)
 	m.bindLoads(b)
@@ -208,29 +212,30 @@ func (b *builder) print(th *starlark.Thread, msg string) {
 	})
 }
 
+// definedOnce reports functions of one name beside each other.
+func (b *builder) definedOnce(stmts []syntax.Stmt) {
+	seen := map[string]*syntax.DefStmt{}
+	for _, s := range stmts {
+		d, ok := s.(*syntax.DefStmt)
+		if !ok {
+			continue
+		}
+		if old := seen[d.Name.Name]; old != nil {
+			b.errorf(posOf(d.Name.NamePos), "name", "give one of them another name",
+				"%s is defined twice, first in line %d", d.Name.Name, old.Def.Line)
+		}
+		seen[d.Name.Name] = d
+	}
+}
+
 // index keeps the functions of a file by the position of their def.
 func (b *builder) index(f *syntax.File) {
-	var defs func(stmts []syntax.Stmt)
-	defs = func(stmts []syntax.Stmt) {
-		seen := map[string]*syntax.DefStmt{}
-		for _, s := range stmts {
-			d, ok := s.(*syntax.DefStmt)
-			if !ok {
-				continue
-			}
-			if old := seen[d.Name.Name]; old != nil {
-				b.errorf(posOf(d.Name.NamePos), "name", "give one of them another name",
-					"%s is defined twice, first in line %d", d.Name.Name, old.Def.Line)
-			}
-			seen[d.Name.Name] = d
-		}
-	}
-	defs(f.Stmts)
+	b.definedOnce(f.Stmts)
 	syntax.Walk(f, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.DefStmt:
 			b.defs[posOf(n.Def)] = n.Function.(*resolve.Function)
-			defs(n.Body)
+			b.definedOnce(n.Body)
 		case *syntax.LoadStmt:
 			for _, id := range n.To {
 				b.loadNames[posOf(id.NamePos)] = true

@@ -58,6 +58,9 @@ func (p *pass) hashCall(e *syntax.CallExpr) operand {
 		p.errorf(args[0].e, "type", "hash a field, or a tuple of fields: hash_of((ip.src, ip.dst))", "%s has no hash", what(x.Type()))
 		return operand{}
 	}
+	if t := x.Type(); t.Kind == value.Int && t.Width < 8 {
+		x = convertInt(x, norm(t), at(e)) // integers are hashed as 64 bits, whatever their width
+	}
 	var seed Expr = intConst(0, false, at(e))
 	if args[1].e != nil {
 		if seed = p.intValue(args[1].e, args[1].o, "the seed"); seed == nil {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -126,44 +127,30 @@ type passed struct {
 }
 
 // passArgs types the arguments of a call and gives them by parameter. names are
-// the parameters, the first of them without a default.
+// the parameters: the first of them can be given by position, the required ones
+// have no default.
 func (p *pass) passArgs(e *syntax.CallExpr, fn string, names []string, positional, required int) ([]passed, bool) {
 	out := make([]passed, len(names))
 	ok := true
 	pos := 0
 	for _, a := range e.Args {
-		i, byName := pos, false
-		if b, isName := a.(*syntax.BinaryExpr); isName && b.Op == syntax.EQ {
-			id := b.X.(*syntax.Ident)
-			a = b.Y
-			i, byName = -1, true
-			for j, n := range names {
-				if n == id.Name {
-					i = j
-				}
-			}
-			if i < 0 {
-				p.errorAt(posOf(id.NamePos), "call", didYouMean(id.Name, "", names), "%s() has no argument %s", fn, id.Name)
-				p.expr(a)
-				ok = false
-				continue
-			}
-			if out[i].e != nil {
-				p.errorAt(posOf(id.NamePos), "call", "give it once", "%s() is given %s twice", fn, id.Name)
-				ok = false
-			}
-		} else if u, isStar := a.(*syntax.UnaryExpr); isStar && (u.Op == syntax.STAR || u.Op == syntax.STARSTAR) {
+		i := pos
+		if u, isStar := a.(*syntax.UnaryExpr); isStar && (u.Op == syntax.STAR || u.Op == syntax.STARSTAR) {
 			p.errorf(a, "python", "name the arguments", "%s passes arguments at build time only", u.Op)
 			ok = false
 			continue
-		} else {
-			pos++
 		}
-		o := p.expr(a)
-		if !byName && i >= positional {
+		if b, isName := a.(*syntax.BinaryExpr); isName && b.Op == syntax.EQ {
+			a = b.Y
+			i = p.argIndex(b.X.(*syntax.Ident), fn, names, out)
+		} else if pos++; pos > positional {
 			if ok {
 				p.errorf(a, "call", takes(names), "%s() takes at most %s", fn, arguments(positional))
 			}
+			i = -1
+		}
+		o := p.expr(a)
+		if i < 0 {
 			ok = false
 			continue
 		}
@@ -178,6 +165,19 @@ func (p *pass) passArgs(e *syntax.CallExpr, fn string, names []string, positiona
 		}
 	}
 	return out, ok
+}
+
+// argIndex is the parameter that an argument names, or -1 after an error.
+func (p *pass) argIndex(id *syntax.Ident, fn string, names []string, given []passed) int {
+	i := slices.Index(names, id.Name)
+	switch {
+	case i < 0:
+		p.errorAt(posOf(id.NamePos), "call", didYouMean(id.Name, "", names), "%s() has no argument %s", fn, id.Name)
+	case given[i].e != nil:
+		p.errorAt(posOf(id.NamePos), "call", "give it once", "%s() is given %s twice", fn, id.Name)
+		return -1
+	}
+	return i
 }
 
 // inOrder refuses arguments with effects that are not given in the order of the
@@ -227,6 +227,7 @@ func (p *pass) callFunc(e *syntax.CallExpr, f callee) operand {
 	positional := len(names) - f.def.NumKwonlyParams
 	args, ok := p.passArgs(e, f.name, names, positional, required)
 	if !ok {
+		p.lost = true
 		return operand{}
 	}
 	for i := range args {
@@ -281,7 +282,6 @@ func (p *pass) callSpecial(e *syntax.CallExpr, f callee, args []passed) operand 
 		return operand{}
 	}
 	for again := true; again && s.wanted; {
-		again = false
 		for i := range p.c.wants[f.def] {
 			if args[i].o.x == nil {
 				continue
@@ -289,14 +289,13 @@ func (p *pass) callSpecial(e *syntax.CallExpr, f callee, args []passed) operand 
 			p.want(args[i].o.x)
 			if c, ok := args[i].o.x.(*Const); ok && staticOf(c) != nil {
 				args[i].o = known(staticOf(c))
-				again = true
 			}
 		}
-		if again {
-			if s, xs = p.specialise(f, args); s == nil {
-				return operand{}
-			}
+		t := s
+		if s, xs = p.specialise(f, args); s == nil {
+			return operand{}
 		}
+		again = s != t
 	}
 	if !p.called[s] {
 		p.called[s] = true
@@ -339,6 +338,9 @@ func (p *pass) specialise(f callee, args []passed) (*special, []Expr) {
 			return nil, nil
 		}
 		spec[i].typ = norm(x.Type())
+		if b, ok := p.bounds(x); ok && p.c.wants[f.def][i] {
+			spec[i].bounds = &b
+		}
 		xs = append(xs, x)
 	}
 	return p.c.special(f, spec, false), xs

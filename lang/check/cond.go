@@ -95,6 +95,7 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 		}
 	}
 	if o.x == nil {
+		p.lost = true
 		return condition{}
 	}
 	switch t := o.x.Type(); t.Kind {
@@ -115,7 +116,7 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 	case value.None:
 		p.noCondition(n, "a call that gives no value", "let the function return one")
 	case value.Verdict:
-		p.noCondition(n, "a verdict", "compare it: v == DROP")
+		p.noCondition(n, "a verdict", verdictCondition)
 	case value.Tuple:
 		p.noCondition(n, "a tuple", "compare its elements")
 	case value.IP4, value.IP6, value.IP:
@@ -128,6 +129,8 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 	return condition{}
 }
 
+const verdictCondition = "compare it: v == DROP, or choose one: DROP if cond else PASS"
+
 func kindHint(v starlark.Value) string {
 	switch v.(type) {
 	case addrVal:
@@ -135,7 +138,7 @@ func kindHint(v starlark.Value) string {
 	case prefixVal:
 		return "test an address: addr in prefix"
 	}
-	return "compare it: v == DROP"
+	return verdictCondition
 }
 
 func (p *pass) noCondition(n syntax.Node, what, hint string) {

@@ -90,10 +90,7 @@ func encodeAs(t value.Type, v starlark.Value) ([]byte, error) {
 func encode(out []byte, t value.Type, v starlark.Value) {
 	switch t.Kind {
 	case value.Int:
-		bits := bitsOf(v.(starlark.Int))
-		for i := 0; i < t.Width; i++ {
-			out[i] = byte(bits >> (8 * uint(i)))
-		}
+		t.PutWord(out, bitsOf(v.(starlark.Int)))
 	case value.Bool:
 		if v.Truth() {
 			out[0] = 1

@@ -157,7 +157,7 @@ func (p *pass) free(id *syntax.Ident, f callee, index int) operand {
 	if v.static != nil {
 		return known(v.static)
 	}
-	if v.typ.Kind == value.None || v.bad {
+	if v.bad {
 		return operand{}
 	}
 	if v.typ.Kind == value.Packet {
@@ -267,12 +267,12 @@ func (p *pass) tuple(e *syntax.TupleExpr) operand {
 		if x == nil {
 			return operand{}
 		}
-		if k := x.Type().Kind; k == value.View || k == value.Payload || k == value.Packet || k == value.Record && false {
+		if k := x.Type().Kind; k == value.View || k == value.Payload || k == value.Packet {
 			p.errorf(e.List[i], "type", "put its fields into the tuple", "%s cannot be part of a tuple", what(x.Type()))
 			return operand{}
 		}
 		t.Elems = append(t.Elems, x)
-		t.T.Elems = append(t.T.Elems, x.Type())
+		t.T.Elems = append(t.T.Elems, norm(x.Type()))
 	}
 	return run(t)
 }

@@ -15,6 +15,10 @@ type flow struct {
 	tests  map[*Local]facts // bools that hold the outcome of a test
 }
 
+// maxTracked is for how many locals at once bounds and tests are kept: flows are
+// copied at every branch, and this keeps that linear.
+const maxTracked = 128
+
 // headers is a set of headers.
 type headers uint32
 

@@ -232,7 +232,7 @@ func (p *pass) getDict(n syntax.Node, d *starlark.Dict, ke syntax.Node, k operan
 		v, found, err := d.Get(k.v)
 		switch {
 		case err != nil:
-			p.errorf(ke, "type", "", "%s", err)
+			p.errorf(ke, "type", "keys are numbers, strings, addresses or tuples of them", "%s", err)
 			return operand{}
 		case found:
 			return known(v)
@@ -247,12 +247,12 @@ func (p *pass) getDict(n syntax.Node, d *starlark.Dict, ke syntax.Node, k operan
 	if x == nil {
 		return operand{}
 	}
+	if d.Len() == 0 && !def.bad() {
+		return def
+	}
 	var keys, values []starlark.Value
 	for _, kv := range d.Items() {
 		keys, values = append(keys, kv[0]), append(values, kv[1])
-	}
-	if len(keys) == 0 && !def.bad() {
-		return def
 	}
 	keyExprs := p.caseList(n, keys, x)
 	if keyExprs == nil {
@@ -265,22 +265,41 @@ func (p *pass) getDict(n syntax.Node, d *starlark.Dict, ke syntax.Node, k operan
 			return operand{}
 		}
 	}
-	return run(p.tableOf(n, values, func(vs []Expr, t value.Type) Expr {
+	_, tuples := values[0].(starlark.Tuple)
+	table := p.tableOf(n, values, func(vs []Expr, t value.Type) Expr {
 		g := &Get{Base: Base{t, at(n)}, Keys: keyExprs, Values: vs, X: x}
-		if dx == nil {
+		if tuples {
 			return g
 		}
-		j, ok := join(t, norm(dx.Type()))
-		if !ok || t.Kind == value.Tuple {
-			p.errorf(n, "type", "values and default have one type", "the values are %s, the default is %s", what(t), what(dx.Type()))
-			return g
-		}
-		g.T, g.Default = j, p.coerce(dx, j)
-		for i := range g.Values {
-			g.Values[i] = retype(p.coerce(g.Values[i], j), j)
-		}
+		return p.getOr(g, n, dx)
+	}, x)
+	if table == nil || !tuples || dx == nil {
+		return run(table).orBad()
+	}
+	j, ok := join(table.Type(), norm(dx.Type()))
+	if !ok {
+		p.errorf(n, "type", "values and default have one type", "the values are %s, the default is %s", what(table.Type()), what(dx.Type()))
+		return operand{}
+	}
+	in := &OneOf{Base{value.BoolT, at(n)}, x, keyExprs}
+	return run(&Choose{Base{j, at(n)}, in, p.coerce(table, j), p.coerce(dx, j)})
+}
+
+// getOr gives a Get its default, in the type of its values.
+func (p *pass) getOr(g *Get, n syntax.Node, def Expr) Expr {
+	if def == nil {
 		return g
-	}, x)).orBad()
+	}
+	j, ok := join(g.T, norm(def.Type()))
+	if !ok {
+		p.errorf(n, "type", "values and default have one type", "the values are %s, the default is %s", what(g.T), what(def.Type()))
+		return g
+	}
+	g.T, g.Default = j, p.coerce(def, j)
+	for i := range g.Values {
+		g.Values[i] = retype(p.coerce(g.Values[i], j), j)
+	}
+	return g
 }
 
 func isParam(v starlark.Value) bool {

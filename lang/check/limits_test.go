@@ -24,35 +24,37 @@ func TestLimits(t *testing.T) {
 	blocks.WriteString(strings.Repeat(" ", 300) + "pass\n")
 	tests := []struct {
 		name, src, want string
+		steps           uint64
 	}{
-		{"endless loop", "n = 0\nwhile True:\n    n += 1", "more than the limit of 1000000 steps"},
-		{"endless comprehension", "x = [[0 for a in range(10000)] for b in range(10000)]", "more than the limit of 1000000 steps"},
-		{"large source", strings.Repeat("# a comment\n", 1<<20), "more than the limit of 4194304"},
-		{"brackets", deep("(", ")", 100_000), "nested deeper than the limit of 200"},
-		{"unclosed brackets", strings.Repeat("(", 3<<20), "nested deeper than the limit of 200"},
-		{"lists", deep("[", "]", 500), "nested deeper than the limit of 200"},
-		{"negations", deep("not ", "", 100_000), "nested deeper than the limit of 200"},
-		{"signs", deep("-", "", 100_000), "nested deeper than the limit of 200"},
-		{"sums", deep("1 + ", "", 100_000), "nested deeper than the limit of 200"},
-		{"dots", "x = a" + strings.Repeat(".b", 100_000), "nested deeper than the limit of 200"},
-		{"calls", "x = a" + strings.Repeat("()", 100_000), "nested deeper than the limit of 200"},
-		{"indices", "x = a" + strings.Repeat("[0]", 100_000), "nested deeper than the limit of 200"},
-		{"conditionals", deep("1 if 1 else ", "", 100_000), "nested deeper than the limit of 200"},
-		{"lambdas", deep("lambda: ", "", 100_000), "nested deeper than the limit of 200"},
-		{"blocks", blocks.String(), "nested deeper than the limit of 200"},
-		{"elifs", "if 1:\n    pass\n" + strings.Repeat("elif 1:\n    pass\n", 5000), "nested deeper than the limit of 200"},
-		{"giant map", "t = table(u64, u64, size = 1 << 62)", "more than the limit of 134217728 entries"},
-		{"giant value", "t = table(u64, (" + strings.Repeat("u64,", 1000) + "), size = 1)", "more than the limit of 4096"},
-		{"zero octet", "x = 1\x00", "zero octet"},
-		{"garbage", "\x7fELF\x02\x01\x01\xfe\xff", "not UTF-8"},
-		{"many functions", manySpecials(), "more functions are specialised than the limit of 512"},
+		{"endless loop", "n = 0\nwhile True:\n    n += 1", "more than the limit of 1000000 steps", 1_000_000},
+		{"endless comprehension", "x = [[0 for a in range(10000)] for b in range(10000)]", "more than the limit of 1000000 steps", 1_000_000},
+		{"large source", strings.Repeat("# a comment\n", 1<<20), "more than the limit of 4194304", 1_000_000},
+		{"brackets", deep("(", ")", 100_000), "nested deeper than the limit of 200", 1_000_000},
+		{"unclosed brackets", strings.Repeat("(", 3<<20), "nested deeper than the limit of 200", 1_000_000},
+		{"lists", deep("[", "]", 500), "nested deeper than the limit of 200", 1_000_000},
+		{"negations", deep("not ", "", 100_000), "nested deeper than the limit of 200", 1_000_000},
+		{"signs", deep("-", "", 100_000), "nested deeper than the limit of 200", 1_000_000},
+		{"sums", deep("1 + ", "", 100_000), "nested deeper than the limit of 200", 1_000_000},
+		{"dots", "x = a" + strings.Repeat(".b", 100_000), "nested deeper than the limit of 200", 1_000_000},
+		{"calls", "x = a" + strings.Repeat("()", 100_000), "nested deeper than the limit of 200", 1_000_000},
+		{"indices", "x = a" + strings.Repeat("[0]", 100_000), "nested deeper than the limit of 200", 1_000_000},
+		{"conditionals", deep("1 if 1 else ", "", 100_000), "nested deeper than the limit of 200", 1_000_000},
+		{"lambdas", deep("lambda: ", "", 100_000), "nested deeper than the limit of 200", 1_000_000},
+		{"blocks", blocks.String(), "nested deeper than the limit of 200", 1_000_000},
+		{"elifs", "if 1:\n    pass\n" + strings.Repeat("elif 1:\n    pass\n", 5000), "nested deeper than the limit of 200", 1_000_000},
+		{"giant map", "t = table(u64, u64, size = 1 << 62)", "more than the limit of 134217728 entries", 1_000_000},
+		{"giant value", "t = table(u64, (" + strings.Repeat("u64,", 1000) + "), size = 1)", "more than the limit of 4096", 1_000_000},
+		{"deep value", "x = []\nfor i in range(3000000):\n    x = [x]", "more lists, dicts, tuples and functions than the limit of 2000000", 0},
+		{"zero octet", "x = 1\x00", "zero octet", 1_000_000},
+		{"garbage", "\x7fELF\x02\x01\x01\xfe\xff", "not UTF-8", 1_000_000},
+		{"many functions", manySpecials(), "more functions are specialised than the limit of 512", 1_000_000},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if !strings.Contains(tt.src, "def main") {
 				tt.src += chain
 			}
-			_, list := check.Check("t.weir", []byte(tt.src), check.Options{MaxSteps: 1_000_000})
+			_, list := check.Check("t.weir", []byte(tt.src), check.Options{MaxSteps: tt.steps})
 			if len(list) == 0 || !strings.Contains(list.Error(), tt.want) {
 				t.Errorf("got %.300s, want %q", list.Error(), tt.want)
 			}

@@ -82,9 +82,12 @@ func (n *namer) free(name string) string {
 	return out
 }
 
+// maxPath is how long a path is followed, in octets.
+const maxPath = 200
+
 func (n *namer) visit(r reached) {
 	add := func(suffix string, v starlark.Value) {
-		if v != nil {
+		if v != nil && len(r.path) < maxPath {
 			n.queue = append(n.queue, reached{r.path + suffix, v})
 		}
 	}

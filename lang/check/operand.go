@@ -25,6 +25,7 @@ func run(x Expr) operand { return operand{x: x} }
 // strings, maps, functions and types have none.
 func (p *pass) value(n syntax.Node, o operand) Expr {
 	if o.x != nil || o.v == nil {
+		p.lost = p.lost || o.bad()
 		if o.x != nil && o.x.Type().Kind == value.None {
 			p.errorf(n, "type", "let it return one", "this call gives no value")
 			return nil
@@ -74,7 +75,7 @@ func (p *pass) constant(v starlark.Value, pos diag.Pos) (Expr, error) {
 				return nil, err
 			}
 			t.Elems = append(t.Elems, x)
-			t.T.Elems = append(t.T.Elems, x.Type())
+			t.T.Elems = append(t.T.Elems, norm(x.Type()))
 		}
 		if len(v) > 0 {
 			return t, nil
@@ -178,7 +179,7 @@ func (p *pass) coerce(x Expr, t value.Type) Expr {
 			for i, e := range tup.Elems {
 				e = p.coerce(e, t.Elems[i])
 				n.Elems = append(n.Elems, e)
-				n.T.Elems = append(n.T.Elems, e.Type())
+				n.T.Elems = append(n.T.Elems, norm(e.Type()))
 			}
 			return n
 		}

@@ -25,6 +25,7 @@ type pass struct {
 	temps     []*Local
 	size      int
 	full      bool
+	lost      bool     // something was left out of the tree, which needs an error
 	unrolling diag.Pos // the outermost loop that is being unrolled
 
 	diags     diag.List
@@ -46,6 +47,9 @@ func (p *pass) run() {
 	for i, v := range p.s.vars {
 		if i < len(p.s.args) {
 			p.fl.mark(v)
+			if b := p.s.args[i].bounds; b != nil {
+				p.fl.bounds[v.local] = *b
+			}
 		} else {
 			v.static = nil
 		}
@@ -61,7 +65,7 @@ func (p *pass) run() {
 func (p *pass) finish() {
 	s := p.s
 	s.out.Result = s.result
-	s.diags, s.unguarded, s.calls = p.diags, p.unguarded, p.calls
+	s.diags, s.unguarded, s.calls, s.lost = p.diags, p.unguarded, p.calls, p.lost
 	s.out.Locals = append([]*Local(nil), s.out.Params...)
 	for i, v := range s.vars {
 		if i >= len(s.args) && v.typ.Kind != value.None && v.typ.Kind != value.Packet && v.static == nil {
@@ -198,6 +202,7 @@ func (p *pass) ifStmt(s *syntax.IfStmt) {
 	els := p.block(s.False)
 	afterElse := p.fl
 	p.fl = before
+	p.lost = p.lost || c.x == nil
 	if c.x != nil && (len(then) > 0 || len(els) > 0 || effects(c.x)) {
 		p.emit(&If{Pos: posOf(s.If), Cond: c.x, Then: then, Else: els})
 	}
@@ -234,7 +239,7 @@ func (p *pass) returnStmt(s *syntax.ReturnStmt) {
 	if s.Result != nil {
 		o = p.expr(s.Result)
 		if o.bad() {
-			p.s.failed = true
+			p.s.failed, p.lost = true, true
 			return
 		}
 		if _, text := o.v.(starlark.String); text && p.s.attached {

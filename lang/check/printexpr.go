@@ -129,7 +129,15 @@ func (pr *printer) special(x Expr) string {
 	case *Index:
 		return fmt.Sprintf("[%s][%s]", pr.exprs(x.Values), pr.expr(x.X))
 	case *Get:
-		s := fmt.Sprintf("{%s: %s}[%s]", pr.exprs(x.Keys), pr.exprs(x.Values), pr.expr(x.X))
+		var kv []string
+		for i, k := range x.Keys {
+			if i == 16 && len(x.Keys) > 20 {
+				kv = append(kv, fmt.Sprintf("… %d more", len(x.Keys)-i))
+				break
+			}
+			kv = append(kv, pr.expr(k)+": "+pr.expr(x.Values[i]))
+		}
+		s := fmt.Sprintf("{%s}[%s]", strings.Join(kv, ", "), pr.expr(x.X))
 		if x.Default != nil {
 			s += " or " + pr.expr(x.Default)
 		}

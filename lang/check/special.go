@@ -29,6 +29,7 @@ type checker struct {
 	infos map[*resolve.Function]*bodyInfo
 
 	globals map[*starlark.Module]starlark.StringDict
+	lost    bool // a tree has holes
 }
 
 // A callee is a function that packet-time code calls.
@@ -54,9 +55,13 @@ func (f callee) pos() diag.Pos { return posOf(f.def.Pos) }
 type argument struct {
 	typ    value.Type
 	static starlark.Value
+	bounds *interval // of an integer that bounds a loop
 }
 
 func (a argument) key() string {
+	if a.bounds != nil {
+		return fmt.Sprintf("%s %d…%d", a.typ, a.bounds.lo, a.bounds.hi)
+	}
 	if a.static == nil {
 		return a.typ.String()
 	}
@@ -103,6 +108,7 @@ type special struct {
 	unguarded []reading
 	calls     []*special
 	wanted    bool // its wants grew
+	lost      bool
 }
 
 // A reading is a field read of a header that was not tested.
@@ -169,6 +175,9 @@ func (c *checker) run(m *module) {
 	c.collect(s, map[*special]bool{})
 	for _, r := range s.unguarded {
 		c.warnUnguarded(r)
+	}
+	if c.lost && c.diags.Err() == nil {
+		panic("an expression has no type, and no error was told")
 	}
 	c.prog.Main = s.out
 	for _, mp := range c.b.maps {
@@ -271,6 +280,7 @@ func (c *checker) collect(s *special, seen map[*special]bool) {
 		return
 	}
 	seen[s] = true
+	c.lost = c.lost || s.lost
 	for _, t := range s.calls {
 		c.collect(t, seen)
 	}

@@ -85,6 +85,9 @@ func isIP(k value.Kind) bool { return k == value.IP4 || k == value.IP6 || k == v
 type bodyInfo struct {
 	assigned map[int]int                  // times that a local is assigned, loops' variables included
 	inLoop   map[syntax.Stmt]map[int]bool // locals that a loop's body assigns
+	uses     map[int]int                  // times that a local is named
+	usesIn   map[*syntax.ForStmt]map[int]int
+	def      *resolve.Function
 }
 
 // info looks at the body of a function once.
@@ -92,7 +95,7 @@ func (c *checker) info(def *resolve.Function) *bodyInfo {
 	if in := c.infos[def]; in != nil {
 		return in
 	}
-	in := &bodyInfo{assigned: map[int]int{}, inLoop: map[syntax.Stmt]map[int]bool{}}
+	in := &bodyInfo{def: def, assigned: map[int]int{}, inLoop: map[syntax.Stmt]map[int]bool{}, usesIn: map[*syntax.ForStmt]map[int]int{}}
 	c.infos[def] = in
 	in.stmts(def.Body, nil)
 	return in
@@ -125,6 +128,37 @@ func (in *bodyInfo) stmts(stmts []syntax.Stmt, loops []map[int]bool) {
 			in.stmts(s.Body, append(loops[:len(loops):len(loops)], in.inLoop[s]))
 		}
 	}
+}
+
+// usedOutside reports whether a local is named outside of the loop s.
+func (in *bodyInfo) usedOutside(s *syntax.ForStmt, index int) bool {
+	if in.uses == nil {
+		in.uses = map[int]int{}
+		for _, st := range in.def.Body {
+			in.count(st, in.uses)
+		}
+	}
+	inside := in.usesIn[s]
+	if inside == nil {
+		inside = map[int]int{}
+		in.count(s, inside)
+		in.usesIn[s] = inside
+	}
+	return in.uses[index] > inside[index]
+}
+
+func (in *bodyInfo) count(n syntax.Node, uses map[int]int) {
+	syntax.Walk(n, func(n syntax.Node) bool {
+		id, ok := n.(*syntax.Ident)
+		if !ok {
+			return true
+		}
+		b, ok := id.Binding.(*resolve.Binding)
+		if ok && (b.Scope == resolve.Local || b.Scope == resolve.Cell) && b.Index < len(in.def.Locals) && b == in.def.Locals[b.Index] {
+			uses[b.Index]++
+		}
+		return true
+	})
 }
 
 func sortBy[T any](l []T, key func(T) string) {

@@ -1,0 +1,58 @@
+package std_test
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"weir/lang/check"
+	"weir/lang/std"
+)
+
+// TestModules reads every module, and has a chain load it.
+func TestModules(t *testing.T) {
+	if len(std.Names()) == 0 {
+		t.Fatal("the library is empty")
+	}
+	for _, name := range std.Names() {
+		text, err := std.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(text), `"""`) {
+			t.Errorf("%s does not begin with what it is and costs", name)
+		}
+		if !strings.HasPrefix(name, "std/") || !strings.HasSuffix(name, ".weir") {
+			t.Errorf("%s is no name of a module", name)
+		}
+	}
+	for _, name := range []string{"std/none.weir", "rate.weir", "std/../std.go", "std/"} {
+		if _, err := std.Read(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("read %s: %v, want fs.ErrNotExist", name, err)
+		}
+	}
+}
+
+// TestTokenBucket types the bucket for the kinds of keys and numbers that chains
+// call it with.
+func TestTokenBucket(t *testing.T) {
+	for _, tt := range []struct{ key, call string }{
+		{"ip4", "pkt.ip4.src, rate = 10, burst = 20"},
+		{"ip", "pkt.ip.src, rate = limit, burst = 2 * limit"},
+		{"(ip4, u16)", "(pkt.ip4.src, pkt.udp.dport), rate = limit, burst = 5, n = pkt.len"},
+		{"u16", "pkt.vlan.id, rate = 0, burst = 0"},
+	} {
+		src := "load(\"std/rate.weir\", \"token_bucket\")\nlimit = param(u32, 5)\n" +
+			"b = token_bucket(key = " + tt.key + ", size = 8)\n" +
+			"def main(pkt):\n    return PASS if b.allow(" + tt.call + ") else DROP\n"
+		p, list := check.Check("t.weir", []byte(src), check.Options{})
+		if list.Err() != nil {
+			t.Errorf("%s: %s", tt.call, list.Errors())
+			continue
+		}
+		if p.Maps[0].Name != "b.state" {
+			t.Errorf("%s: the map is called %s", tt.key, p.Maps[0].Name)
+		}
+	}
+}
