@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"weir/examples"
+	"weir/internal/term"
+	"weir/lab"
+)
+
+// An example is a command line that a text promises to work.
+type example struct {
+	from string // where it stands
+	line string
+}
+
+// helpExamples returns every example of every command's help text, and fails
+// for commands without one.
+func helpExamples(t *testing.T) []example {
+	t.Helper()
+	var out []example
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, s := range c.Commands() {
+			walk(s)
+		}
+		if c.Hidden || c.Name() == "completion" || c.HasParent() && c.Parent().Name() == "completion" {
+			return
+		}
+		if c.Example == "" {
+			t.Errorf("%s: the help text has no example", c.CommandPath())
+		}
+		for _, l := range strings.Split(c.Example, "\n") {
+			// The root's examples have a remark behind three blanks.
+			l, _, _ = strings.Cut(strings.TrimSpace(l), "   ")
+			out = append(out, example{c.CommandPath() + " --help", l})
+		}
+	}
+	a := &app{in: strings.NewReader(""), out: term.Plain(os.Stdout), err: term.Plain(os.Stderr)}
+	walk(a.root())
+	return out
+}
+
+// readmeBlocks returns the fenced blocks of the README in one language: "" for
+// command lines, "python" for chains.
+func readmeBlocks(t *testing.T, lang string) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	check(t, err)
+	// Fences come in pairs: what is between the first two is a block.
+	parts := strings.Split("\n"+string(text), "\n```")
+	var out []string
+	for i := 1; i < len(parts); i += 2 {
+		if is, body, _ := strings.Cut(parts[i], "\n"); is == lang {
+			out = append(out, body+"\n")
+		}
+	}
+	return out
+}
+
+// readmeExamples returns the weir commands of the README.
+func readmeExamples(t *testing.T) []example {
+	t.Helper()
+	var out []example
+	for _, b := range readmeBlocks(t, "") {
+		for _, l := range strings.Split(b, "\n") {
+			l = strings.TrimPrefix(l, "bin/")
+			if l, _, _ = strings.Cut(l, " #"); strings.HasPrefix(l, "weir ") {
+				out = append(out, example{"README.md", strings.TrimSpace(l)})
+			}
+		}
+	}
+	if len(out) == 0 {
+		t.Error("README.md shows no weir command")
+	}
+	return out
+}
+
+// TestExamples runs every command that the help texts and the README show, on a
+// host with the interfaces, files and attachments that they speak of.
+func TestExamples(t *testing.T) {
+	w := newWorld(t)
+	for _, e := range append(helpExamples(t), readmeExamples(t)...) {
+		t.Run(e.line, func(t *testing.T) {
+			if strings.HasPrefix(e.line, "weir demo") && !strings.Contains(e.line, "--list") {
+				return // TestScripts/demo runs it
+			}
+			if w.dirty {
+				w.attach(t)
+			}
+			w.dirty = changing.MatchString(e.line)
+			if out, err := w.run(e.line); err != nil {
+				t.Errorf("%s: %s: %v\n%s", e.from, e.line, err, out)
+			}
+		})
+	}
+}
+
+// edge is the chain that the examples speak of.
+const edge = `load("std/rate.weir", "token_bucket")
+limit   = param(u32, 1000)
+blocked = lpm(prefix4, size = 100, init = [prefix4("203.0.113.0/24")])
+hits    = table(ip4, u64, size = 100)
+big     = lpm(prefix4, size = 1000000)
+bucket  = token_bucket(key = ip4, size = 100)
+
+def main(pkt):
+    if pkt.ip4:
+        if pkt.ip4.src in blocked or pkt.ip4.src in big:
+            return drop("blocked")
+        hits[pkt.ip4.src] += 1
+        if not bucket.allow(pkt.ip4.src, rate = limit, burst = limit):
+            return drop("limited")
+    return PASS
+
+def outgoing(pkt):
+    return PASS
+`
+
+// A world is what the examples take for granted.
+type world struct {
+	dir  string // working folder, with the files and with weir
+	host *lab.Host
+	env  []string
+	blue string // the namespace that stands for "blue"
+
+	dirty bool // edge has to be attached again
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	l, err := lab.New(t.Context(), lab.Options{})
+	check(t, err)
+	t.Cleanup(func() { check(t, l.Close()) })
+	w := &world{dir: t.TempDir(), dirty: true}
+	w.host, err = l.Host("host")
+	check(t, err)
+	blue, err := l.Host("blue")
+	check(t, err)
+	w.blue = blue.Netns()
+	for _, n := range []string{"0", "1"} {
+		_, _, err = l.Link(w.host, "eth"+n, blue, "veth"+n, lab.LinkOptions{
+			A: lab.End{Addrs: lab.MustPrefixes("10.9." + n + ".2/24")},
+			B: lab.End{Addrs: lab.MustPrefixes("10.9." + n + ".1/24")}, Neighbours: true,
+		})
+		check(t, err)
+	}
+	pins := filepath.Join(w.dir, "bpf")
+	check(t, os.Mkdir(pins, 0o700))
+	check(t, unix.Mount("bpf", pins, "bpf", 0, "mode=0700"))
+	t.Cleanup(func() { check(t, unix.Unmount(pins, unix.MNT_DETACH)) })
+	exe, err := os.Executable()
+	check(t, err)
+	check(t, os.Symlink(exe, filepath.Join(w.dir, "weir")))
+	w.env = append(os.Environ(), "PATH="+w.dir+":"+os.Getenv("PATH"), "WEIR_ROOT="+filepath.Join(pins, "weir"))
+
+	files := map[string]string{
+		"edge.weir": edge, "my.weir": readmeChain(t), "prefixes.txt": "192.0.2.0/24\n", "list": "# bad\n198.51.100.0/24\n",
+		"in.pcap": string(pcapOf(53, 80)),
+	}
+	for _, n := range []string{"flood", "dns_guard", "knock"} {
+		files["examples/"+n+".weir"] = string(examples.MustRead(n + ".weir"))
+		files[n+".weir"] = files["examples/"+n+".weir"]
+	}
+	check(t, os.Mkdir(filepath.Join(w.dir, "examples"), 0o700))
+	for name, text := range files {
+		check(t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
+	}
+	return w
+}
+
+// readmeChain returns the chain that the README shows, which it calls my.weir.
+func readmeChain(t *testing.T) string {
+	t.Helper()
+	blocks := readmeBlocks(t, "python")
+	if len(blocks) == 0 {
+		t.Fatal("README.md shows no chain")
+	}
+	return blocks[0]
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// attach makes the attachment called edge new, with what examples look up or
+// delete in it, and takes all others away.
+func (w *world) attach(t *testing.T) {
+	t.Helper()
+	for _, l := range []string{
+		"weir detach --all",
+		"weir attach edge.weir --on lo",
+		"weir maps put edge hits 192.0.2.1 1",
+		"weir maps put edge bucket.state 192.0.2.1 1",
+	} {
+		if out, err := w.run(l); err != nil {
+			t.Fatalf("%s: %v\n%s", l, err, out)
+		}
+	}
+}
+
+// changing are the commands after which edge is not what it was.
+var changing = regexp.MustCompile(`^weir (run|attach|detach|set|maps (put|del|load))`)
+
+// run runs a line in a shell on the host. What would wait for ^C waits for a
+// moment. For an attachment the place is made free first.
+func (w *world) run(line string) (string, error) {
+	started := strings.HasPrefix(line, "weir run")
+	if started || strings.HasPrefix(line, "weir attach") && strings.Contains(line, " --on eth") {
+		line = "weir detach --all && " + line
+	}
+	line = strings.ReplaceAll(line, "blue/", w.blue+"/")
+	line = strings.ReplaceAll(line, "--for 10s", "--for 100ms")
+	if started && !strings.Contains(line, "--for") {
+		line += " --for 100ms"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", line)
+	cmd.Dir, cmd.Env = w.dir, w.env
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := w.host.Do(cmd.Start); err != nil {
+		return "", err
+	}
+	if err := cmd.Wait(); err != nil {
+		return out.String(), fmt.Errorf("exit: %w", err)
+	}
+	return out.String(), nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"weir/attach"
+	"weir/datapath"
+	"weir/hook"
+	"weir/internal/child"
+	"weir/lang/diag"
+)
+
+// loading is what run and attach have in common: a chain, the places for it,
+// and its first settings.
+type loading struct {
+	on      []string
+	name    string
+	set     []string
+	mode    string
+	replace bool
+}
+
+// modes are what --mode may be.
+var modes = []string{string(attach.Native), string(attach.Generic), string(attach.TCX), string(attach.Clsact)}
+
+func (l *loading) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringArrayVar(&l.on, "on", nil, "where: [NETNS/]INTERFACE[:HOOK], hook xdp if none is given; may be repeated")
+	f.StringVar(&l.name, "name", "", "name of the attachment (default: base name of the file)")
+	f.StringArrayVar(&l.set, "set", nil, "set a param at the start: PARAM=VALUE; may be repeated")
+	f.StringVar(&l.mode, "mode", "", "attach in this mode only: "+strings.Join(modes, ", "))
+	f.BoolVar(&l.replace, "replace", false, "take the place of a foreign XDP program")
+	c.RegisterFlagCompletionFunc("on", completePlaces)
+	c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// options compiles the chain for each hook that it goes to. What it is warned
+// of is printed once.
+func (l *loading) options(ctx context.Context, a *app, arg string) (datapath.Options, error) {
+	o := datapath.Options{Name: l.name, Replace: l.replace, Mode: attach.Mode(l.mode)}
+	if len(l.on) == 0 {
+		return o, usage(`required flag "on" not set (where to? as in --on eth0)`)
+	}
+	if l.mode != "" && !slices.Contains(modes, l.mode) {
+		return o, usage("no mode is named %q (there are %s)", l.mode, strings.Join(modes, ", "))
+	}
+	var err error
+	if o.Set, err = settings(l.set); err != nil {
+		return o, err
+	}
+	var places []attach.Where
+	for _, s := range l.on {
+		w, err := attach.ParseWhere(s)
+		if err != nil {
+			return o, usageError{err}
+		}
+		places = append(places, w)
+	}
+	compiled, err := compileFor(ctx, request(arg), places)
+	if err != nil {
+		return o, err
+	}
+	var warnings diag.List
+	for _, w := range places {
+		c := compiled[w.Hook]
+		c.Where = w
+		o.Chains = append(o.Chains, c)
+		warnings = append(warnings, c.Program.Warnings...)
+	}
+	if o.Name == "" {
+		o.Name = o.Chains[0].Program.Name
+	}
+	a.printDiags(warnings.Sort())
+	return o, nil
+}
+
+// compileFor compiles a chain for the hooks of places, at XDP also for frames of
+// several fragments: which of the two an interface needs is found when
+// attaching.
+func compileFor(ctx context.Context, r child.Request, places []attach.Where) (map[hook.Hook]datapath.Chain, error) {
+	for _, h := range hook.All() {
+		if !slices.ContainsFunc(places, func(w attach.Where) bool { return w.Hook == h }) {
+			continue
+		}
+		r.Forms = append(r.Forms, child.Form{Hook: h})
+		if h == hook.XDP {
+			r.Forms = append(r.Forms, child.Form{Hook: h, Frags: true})
+		}
+	}
+	ps, _, err := child.Compile(ctx, r, child.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	chains := make(map[hook.Hook]datapath.Chain)
+	for i, f := range r.Forms {
+		c := chains[f.Hook]
+		if f.Frags {
+			c.Frags = ps[i]
+		} else {
+			c.Program = ps[i]
+		}
+		chains[f.Hook] = c
+	}
+	return chains, nil
+}
+
+// settings reads PARAM=VALUE arguments.
+func settings(args []string) (map[string]string, error) {
+	m := make(map[string]string)
+	for _, s := range args {
+		name, val, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
+			return nil, usage("%q is not PARAM=VALUE", s)
+		}
+		m[name] = val
+	}
+	return m, nil
+}

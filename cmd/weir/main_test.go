@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"weir/internal/child"
+	"weir/internal/demo"
+	"weir/lab"
+)
+
+func TestMain(m *testing.M) {
+	child.MaybeServe()
+	lab.MaybeGuardian()
+	demo.MaybeServe()
+	testscript.Main(m, map[string]func(){"weir": func() { os.Exit(run()) }})
+}
+
+// TestScripts runs the commands as a user sees them. Each script has its own
+// folder of pins. Besides what testscript has there are:
+//
+//	exits CODE COMMAND…   the command ends with that exit code
+//	lab                   two hosts, $HOST with interface eth0 (10.9.0.2) and $PEER
+//	                      with eth0 (10.9.0.1); addresses never have to be asked for
+//	send N PORT [FROM]    N UDP packets from $PEER to a port of $HOST
+//	unplug                eth0 of $HOST goes away
+//	pcap FILE PORT…       a capture with a UDP packet to each port
+//	nobody COMMAND…       the command, without any rights
+//	interrupt SIGNAL      to the last command in the background
+//	attached xdp|tc       eth0 of $HOST has a program, within five seconds
+//	foreign NAME          an XDP program that is not weir's on eth0 of $HOST
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Values["lab"] = new(scriptLab)
+			return pinFolder(e)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "lab": makeLab, "send": send, "unplug": unplug, "pcap": writePcap,
+			"nobody": nobody, "interrupt": interrupt, "attached": attached, "foreign": foreign,
+		},
+	})
+}
+
+// pinFolder gives the script a BPF file system for its pins, and sees to it
+// that nothing is left in it.
+func pinFolder(e *testscript.Env) error {
+	dir := filepath.Join(e.WorkDir, ".bpf")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if err := unix.Mount("bpf", dir, "bpf", 0, "mode=0700"); err != nil {
+		return fmt.Errorf("mount BPF file system: %w", err)
+	}
+	root := filepath.Join(dir, "weir")
+	e.Setenv("WEIR_ROOT", root)
+	e.Defer(func() {
+		left, _ := filepath.Glob(root + "/*")
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil || len(left) > 0 {
+			e.T().Log("left behind: ", left, err)
+			e.T().FailNow()
+		}
+	})
+	return nil
+}
+
+// A scriptLab is the network of a script.
+type scriptLab struct {
+	*lab.Lab
+	host, peer   *lab.Host
+	eth0, remote lab.Iface
+}
+
+func labOf(ts *testscript.TestScript) *scriptLab {
+	l := ts.Value("lab").(*scriptLab)
+	if l.Lab == nil {
+		ts.Fatalf("no lab was made")
+	}
+	return l
+}
+
+func makeLab(ts *testscript.TestScript, _ bool, _ []string) {
+	l := ts.Value("lab").(*scriptLab)
+	var err error
+	l.Lab, err = lab.New(context.Background(), lab.Options{})
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(l.Close()) })
+	l.host, err = l.Host("host")
+	ts.Check(err)
+	l.peer, err = l.Host("peer")
+	ts.Check(err)
+	l.eth0, l.remote, err = l.Link(l.host, "eth0", l.peer, "eth0", lab.LinkOptions{
+		A: lab.End{Addrs: lab.MustPrefixes("10.9.0.2/24")}, B: lab.End{Addrs: lab.MustPrefixes("10.9.0.1/24")},
+		Neighbours: true,
+	})
+	ts.Check(err)
+	ts.Setenv("HOST", l.host.Netns())
+	ts.Setenv("PEER", l.peer.Netns())
+}
+
+// udp is a UDP frame from the peer, or from another address, to the host.
+func (l *scriptLab) udp(from string, port int) ([]byte, error) {
+	return lab.UDPFrame(
+		lab.Station{MAC: l.remote.MAC, Addr: netip.AddrPortFrom(netip.MustParseAddr(from), 4000)},
+		lab.Station{MAC: l.eth0.MAC, Addr: netip.AddrPortFrom(netip.MustParseAddr("10.9.0.2"), uint16(port))},
+		make([]byte, 18))
+}
+
+func send(ts *testscript.TestScript, _ bool, args []string) {
+	l := labOf(ts)
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	port, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	from := "10.9.0.1"
+	if len(args) > 2 {
+		from = args[2]
+	}
+	frame, err := l.udp(from, port)
+	ts.Check(err)
+	frames := make([][]byte, n)
+	for i := range frames {
+		frames[i] = frame
+	}
+	ts.Check(l.peer.Send(context.Background(), "eth0", frames...))
+}
+
+func unplug(ts *testscript.TestScript, _ bool, _ []string) {
+	_, err := labOf(ts).peer.Run(context.Background(), "ip", "link", "delete", "eth0")
+	ts.Check(err)
+}
+
+// exits runs a command that must end with a certain code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// nobody runs a command as a user without rights. The command must fail if
+// negated.
+func nobody(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec("setpriv", append([]string{"--reuid=65534", "--regid=65534", "--clear-groups",
+		"--bounding-set=-all", "--inh-caps=-all"}, args...)...)
+	if neg == (err == nil) {
+		ts.Fatalf("%v: %v", args, err)
+	}
+}
+
+// interrupt sends a signal to the last command in the background.
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	sig := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}[args[0]]
+	cmds := ts.BackgroundCmds()
+	if sig == 0 || len(cmds) == 0 {
+		ts.Fatalf("no signal %s, or no command in the background", args[0])
+	}
+	ts.Check(cmds[len(cmds)-1].Process.Signal(sig))
+}
+
+// attached waits until eth0 of the host has a program at a hook, or has none.
+func attached(ts *testscript.TestScript, neg bool, args []string) {
+	l := labOf(ts)
+	for start := time.Now(); time.Since(start) < 5*time.Second; time.Sleep(10 * time.Millisecond) {
+		n := 0
+		ts.Check(l.host.Do(func() (err error) {
+			n, err = programs(args[0])
+			return err
+		}))
+		if (n > 0) != neg {
+			return
+		}
+	}
+	ts.Fatalf("programs at %s: not as expected after five seconds", args[0])
+}
+
+// programs counts what is attached to eth0 of the thread's namespace.
+func programs(hook string) (int, error) {
+	dev, err := netlink.LinkByName("eth0")
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if hook == "xdp" {
+		if x := dev.Attrs().Xdp; x != nil && x.Attached {
+			return 1, nil
+		}
+		return 0, nil
+	}
+	n := 0
+	for _, at := range []ebpf.AttachType{ebpf.AttachTCXIngress, ebpf.AttachTCXEgress} {
+		r, err := link.QueryPrograms(link.QueryOptions{Target: dev.Attrs().Index, Attach: at})
+		if err != nil {
+			return 0, err
+		}
+		n += len(r.Programs)
+	}
+	return n, nil
+}
+
+// foreign attaches an XDP program that does nothing.
+func foreign(ts *testscript.TestScript, _ bool, args []string) {
+	l := labOf(ts)
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: args[0], Type: ebpf.XDP, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()},
+	})
+	ts.Check(err)
+	ts.Defer(func() { p.Close() })
+	ts.Check(l.host.Do(func() error {
+		dev, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetXdpFdWithFlags(dev, p.FD(), 0)
+	}))
+}
+
+// writePcap writes a capture.
+func writePcap(ts *testscript.TestScript, _ bool, args []string) {
+	var ports []int
+	for _, a := range args[1:] {
+		p, err := strconv.Atoi(a)
+		ts.Check(err)
+		ports = append(ports, p)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pcapOf(ports...), 0o644))
+}

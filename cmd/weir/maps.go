@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"weir/datapath"
+	"weir/internal/term"
+)
+
+func (a *app) maps() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "maps",
+		Short: "Read and change maps of running chains",
+		Long: `Maps are named as the file reaches them: blocked, bucket.state, tables[0].
+Keys and values are written as people write them: 192.0.2.1, 10.0.0.0/8, 443,
+True, 02:00:00:00:00:01, (192.0.2.1, 53), {a: 1, b: 2}.`,
+		Example: `  weir maps ls edge
+  weir maps put edge blocked 203.0.113.0/24
+  weir maps load edge blocked prefixes.txt`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args[0])
+			}
+			return usage("a command is missing: ls, get, put, del, dump or load")
+		},
+	}
+	c.AddCommand(a.mapsLs(), a.mapsGet(), a.mapsPut(), a.mapsDel(), a.mapsDump(), a.mapsLoad())
+	return c
+}
+
+// withMap runs f with a map of a running chain.
+func (a *app) withMap(name, mapName string, f func(*datapath.Map) error) error {
+	g, err := a.kernel.Open(name)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	m, err := g.Map(mapName)
+	if err != nil {
+		return err
+	}
+	return f(m)
+}
+
+// declared is a map as its chain declares it: lpm(prefix4, size = 1000).
+func declared(m *datapath.Map) string {
+	parts := []string{m.Key.String()}
+	if !m.Set() {
+		parts = append(parts, m.Value.String())
+	}
+	if m.Kind == "array" {
+		parts = parts[1:]
+	}
+	parts = append(parts, fmt.Sprintf("size = %d", m.Size))
+	if m.TTL > 0 {
+		parts = append(parts, fmt.Sprintf("expiring = %q", m.TTL))
+	}
+	return m.Kind + "(" + strings.Join(parts, ", ") + ")"
+}
+
+// entries counts what is in a map; of an array everything always is.
+func entries(m *datapath.Map) (int, error) {
+	if m.Kind == "array" {
+		return m.Size, nil
+	}
+	n := 0
+	err := m.Each(func(_, _ []byte) error { n++; return nil })
+	return n, err
+}
+
+func (a *app) mapsLs() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:               "ls NAME",
+		Short:             "List the maps of a chain",
+		Example:           `  weir maps ls edge`,
+		Args:              wants("NAME"),
+		ValidArgsFunction: a.completeNames(1),
+		RunE: runs(func(_ context.Context, args []string) error {
+			g, err := a.kernel.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer g.Close()
+			rows, err := mapRows(g)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(a.out).Encode(rows)
+			}
+			if len(rows) == 0 {
+				return nil
+			}
+			return mapTable(a.out, rows).Write(a.out)
+		}),
+	}
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+// A mapRow is a map in a listing.
+type mapRow struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	Size    int    `json:"size"`
+	Entries int    `json:"entries"`
+	Refused uint64 `json:"refused"`
+}
+
+func mapRows(g *datapath.Generation) ([]mapRow, error) {
+	refused, err := g.Refused()
+	if err != nil {
+		return nil, err
+	}
+	byName := make(map[string]uint64)
+	for _, r := range refused {
+		byName[r.Name] = r.N
+	}
+	rows := []mapRow{}
+	for _, m := range g.Maps() {
+		n, err := entries(m)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, mapRow{m.Name, declared(m), m.Size, n, byName[m.Name]})
+	}
+	return rows, nil
+}
+
+func mapTable(t *term.Term, rows []mapRow) *term.Table {
+	tb := &term.Table{Head: []string{"MAP", ">ENTRIES", ">FULL", ">REFUSED", "DECLARED AS"}}
+	for _, r := range rows {
+		full := fmt.Sprintf("%.0f%%", 100*float64(r.Entries)/float64(max(r.Size, 1)))
+		refused := term.Count(r.Refused)
+		if r.Refused > 0 {
+			refused = t.Paint(term.Yellow, refused)
+		}
+		tb.Add(t.Paint(term.Blue, r.Name), term.Count(uint64(r.Entries)), full, refused, r.Type)
+	}
+	return tb
+}
+
+func (a *app) mapsGet() *cobra.Command {
+	return &cobra.Command{
+		Use:               "get NAME MAP KEY",
+		Short:             "Print the value of a key, of an lpm that of the longest prefix",
+		Example:           `  weir maps get edge bucket.state 192.0.2.1`,
+		Args:              wants("NAME", "MAP", "KEY"),
+		ValidArgsFunction: a.completeMaps,
+		RunE: runs(func(_ context.Context, args []string) error {
+			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
+				v, err := m.Get(args[2])
+				if err != nil {
+					return err
+				}
+				if m.Set() {
+					v = "True"
+				}
+				_, err = fmt.Fprintln(a.out, v)
+				return err
+			})
+		}),
+	}
+}
+
+func (a *app) mapsPut() *cobra.Command {
+	return &cobra.Command{
+		Use:   "put NAME MAP KEY [VALUE]",
+		Short: "Set the value of a key, or add a key to a set",
+		Example: `  weir maps put edge blocked 203.0.113.0/24
+  weir maps put edge hits 192.0.2.1 0`,
+		Args:              wants("NAME", "MAP", "KEY", "[VALUE]"),
+		ValidArgsFunction: a.completeMaps,
+		RunE: runs(func(_ context.Context, args []string) error {
+			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
+				if m.Set() != (len(args) == 3) {
+					if m.Set() {
+						return usage("%s is a set: its keys have no value", m.Name)
+					}
+					return usage("VALUE is missing: %s is %s", m.Name, declared(m))
+				}
+				return m.Put(args[2], strings.Join(args[3:], ""))
+			})
+		}),
+	}
+}
+
+func (a *app) mapsDel() *cobra.Command {
+	return &cobra.Command{
+		Use:               "del NAME MAP KEY...",
+		Short:             "Remove keys",
+		Example:           `  weir maps del edge blocked 203.0.113.0/24`,
+		Args:              wants("NAME", "MAP", "KEY…"),
+		ValidArgsFunction: a.completeMaps,
+		RunE: runs(func(_ context.Context, args []string) error {
+			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
+				var errs []error
+				for _, k := range args[2:] {
+					errs = append(errs, m.Delete(k))
+				}
+				return errors.Join(errs...)
+			})
+		}),
+	}
+}
+
+// open opens FILE, or standard input for "-", and says how long it is (0: not
+// known).
+func (a *app) open(name string) (io.ReadCloser, int64, error) {
+	if name == "-" {
+		return io.NopCloser(a.in), 0, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	var size int64
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	return f, size, nil
+}

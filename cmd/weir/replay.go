@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"weir/hook"
+	"weir/internal/child"
+	"weir/internal/live"
+	"weir/internal/term"
+	"weir/lang"
+	"weir/trace"
+)
+
+// clocks are what --clock may be.
+var clocks = []string{"real", "capture"}
+
+// replaying is the flags of replay.
+type replaying struct {
+	hook, out, clock string
+	set              []string
+	repeat           int
+	json             bool
+}
+
+func (a *app) replay() *cobra.Command {
+	var r replaying
+	c := &cobra.Command{
+		Use:   "replay FILE[:FUNC] IN.pcap",
+		Short: "Run a chain on the packets of a capture, in the kernel but at no hook",
+		Long: `Runs each packet of a pcap or pcapng file through the chain by a test run and
+tells what became of it. Maps start with their first content and are kept from
+packet to packet. The clock is real time, or that of the capture. A redirect to
+an interface that is not there is reported, and is no error.`,
+		Example: `  weir replay edge.weir in.pcap
+  weir replay edge.weir in.pcap --json --set limit=10
+  weir replay edge.weir in.pcap --hook tc-egress -w out.pcap
+  weir replay edge.weir in.pcap --clock capture --repeat 10000`,
+		Args:              wants("FILE", "IN.pcap"),
+		ValidArgsFunction: completeReplay,
+		RunE: runs(func(ctx context.Context, args []string) error {
+			return a.doReplay(ctx, args[0], args[1], r)
+		}),
+	}
+	hookFlag(c, &r.hook)
+	jsonFlag(c, &r.json)
+	f := c.Flags()
+	f.Lookup("json").Usage = "print an object for each packet, and a summary"
+	f.StringVarP(&r.out, "write", "w", "", "write what was not dropped, as the chain left it, to this pcap file")
+	f.StringVar(&r.clock, "clock", "real", "the chain's clock: real or capture")
+	f.StringArrayVar(&r.set, "set", nil, "set a param: PARAM=VALUE; may be repeated")
+	f.IntVar(&r.repeat, "repeat", 0, "time the chain: run each packet this many times more")
+	c.RegisterFlagCompletionFunc("clock", cobra.FixedCompletions(clocks, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func completeReplay(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ext := "weir"
+	if len(args) > 0 {
+		ext = "pcap"
+	}
+	return []string{ext}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+func (a *app) doReplay(ctx context.Context, chain, capture string, r replaying) error {
+	if !slices.Contains(clocks, r.clock) {
+		return usage("no clock is named %q (there are real and capture)", r.clock)
+	}
+	if r.repeat < 0 {
+		return usage("--repeat %d is less than nothing", r.repeat)
+	}
+	set, err := settings(r.set)
+	if err != nil {
+		return err
+	}
+	p, o, err := a.replayed(ctx, chain, r)
+	if err != nil {
+		return err
+	}
+	o.Set, o.Repeat = set, r.repeat
+	in, _, err := a.open(capture)
+	if err != nil {
+		return fmt.Errorf("%v", err) // of the file: not a lack of rights for the kernel
+	}
+	defer in.Close()
+	out := bufio.NewWriter(a.out)
+	enc := json.NewEncoder(out)
+	o.Each = func(res trace.Result) error {
+		if r.json {
+			return enc.Encode(res)
+		}
+		_, err := fmt.Fprintln(out, a.resultLine(res))
+		return err
+	}
+	sum, err := replayTo(ctx, r.out, p, in, o)
+	if err == nil && r.json {
+		err = enc.Encode(sum)
+	} else if err == nil {
+		a.writeSummary(out, sum)
+	}
+	return errors.Join(err, out.Flush())
+}
+
+// replayed compiles what Replay needs: the chain with a trace, for XDP another
+// for large frames, and to be timed one without a trace.
+func (a *app) replayed(ctx context.Context, chain string, r replaying) (*lang.Program, trace.Options, error) {
+	var o trace.Options
+	h, err := parseHook(r.hook)
+	if err != nil {
+		return nil, o, err
+	}
+	f := child.Form{Hook: h, Trace: true, Clock: r.clock == "capture"}
+	frags, timed := f, f
+	frags.Frags, timed.Trace = true, false
+	q := request(chain)
+	q.Forms = []child.Form{f, timed}
+	if h == hook.XDP {
+		q.Forms = append(q.Forms, frags)
+	}
+	ps, _, err := child.Compile(ctx, q, child.Limits{})
+	if err != nil {
+		return nil, o, err
+	}
+	a.printDiags(ps[0].Warnings)
+	o.Timed = ps[1]
+	if h == hook.XDP {
+		o.Frags = ps[2]
+	}
+	return ps[0], o, nil
+}
+
+// replayTo replays, with Options.Out at a file of that name if there is one. A
+// file that is not whole is removed.
+func replayTo(ctx context.Context, name string, p *lang.Program, in io.Reader, o trace.Options) (trace.Summary, error) {
+	if name == "" {
+		return trace.Replay(ctx, p, in, o)
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return trace.Summary{}, fmt.Errorf("%v", err)
+	}
+	w := bufio.NewWriter(f)
+	o.Out = w
+	sum, err := trace.Replay(ctx, p, in, o)
+	if err = errors.Join(err, w.Flush(), f.Close()); err != nil {
+		os.Remove(name)
+	}
+	return sum, err
+}
+
+// resultLine is a packet's result for people.
+func (a *app) resultLine(r trace.Result) string {
+	t := a.out
+	if r.Error != "" {
+		return fmt.Sprintf("%6d  %s", r.N, t.Paint(term.Yellow, r.Error))
+	}
+	lens := fmt.Sprintf("%d bytes", r.InLen)
+	if r.OutLen != r.InLen {
+		lens = fmt.Sprintf("%d -> %d bytes", r.InLen, r.OutLen)
+	}
+	s := fmt.Sprintf("%6d  %s  line %d  %s", r.N, term.Pad(live.Paint(t, r.Verdict), 8, false), r.Line, lens)
+	if r.To != "" {
+		s += "  to " + r.To
+	}
+	if r.Reason != "" {
+		s += "  " + r.Reason
+	}
+	return s
+}
+
+// writeSummary writes what became of all packets.
+func (a *app) writeSummary(w io.Writer, s trace.Summary) {
+	fmt.Fprintf(w, "\n%s", term.Plural(uint64(s.Packets), "packet"))
+	for _, v := range slices.Sorted(maps.Keys(s.Verdicts)) {
+		fmt.Fprintf(w, "  %s %s", live.Paint(a.out, v), term.Count(uint64(s.Verdicts[v])))
+	}
+	fmt.Fprintln(w)
+	for _, r := range slices.Sorted(maps.Keys(s.Reasons)) {
+		fmt.Fprintf(w, "  reason %s %s\n", r, term.Count(uint64(s.Reasons[r])))
+	}
+	for _, c := range slices.Sorted(maps.Keys(s.Counts)) {
+		fmt.Fprintf(w, "  count %s %s\n", c, term.Count(s.Counts[c]))
+	}
+	if s.Errors > 0 {
+		fmt.Fprintf(w, "  %s could not be run\n", term.Plural(uint64(s.Errors), "packet"))
+	}
+	if s.Truncated > 0 {
+		fmt.Fprintf(w, "  the capture holds only a part of %s\n", term.Plural(uint64(s.Truncated), "packet"))
+	}
+	if s.NsPerPacket != nil {
+		fmt.Fprintf(w, "  %.1f ns a packet\n", *s.NsPerPacket)
+	}
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"weir/lang/diag"
+)
+
+// A failure is an error of a command that was used rightly: exit code 1. All
+// others are wrong usage: exit code 2.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+// usage returns an error that says what was used wrongly.
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+type usageError struct{ error }
+
+// errSilent fails a command that has said all that there is to say.
+var errSilent = errors.New("failed")
+
+// execute runs a command line and returns its exit code.
+func (a *app) execute(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	var f failure
+	if !errors.As(err, &f) {
+		fmt.Fprintf(a.err, "%s: %s\n", cmd.CommandPath(), oneLineFirst(err))
+		fmt.Fprintf(a.err, "run %q for help\n", cmd.CommandPath()+" --help")
+		return 2
+	}
+	var ds diag.List
+	switch {
+	case errors.Is(err, errSilent):
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(a.err, "weir: interrupted")
+	case errors.As(err, &ds):
+		a.printDiags(ds)
+	case errors.Is(err, os.ErrPermission) && !privileged():
+		fmt.Fprintf(a.err, "weir: %s needs root (CAP_BPF, CAP_NET_ADMIN): %s\n", cmd.CommandPath(), err)
+	default:
+		fmt.Fprintf(a.err, "weir: %s\n", err)
+	}
+	return 1
+}
+
+// privileged reports whether this process has what the kernel asks for (see
+// capabilities(7)).
+func privileged() bool {
+	h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if unix.Capget(&h, &data[0]) != nil {
+		return true // then that is not what is wrong
+	}
+	has := func(c int) bool { return data[c/32].Effective&(1<<(c%32)) != 0 }
+	return has(unix.CAP_NET_ADMIN) && (has(unix.CAP_BPF) || has(unix.CAP_SYS_ADMIN))
+}
+
+// oneLineFirst removes the blank line that cobra puts between an error and its
+// suggestions.
+func oneLineFirst(err error) string {
+	return strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n\n", "\n"))
+}
+
+// root returns the command tree.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "weir",
+		Short: "Program the Linux data path with chains",
+		Long: `weir compiles chains, short scripts in a Python-like language, to eBPF and
+runs them at hooks on a packet's way: in the driver (xdp) or in traffic
+control (tc-ingress, tc-egress).`,
+		Example: `  weir demo                          see what it does, in half a minute
+  weir check edge.weir               is this chain right?
+  weir run edge.weir --on eth0       run it while you watch, until ^C
+  weir attach edge.weir --on eth0    run it until weir detach edge`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args[0])
+			}
+			return c.Help()
+		},
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetIn(a.in)
+	root.AddGroup(&cobra.Group{ID: "write", Title: "Write chains:"},
+		&cobra.Group{ID: "run", Title: "Run chains:"})
+	for _, c := range []*cobra.Command{a.check(), a.ir(), a.cat(), a.replay()} {
+		c.GroupID = "write"
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{a.run(), a.attach(), a.detach(), a.ls(), a.show(), a.set(), a.maps()} {
+		c.GroupID = "run"
+		root.AddCommand(c)
+	}
+	root.AddCommand(a.demo(), a.version())
+	root.SetHelpCommand(a.help(root))
+	return root
+}
+
+// help is cobra's help command, but for an unknown topic being wrong usage.
+func (a *app) help(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Help about any command",
+		Example: `  weir help run`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(root, args[0])
+			}
+			return c.Help()
+		},
+	}
+}
+
+// unknownCommand names the commands that are near.
+func unknownCommand(c *cobra.Command, name string) error {
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(name); len(near) > 0 {
+		return usage("unknown command %q, did you mean %s?", name, strings.Join(near, " or "))
+	}
+	return usage("unknown command %q", name)
+}
+
+// runs returns a function for cobra whose errors are failures, unless they are
+// of usage.
+func runs(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		err := f(c.Context(), args)
+		var u usageError
+		if err == nil || errors.As(err, &u) {
+			return err
+		}
+		return failure{err}
+	}
+}
+
+// wants returns the check of a command's arguments, which are named as in its
+// usage line; a name that ends in … may come again, one in brackets may be
+// missing.
+func wants(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		least, most := 0, len(names)
+		for _, n := range names {
+			if strings.HasSuffix(n, "…") {
+				most = -1
+			}
+			if !strings.HasPrefix(n, "[") {
+				least++
+			}
+		}
+		switch {
+		case len(args) < least:
+			return usage("%s is missing", strings.TrimSuffix(names[len(args)], "…"))
+		case most >= 0 && len(args) > most && most == 0:
+			return usage("takes no arguments, but there is %q", args[0])
+		case most >= 0 && len(args) > most:
+			return usage("%q is one argument too many", args[most])
+		}
+		return nil
+	}
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/datapath"
+	"weir/internal/live"
+	"weir/internal/term"
+	"weir/lang"
+)
+
+func (a *app) show() *cobra.Command {
+	var asJSON, withSource bool
+	c := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show all there is to know about a running chain",
+		Example: `  weir show edge
+  weir show edge --source`,
+		Args:              wants("NAME"),
+		ValidArgsFunction: a.completeNames(1),
+		RunE: runs(func(_ context.Context, args []string) error {
+			g, err := a.kernel.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer g.Close()
+			switch {
+			case asJSON:
+				return a.showJSON(g)
+			case withSource:
+				return a.showSource(g)
+			}
+			return a.showText(g)
+		}),
+	}
+	jsonFlag(c, &asJSON)
+	c.Flags().BoolVar(&withSource, "source", false, "print the sources that it was compiled from")
+	return c
+}
+
+// sources are the texts that went into g, each once.
+func sources(g *datapath.Generation) []lang.Source {
+	var out []lang.Source
+	seen := make(map[string]bool)
+	for _, at := range g.Attachments {
+		for _, s := range at.Program.Sources {
+			if !seen[s.Name] {
+				seen[s.Name] = true
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func (a *app) showSource(g *datapath.Generation) error {
+	for i, s := range sources(g) {
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		fmt.Fprintf(a.out, "%s\n%s\n", a.out.Paint(term.Bold, "# "+s.Name), strings.TrimRight(s.Text, "\n"))
+	}
+	return nil
+}
+
+func (a *app) showText(g *datapath.Generation) error {
+	t := a.out
+	var names []string
+	for _, s := range sources(g) {
+		names = append(names, s.Name)
+	}
+	head := func(s string) { fmt.Fprintf(t, "\n%s\n", t.Paint(term.Bold, s)) }
+	fmt.Fprintf(t, "%s  generation %d, since %s\n", t.Paint(term.Bold, g.Name), g.Number, g.Time.Format(time.DateTime))
+	fmt.Fprintf(t, "from %s\n", strings.Join(names, ", "))
+
+	ps, err := g.Params()
+	if err != nil {
+		return err
+	}
+	if len(ps) > 0 {
+		head("PARAMS")
+		for _, p := range ps {
+			fmt.Fprintln(t, paramLine(p))
+		}
+	}
+	rows, err := mapRows(g)
+	if err != nil {
+		return err
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(t)
+		if err := mapTable(t, rows).Write(t); err != nil {
+			return err
+		}
+	}
+	return a.showCounters(g)
+}
+
+// showCounters writes places, exits and counts.
+func (a *app) showCounters(g *datapath.Generation) error {
+	s, err := live.Take(g)
+	if err != nil {
+		return err
+	}
+	t := a.out
+	tb := term.Table{Head: []string{"ON", "HOOK", "MODE", ">PACKETS", ">BYTES", "PROGRAM"}}
+	for i, p := range s.Places {
+		mode := p.Mode
+		if p.Gone {
+			mode = t.Paint(term.Red, "gone")
+		}
+		tb.Add(p.Where, p.Hook, mode, term.Count(p.Packets), term.Count(p.Bytes),
+			fmt.Sprintf("id %d", g.Attachments[i].ProgramID()))
+	}
+	fmt.Fprintln(t)
+	if err := tb.Write(t); err != nil {
+		return err
+	}
+	v := live.Make(g.Name, g.Time, s, s, live.Texts(g))
+	if len(v.Exits) > 0 {
+		tb := term.Table{Head: []string{"VERDICT", "REASON", ">PACKETS", ">BYTES", "BY"}}
+		for _, e := range v.Exits {
+			tb.Add(live.Paint(t, e.Verdict), e.Reason, term.Count(e.Packets), term.Count(e.Bytes),
+				live.At(t, e.File, e.Line)+"  "+e.Text)
+		}
+		fmt.Fprintln(t)
+		if err := tb.Write(t); err != nil {
+			return err
+		}
+	}
+	if len(v.Counts) > 0 {
+		tb := term.Table{Head: []string{"COUNT", ">TOTAL"}}
+		for _, c := range v.Counts {
+			tb.Add(c.Name, term.Count(c.N))
+		}
+		fmt.Fprintln(t)
+		return tb.Write(t)
+	}
+	return nil
+}
+
+func (a *app) showJSON(g *datapath.Generation) error {
+	s, err := live.Take(g)
+	if err != nil {
+		return err
+	}
+	counters, err := live.Make(g.Name, g.Time, s, s, live.Texts(g)).JSON()
+	if err != nil {
+		return err
+	}
+	ps, err := g.Params()
+	if err != nil {
+		return err
+	}
+	rows, err := mapRows(g)
+	if err != nil {
+		return err
+	}
+	type source struct {
+		Name string `json:"name"`
+		Text string `json:"text"`
+	}
+	var texts []source
+	for _, s := range sources(g) {
+		texts = append(texts, source(s))
+	}
+	return json.NewEncoder(a.out).Encode(struct {
+		Name       string          `json:"name"`
+		Generation int             `json:"generation"`
+		Since      time.Time       `json:"since"`
+		Sources    []source        `json:"sources"`
+		Params     []paramRow      `json:"params"`
+		Maps       []mapRow        `json:"maps"`
+		Counters   json.RawMessage `json:"counters"`
+	}{g.Name, g.Number, g.Time, texts, paramRows(ps), rows, counters})
+}

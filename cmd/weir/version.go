@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) version() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Example: `  weir version`,
+		Args:    wants(),
+		RunE: runs(func(context.Context, []string) error {
+			if asJSON {
+				return json.NewEncoder(a.out).Encode(map[string]string{
+					"version": version, "go": runtime.Version(), "arch": runtime.GOARCH,
+				})
+			}
+			_, err := fmt.Fprintf(a.out, "weir %s (%s, %s)\n", version, runtime.Version(), runtime.GOARCH)
+			return err
+		}),
+	}
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+// jsonFlag adds --json.
+func jsonFlag(c *cobra.Command, to *bool) {
+	c.Flags().BoolVar(to, "json", false, "print JSON")
+}

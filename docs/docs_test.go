@@ -1,0 +1,118 @@
+// Package docs holds the manual. It has no code but this test, which compiles
+// the whole programs of the manual for every hook: what is shown works, and without a warning.
+package docs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weir/hook"
+	"weir/lang"
+)
+
+// A block is a fenced block of a manual page.
+type block struct {
+	file string
+	line int    // of its first line of text
+	info string // what stands behind the fence: "python", "python fragment"
+	text string
+}
+
+// String returns the place of the block: language.md:12.
+func (b block) String() string { return fmt.Sprintf("%s:%d", b.file, b.line) }
+
+// program reports whether b is a whole program.
+func (b block) program() bool {
+	return b.info == "python" && strings.Contains("\n"+b.text, "\ndef main(pkt)")
+}
+
+// blocks returns the fenced blocks of a page.
+func blocks(file, page string) ([]block, error) {
+	const fence = "```"
+	var out []block
+	open := false
+	for i, line := range strings.Split(page, "\n") {
+		switch info, isFence := strings.CutPrefix(line, fence); {
+		case isFence && !open:
+			open = true
+			out = append(out, block{file: file, line: i + 2, info: strings.TrimSpace(info)})
+		case isFence:
+			if info != "" {
+				return nil, fmt.Errorf("%s:%d: a block begins inside of the block of line %d", file, i+1, out[len(out)-1].line-1)
+			}
+			open = false
+		case open:
+			out[len(out)-1].text += line + "\n"
+		}
+	}
+	if open {
+		return nil, fmt.Errorf("%s:%d: the block has no end", file, out[len(out)-1].line-1)
+	}
+	return out, nil
+}
+
+// pages returns the blocks of the manual and of the README.
+func pages(t *testing.T) []block {
+	t.Helper()
+	files, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []block
+	for _, f := range append(files, "../README.md") {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bs, err := blocks(f, string(text))
+		if err != nil {
+			t.Error(err)
+		}
+		all = append(all, bs...)
+	}
+	return all
+}
+
+// TestPrograms compiles every whole program of the manual for every hook.
+func TestPrograms(t *testing.T) {
+	programs := map[string]int{}
+	for _, b := range pages(t) {
+		if !b.program() {
+			continue
+		}
+		programs[b.file]++
+		for _, h := range hook.All() {
+			t.Run(fmt.Sprintf("%s/%s", b, h), func(t *testing.T) {
+				p, err := lang.Compile([]byte(b.text), lang.Options{File: b.String(), Hook: h})
+				if err != nil {
+					t.Fatalf("the program of %s does not compile for %s (lines count from the beginning of the block):\n%v", b, h, err)
+				}
+				for _, w := range p.Warnings {
+					t.Errorf("the program of %s is no example, since it has a warning:\n%v", b, w)
+				}
+			})
+		}
+	}
+	for _, f := range []string{"language.md", "tour.md", "../README.md"} {
+		if programs[f] == 0 {
+			t.Errorf("%s shows no whole program", f)
+		}
+	}
+}
+
+// TestFragments holds the form of what is not compiled: a block of python that
+// is no whole program says so.
+func TestFragments(t *testing.T) {
+	for _, b := range pages(t) {
+		switch {
+		case !strings.HasPrefix(b.info, "python"), b.program():
+		case b.info != "python fragment":
+			t.Errorf("%s: the block has no main(pkt): mark it as %q", b, "python fragment")
+		case strings.Contains("\n"+b.text, "\ndef main(pkt)"):
+			t.Errorf("%s: the fragment is a whole program: mark it as %q", b, "python")
+		}
+	}
+}

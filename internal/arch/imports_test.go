@@ -1,0 +1,201 @@
+package arch
+
+import (
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A row says what a folder (and all folders below it that have no row of their
+// own) may import: folders of weir, and with them what those may import, and
+// modules of others. Everything may use the standard library.
+type row struct {
+	folder  string
+	imports []string // folders of weir; "*" for every one
+	modules []string // import paths, a trailing /… for all below
+	why     string
+}
+
+const (
+	starlarkM = "go.starlark.net/..."
+	ebpfM     = "github.com/cilium/ebpf/..."
+	asmM      = "github.com/cilium/ebpf/asm"
+	btfM      = "github.com/cilium/ebpf/btf"
+	linkM     = "github.com/vishvananda/netlink/..."
+	sysM      = "golang.org/x/sys/unix"
+	gopacketM = "github.com/gopacket/gopacket/..."
+	cmpM      = "github.com/google/go-cmp/..."
+)
+
+// rows is the table of the design, from the bottom up: a row may name only rows
+// above it in this list.
+var rows = []row{
+	{"packet", nil, nil, "the headers in one table, for compiler and tracers alike"},
+	{"hook", []string{"packet"}, nil, "facts about hooks, pure: no kernel is asked"},
+	{"lang/diag", nil, nil, "messages know nothing of what they are about"},
+	{"lang/std", nil, nil, "the library is text"},
+	{"lang/value", []string{"packet"}, nil, "types and their layout, for every stage and for the datapath"},
+	{"lang/ir", []string{"lang/value", "lang/diag", "hook"}, nil, "what the stages hand on: plain data"},
+	{"lang/gen", []string{"lang/ir"}, []string{asmM, btfM}, "instructions, without a kernel: compile is pure"},
+	{"lang/opt", []string{"lang/ir"}, nil, "passes see the ir and nothing else"},
+	{"lang/check", []string{"lang/ir", "lang/std"}, []string{starlarkM}, "syntax, names and types: the only stage that knows Starlark besides the reference"},
+	{"lang/lower", []string{"lang/check"}, []string{starlarkM}, "the last stage that sees the syntax tree"},
+	{"lang/ref", nil, []string{starlarkM, gopacketM}, "the reference shares the parser with the compiler and nothing else, least of all its view of packets"},
+	{"lang", []string{"lang/lower", "lang/opt", "lang/gen"}, []string{starlarkM, asmM, btfM}, "compile is pure: the same source gives the same program on every machine, so no kernel, no netlink"},
+	{"attach", []string{"hook"}, []string{ebpfM, linkM, sysM}, "the kernel side of hooks knows no language"},
+	{"datapath", []string{"lang", "attach"}, []string{ebpfM, sysM}, "generations: mechanism, never policy"},
+	{"trace", []string{"datapath"}, []string{ebpfM, gopacketM, sysM}, "watches and replays what the datapath runs"},
+	{"lab", []string{"datapath"}, []string{ebpfM, linkM, sysM}, "networks for tests, demos and measurements"},
+	{"examples", nil, nil, "samples are text"},
+	{"docs", nil, nil, "the manual is text, its test runs what it shows"},
+	{"internal/term", nil, []string{"golang.org/x/term"}, "writing for people knows nothing of what is written"},
+	{"internal/child", []string{"lang"}, []string{sysM}, "the compiler in a child process: it never touches the kernel"},
+	{"internal/live", []string{"datapath", "internal/term"}, nil, "shows what counters say, and owns none"},
+	{"internal/demo", []string{"lab", "examples", "internal/child", "internal/live"}, []string{sysM}, "a user of chains, with no private door"},
+	{"internal/frames", nil, []string{gopacketM}, "packets for tests, not made by what is tested"},
+	{"internal/random", nil, nil, "random programs for tests are text"},
+	{"internal/codetest", []string{"lang"}, []string{asmM}, "programs for tests of what loads programs"},
+	{"internal/nstest", nil, []string{linkM, sysM}, "network namespaces for tests of attach, which lab stands on"},
+	{"internal/differ", []string{"lang/ref", "datapath", "trace", "internal/frames"}, []string{ebpfM, sysM, cmpM}, "compares the compiler in the kernel with the reference"},
+	{"internal/traffic", nil, nil, "tests on real traffic"},
+	{"internal/arch", nil, nil, "rules about the tree, not a part of it"},
+	{"internal/tally", nil, nil, "a tool of the build"},
+	{"bench", []string{"lab", "trace", "internal/child"}, []string{ebpfM, sysM}, "measurements beside peers"},
+	{"cmd/weir", []string{"*"}, []string{"github.com/spf13/cobra", "golang.org/x/term", sysM}, "the one binary may see everything; it is thin"},
+}
+
+// testModules may be used by every test.
+var testModules = []string{cmpM, "github.com/rogpeppe/go-internal/...", starlarkM, gopacketM, ebpfM, linkM, sysM}
+
+func TestImports(t *testing.T) {
+	byName := checkRows(t)
+	files, _ := parseTree(t)
+	for _, f := range files {
+		r, ok := rowOf(f.dir, byName)
+		if !ok {
+			t.Errorf("%s: folder %s has no row in the import table: decide where it stands", f.path, f.dir)
+			continue
+		}
+		for _, spec := range f.ast.Imports {
+			path, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !mayImport(r, path, f.test, byName) {
+				t.Errorf("%s imports %s; %s may not: %s", f.path, path, r.folder, r.why)
+			}
+		}
+	}
+}
+
+// checkRows indexes the table and sees to it that it points one way.
+func checkRows(t *testing.T) map[string]row {
+	t.Helper()
+	byName := make(map[string]row)
+	for _, r := range rows {
+		for _, i := range r.imports {
+			if _, ok := byName[i]; !ok && i != "*" {
+				t.Errorf("row %s names %s, which is not above it: imports point one way", r.folder, i)
+			}
+		}
+		byName[r.folder] = r
+	}
+	return byName
+}
+
+// rowOf returns the row of the folder or of the nearest folder around it.
+func rowOf(dir string, byName map[string]row) (row, bool) {
+	for {
+		if r, ok := byName[dir]; ok {
+			return r, true
+		}
+		i := strings.LastIndexByte(dir, '/')
+		if i < 0 {
+			return row{}, false
+		}
+		dir = dir[:i]
+	}
+}
+
+// mayImport reports whether a file of row r may import path.
+func mayImport(r row, path string, test bool, byName map[string]row) bool {
+	if folder, ok := strings.CutPrefix(path, "weir/"); ok {
+		to, ok := rowOf(folder, byName)
+		if !ok {
+			return false
+		}
+		return to.folder == r.folder || slices.Contains(reach(r, byName), to.folder) ||
+			test && mayTestWith(r, to)
+	}
+	if path == "weir" || !strings.Contains(strings.SplitN(path, "/", 2)[0], ".") {
+		return path != "weir" // the standard library
+	}
+	return covers(r.modules, path) || test && covers(testModules, path)
+}
+
+// mayTestWith reports whether tests of r may use the folder of to, although it
+// is above r or beside it. The reference stands alone also in its tests, and
+// nobody tests with the binary.
+func mayTestWith(r, to row) bool { return r.folder != "lang/ref" && to.folder != "cmd/weir" }
+
+// reach returns every folder that r may import, directly or through another.
+func reach(r row, byName map[string]row) []string {
+	seen := make(map[string]bool)
+	var walk func(r row)
+	walk = func(r row) {
+		for _, i := range r.imports {
+			if i == "*" {
+				for name := range byName {
+					seen[name] = true
+				}
+				return
+			}
+			if !seen[i] {
+				seen[i] = true
+				walk(byName[i])
+			}
+		}
+	}
+	walk(r)
+	var out []string
+	for name := range seen {
+		out = append(out, name)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// covers reports whether path is one of the patterns.
+func covers(patterns []string, path string) bool {
+	for _, p := range patterns {
+		base, all := strings.CutSuffix(p, "/...")
+		if path == base || all && strings.HasPrefix(path, base+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestMayImport(t *testing.T) {
+	byName := checkRows(t)
+	for _, c := range []struct {
+		from, path string
+		test, want bool
+	}{
+		{"lang", "weir/attach", false, false},
+		{"lang", "github.com/cilium/ebpf", false, false},
+		{"lang", "github.com/cilium/ebpf/asm", false, true},
+		{"lang", "weir/packet", false, true}, // through lang/value
+		{"lang/ref", "weir/packet", true, false},
+		{"attach", "weir/lang", false, false},
+		{"datapath", "weir/cmd/weir", true, false},
+		{"cmd/weir", "weir/trace", false, true},
+		{"hook", "net/netip", false, true},
+	} {
+		if got := mayImport(byName[c.from], c.path, c.test, byName); got != c.want {
+			t.Errorf("mayImport(%s, %s, test %t) = %t, want %t", c.from, c.path, c.test, got, c.want)
+		}
+	}
+}

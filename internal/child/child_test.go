@@ -1,0 +1,192 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"weir/hook"
+	"weir/lang"
+	"weir/lang/diag"
+)
+
+func TestMain(m *testing.M) {
+	MaybeServe()
+	if len(os.Args) == 3 && os.Args[1] == "compile-and-die" {
+		go Compile(context.Background(), Request{File: os.Args[2]}, Limits{})
+		time.Sleep(time.Second)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "a.weir")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+const chain = `load("std/rate.weir", "token_bucket")
+t = table((ip4, u16), record(a = u64, b = mac), size = 10, expiring = "10s", init = {})
+limit = param(u32, 2000, unit = "pps", help = "per source")
+b = token_bucket(key = ip4)
+
+def main(pkt):
+    if pkt.ip4 and not b.allow(pkt.ip4.src, rate = limit, burst = 10):
+        return drop("limited")
+    return PASS
+`
+
+// TestSame: a program that went through the pipe is the one that lang compiles.
+func TestSame(t *testing.T) {
+	name := write(t, chain)
+	for _, h := range hook.All() {
+		forms := []Form{{Hook: h}, {Hook: h, Trace: true, Clock: true}}
+		got, stages, err := Compile(t.Context(), Request{File: name, Forms: forms, Stages: true}, Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range forms {
+			o := lang.Options{File: name, Hook: f.Hook, Frags: f.Frags, Trace: f.Trace, Clock: f.Clock}
+			want, err := lang.Compile([]byte(chain), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(want, got[i]); d != "" {
+				t.Errorf("%+v (-lang +child):\n%s", f, d)
+			}
+		}
+		if len(stages) < 4 {
+			t.Errorf("%s: %d stages, want at least 4", h, len(stages))
+		}
+	}
+}
+
+func TestSourceWithoutFile(t *testing.T) {
+	ps, _, err := Compile(t.Context(), Request{File: "no/such.weir", Source: []byte(chain)}, Limits{})
+	if err != nil || len(ps) != 1 || ps[0].Name != "such" {
+		t.Errorf("Compile = %v, %v", ps, err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, c := range []struct {
+		name, text, want string
+		limits           Limits
+	}{
+		{name: "chain", text: "def main(pkt):\n    return nosuch\n", want: "nothing is named nosuch"},
+		{
+			name: "memory", text: "x = [0] * (1 << 28)\ndef main(pkt):\n    return PASS\n",
+			want: "build time needs more than 512 MiB of memory",
+		},
+		{
+			name: "memory, bit by bit", text: "x = []\nfor i in range(1 << 30):\n    x.append(str(i) * 100)\ndef main(pkt):\n    return PASS\n",
+			limits: Limits{Memory: 96 << 20}, want: "build time needs more than 96 MiB of memory",
+		},
+		{
+			name: "time", text: "x = \"a\" * 5000\nfor i in range(1 << 30):\n    y = [x.find(\"b\") for k in range(1000)]\ndef main(pkt):\n    return PASS\n",
+			limits: Limits{Time: 100 * time.Millisecond}, want: "the compile takes more than 100ms",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, _, err := Compile(t.Context(), Request{File: write(t, c.text)}, c.limits)
+			var ds diag.List
+			if !errors.As(err, &ds) || len(ds) != 1 || ds[0].Message != c.want {
+				t.Errorf("Compile = %v, want a diagnostic %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestNoFile(t *testing.T) {
+	_, _, err := Compile(t.Context(), Request{File: "/no/such.weir"}, Limits{})
+	if err == nil || err.Error() != "open /no/such.weir: no such file or directory" {
+		t.Errorf("Compile = %v", err)
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := Compile(ctx, Request{File: write(t, chain)}, Limits{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Compile = %v, want %v", err, context.Canceled)
+	}
+}
+
+// TestChildEndsWithParent: nobody waits for what a child computes if its parent
+// was killed.
+func TestChildEndsWithParent(t *testing.T) {
+	name := write(t, "x = [i for i in range(1 << 24)]\n"+strings.Repeat("x = [i for i in x]\n", 100)+"def main(pkt):\n    return PASS\n")
+	parent := exec.Command("/proc/self/exe", "compile-and-die", name)
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	child := ""
+	for range 100 {
+		time.Sleep(10 * time.Millisecond)
+		if child = childOf(parent.Process.Pid); child != "" {
+			break
+		}
+	}
+	if child == "" {
+		t.Fatal("the parent started no child")
+	}
+	parent.Process.Kill()
+	parent.Wait()
+	for range 500 {
+		if !compiling(child) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("process %s still compiles five seconds after its parent's end", child)
+}
+
+// childOf returns a child of a process that compiles.
+func childOf(pid int) string {
+	lists, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+	for _, l := range lists {
+		b, _ := os.ReadFile(l)
+		for _, c := range strings.Fields(string(b)) {
+			if compiling(c) {
+				return c
+			}
+		}
+	}
+	return ""
+}
+
+// compiling reports whether a process is a child of this package.
+func compiling(pid string) bool {
+	b, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+	return strings.HasPrefix(string(b), arg0+"\x00")
+}
+
+// BenchmarkCompile tells what a child costs: compare with the same in package
+// lang.
+func BenchmarkCompile(b *testing.B) {
+	for b.Loop() {
+		if _, _, err := Compile(b.Context(), Request{File: "a.weir", Source: []byte(chain)}, Limits{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCompileInProcess(b *testing.B) {
+	for b.Loop() {
+		if _, err := lang.Compile([]byte(chain), lang.Options{File: "a.weir"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package child
+
+import (
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"weir/lang"
+)
+
+// MaybeServe does not return if this process is a child that compiles: it
+// answers one request and exits. In every other process it returns at once.
+func MaybeServe() {
+	if os.Args[0] != arg0 {
+		serving.Store(true)
+		return
+	}
+	if err := serve(os.NewFile(3, "request"), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func serve(in io.Reader, out io.Writer) error {
+	var o order
+	if err := gob.NewDecoder(in).Decode(&o); err != nil {
+		return fmt.Errorf("read request: %w", err)
+	}
+	go func() {
+		io.Copy(io.Discard, in) // ends with the parent
+		os.Exit(1)
+	}()
+	if err := confine(o.Memory); err != nil {
+		return fmt.Errorf("limit memory: %w", err)
+	}
+	return gob.NewEncoder(out).Encode(compile(o.Request))
+}
+
+// confine limits the memory of this process. RLIMIT_DATA counts private
+// writable mappings (Linux 4.7), which is what the Go runtime takes its heap
+// from; RLIMIT_AS would count the address space that it only reserves. The
+// collector works harder when the limit comes near.
+func confine(bytes uint64) error {
+	debug.SetMemoryLimit(int64(bytes / 4 * 3))
+	return unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: bytes, Max: bytes})
+}
+
+// compile answers r.
+func compile(r Request) *answer {
+	a := new(answer)
+	source, err := r.Source, error(nil)
+	if source == nil {
+		source, err = os.ReadFile(r.File)
+	}
+	if err != nil {
+		a.Err = err.Error()
+		return a
+	}
+	for _, f := range r.Forms {
+		opts := lang.Options{
+			File: r.File, Func: r.Func, Load: os.ReadFile,
+			Hook: f.Hook, Frags: f.Frags, Trace: f.Trace, Clock: f.Clock,
+		}
+		if r.Stages {
+			opts.Dump = func(stage, text string) { a.Stages = append(a.Stages, Stage{stage, text}) }
+		}
+		p, err := lang.Compile(source, opts)
+		if err == nil {
+			a.Programs = append(a.Programs, p)
+			continue
+		}
+		if !errors.As(err, &a.Diags) {
+			a.Err = err.Error()
+		}
+		break
+	}
+	return a
+}

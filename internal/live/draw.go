@@ -1,0 +1,157 @@
+package live
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"weir/internal/term"
+)
+
+// colors of verdicts.
+var colors = map[string]term.Color{
+	"DROP": term.Red, "PASS": term.Green, "ACCEPT": term.Green, "TX": term.Blue, "REDIRECT": term.Blue,
+}
+
+// Paint returns a verdict in its colour.
+func Paint(t *term.Term, verdict string) string { return t.Paint(colors[verdict], verdict) }
+
+// shareColumns is how wide the bars are.
+const shareColumns = 12
+
+// Lines draws the view for people.
+func (v View) Lines(t *term.Term) []string {
+	out := []string{fmt.Sprintf("%s  %s", t.Paint(term.Bold, v.Name), t.Paint(term.Faint, v.Age.Round(time.Second).String()))}
+	out = append(out, v.placeLines(t)...)
+	if lines := v.exitLines(t); len(lines) > 1 {
+		out = append(append(out, ""), lines...)
+	} else {
+		out = append(out, "", t.Paint(term.Faint, "no packets yet"))
+	}
+	if len(v.Counts) > 0 {
+		tb := term.Table{Head: []string{"COUNT", ">TOTAL", ">PER SECOND"}}
+		for _, c := range v.Counts {
+			tb.Add(c.Name, term.Count(c.N), term.Number(c.PS))
+		}
+		out = append(append(out, ""), tb.Lines(t)...)
+	}
+	for _, r := range v.Refused {
+		out = append(out, "", t.Paint(term.Yellow, fmt.Sprintf("map %s is full: it has refused %s (%s/s)",
+			r.Name, term.Plural(r.N, "new key"), term.Number(r.PS))))
+	}
+	return out
+}
+
+func (v View) placeLines(t *term.Term) []string {
+	tb := term.Table{Head: []string{"WHERE", "HOOK", "MODE", ">PACKETS", ">PPS", ">BIT RATE"}}
+	var notes []string
+	for _, p := range v.Places {
+		mode := p.Mode
+		if p.Gone {
+			mode = t.Paint(term.Red, "gone")
+		} else if p.Why != "" {
+			notes = append(notes, t.Paint(term.Yellow, fmt.Sprintf("%s: %s, since %s", p.Where, p.Mode, firstLine(p.Why))))
+		}
+		tb.Add(p.Where, p.Hook, mode, term.Count(p.Packets), term.Number(p.PPS), term.Bits(p.BPS))
+	}
+	return append(tb.Lines(t), notes...)
+}
+
+func (v View) exitLines(t *term.Term) []string {
+	tb := term.Table{Head: []string{"VERDICT", "REASON", ">PACKETS", ">PPS", "SHARE", "BY"}}
+	for _, e := range v.Exits {
+		c := colors[e.Verdict]
+		tb.Add(t.Paint(c, e.Verdict), e.Reason, term.Count(e.Packets), term.Number(e.PPS),
+			t.Paint(c, term.Bar(e.Share, shareColumns)), At(t, e.File, e.Line)+"  "+e.Text)
+	}
+	return tb.Lines(t)
+}
+
+// At returns the place of a line in a source, short.
+func At(t *term.Term, file string, line int) string {
+	return t.Paint(term.Cyan, fmt.Sprintf("%s:%d", path.Base(file), line))
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// Brief is the view in one line, for output that nobody redraws.
+func (v View) Brief() string {
+	var packets uint64
+	var pps, bps float64
+	for _, p := range v.Places {
+		packets += p.Packets
+		pps += p.PPS
+		bps += p.BPS
+	}
+	parts := []string{fmt.Sprintf("%6s  %s  %s pps  %s", v.Age.Round(time.Second), term.Plural(packets, "packet"),
+		term.Number(pps), term.Bits(bps))}
+	for _, e := range v.Exits {
+		name := e.Verdict
+		if e.Reason != "" {
+			name += " " + e.Reason
+		}
+		parts = append(parts, fmt.Sprintf("%s:%d %s %s", path.Base(e.File), e.Line, name, term.Count(e.Packets)))
+	}
+	for _, c := range v.Counts {
+		parts = append(parts, fmt.Sprintf("%s=%d", c.Name, c.N))
+	}
+	for _, r := range v.Refused {
+		parts = append(parts, fmt.Sprintf("map %s refused %d", r.Name, r.N))
+	}
+	return strings.Join(parts, "  ")
+}
+
+// JSON returns the view as one object.
+func (v View) JSON() ([]byte, error) {
+	type exit struct {
+		Verdict string  `json:"verdict"`
+		Reason  string  `json:"reason"`
+		File    string  `json:"file"`
+		Line    int     `json:"line"`
+		Packets uint64  `json:"packets"`
+		Bytes   uint64  `json:"bytes"`
+		PPS     float64 `json:"pps"`
+	}
+	type place struct {
+		On      string  `json:"on"`
+		Hook    string  `json:"hook"`
+		Mode    string  `json:"mode"`
+		Why     string  `json:"why,omitempty"`
+		Gone    bool    `json:"gone,omitempty"`
+		Packets uint64  `json:"packets"`
+		Bytes   uint64  `json:"bytes"`
+		PPS     float64 `json:"pps"`
+		BPS     float64 `json:"bits_per_second"`
+	}
+	o := struct {
+		Name     string            `json:"name"`
+		Seconds  float64           `json:"seconds"`
+		Places   []place           `json:"places"`
+		Exits    []exit            `json:"exits"`
+		Verdicts map[string]uint64 `json:"verdicts"`
+		Reasons  map[string]uint64 `json:"reasons"`
+		Counts   map[string]uint64 `json:"counts"`
+		Refused  map[string]uint64 `json:"refused"`
+	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused)}
+	o.Verdicts, o.Reasons = v.Totals()
+	for _, p := range v.Places {
+		o.Places = append(o.Places, place{p.Where, p.Hook, p.Mode, p.Why, p.Gone, p.Packets, p.Bytes, p.PPS, 8 * p.BPS})
+	}
+	for _, e := range v.Exits {
+		o.Exits = append(o.Exits, exit{e.Verdict, e.Reason, e.File, e.Line, e.Packets, e.Bytes, e.PPS})
+	}
+	return json.Marshal(o)
+}
+
+func named(rs []Rate) map[string]uint64 {
+	m := make(map[string]uint64)
+	for _, r := range rs {
+		m[r.Name] = r.N
+	}
+	return m
+}

@@ -1,0 +1,133 @@
+// Package term writes for people: tables, colours, bars, and lines that are
+// drawn again in place.
+//
+// A [Term] knows what it writes to. On a terminal it has colours (unless
+// NO_COLOR is set, see no-color.org, or TERM is dumb) and a width; elsewhere
+// everything is plain text of the same words. It never reads, and it keeps no
+// state but that of a [Screen], which owns the lines that it drew last.
+package term
+
+import (
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// A Term is a place to write to.
+type Term struct {
+	io.Writer
+	Terminal bool // a person is looking
+	Color    bool
+	fd       int
+}
+
+// New returns the Term of an open file.
+func New(f *os.File) *Term {
+	t := &Term{Writer: f, fd: int(f.Fd())}
+	t.Terminal = term.IsTerminal(t.fd) && os.Getenv("TERM") != "dumb"
+	t.Color = t.Terminal && os.Getenv("NO_COLOR") == ""
+	return t
+}
+
+// Plain returns a Term without a terminal.
+func Plain(w io.Writer) *Term { return &Term{Writer: w} }
+
+// Size returns the columns and lines of the terminal; 100 and 40 where there
+// is none.
+func (t *Term) Size() (columns, lines int) {
+	if t.Terminal {
+		if w, h, err := term.GetSize(t.fd); err == nil && w > 0 && h > 0 {
+			return w, h
+		}
+	}
+	return 100, 40
+}
+
+// A Color is an ANSI colour (SGR parameters of ECMA-48, section 8.3.117).
+type Color string
+
+// The colours in use. Each stands for one meaning.
+const (
+	Red    Color = "31" // dropped, failed
+	Green  Color = "32" // passed, done
+	Yellow Color = "33" // warnings, limits
+	Blue   Color = "34" // names
+	Cyan   Color = "36" // places in a source
+	Bold   Color = "1"
+	Faint  Color = "2"
+)
+
+// Paint returns s in a colour, or s where there are none.
+func (t *Term) Paint(c Color, s string) string {
+	if !t.Color || s == "" {
+		return s
+	}
+	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
+}
+
+// Width returns the columns that s takes: its runes without escape sequences.
+func Width(s string) int {
+	n := 0
+	for len(s) > 0 {
+		if l := escape(s); l > 0 {
+			s = s[l:]
+			continue
+		}
+		_, l := utf8.DecodeRuneInString(s)
+		s = s[l:]
+		n++
+	}
+	return n
+}
+
+// escape returns the length of the escape sequence at the start of s, or 0.
+func escape(s string) int {
+	if !strings.HasPrefix(s, "\x1b[") {
+		return 0
+	}
+	for i := 2; i < len(s); i++ {
+		if s[i] >= 0x40 && s[i] <= 0x7e { // final byte, ECMA-48 section 5.4
+			return i + 1
+		}
+	}
+	return len(s)
+}
+
+// Cut returns s cut to so many columns, with … where something is missing.
+// Escape sequences are kept.
+func Cut(s string, columns int) string {
+	if Width(s) <= columns {
+		return s
+	}
+	var b strings.Builder
+	n := 0
+	for len(s) > 0 {
+		if l := escape(s); l > 0 {
+			b.WriteString(s[:l])
+			s = s[l:]
+			continue
+		}
+		_, l := utf8.DecodeRuneInString(s)
+		switch {
+		case n < columns-1:
+			b.WriteString(s[:l])
+		case n == columns-1:
+			b.WriteString("…")
+		}
+		s = s[l:]
+		n++
+	}
+	return b.String()
+}
+
+// Pad returns s with spaces up to so many columns; to the left of it if right.
+func Pad(s string, columns int, right bool) string {
+	gap := strings.Repeat(" ", max(0, columns-Width(s)))
+	if right {
+		return gap + s
+	}
+	return s + gap
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The form of the tree: few rules, no warnings. Everything is looked at before
+# it fails, so that one run shows all that is wrong.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+failed=0
+rule() { # NAME COMMAND…: the command must succeed
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		echo "check: $name: ok"
+	else
+		failed=1
+		echo "check: $name: FAILED" >&2
+		echo "$out" | sed 's/^/    /' >&2
+	fi
+}
+
+formatted() {
+	local files
+	files=$(gofmt -l $(git ls-files --cached --others --exclude-standard '*.go'))
+	[ -z "$files" ] || { echo "gofmt -w $files"; return 1; }
+}
+
+# The sum of every file that git knows or would take.
+tree() {
+	git ls-files --cached --others --exclude-standard -z | sort -z | xargs -0 sha256sum
+}
+
+generated() {
+	local before
+	before=$(tree)
+	go generate ./... || return 1
+	diff <(echo "$before") <(tree) || { echo "go generate changes files: commit them"; return 1; }
+}
+
+rule "gofmt" formatted
+rule "go vet" go vet ./...
+rule "staticcheck" go tool -modfile=scripts/tools.mod staticcheck ./...
+rule "go mod tidy" go mod tidy -diff
+rule "go generate" generated
+rule "tree" go test -count=1 ./internal/arch
+exit $failed

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Installs what building and testing weir needs, on Debian and its relatives.
+# It may be run again at any time, and is quick when everything is there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+die() {
+	echo "setup: $*" >&2
+	exit 1
+}
+
+# Go cannot come from Debian's stable release: it is too old.
+want=$(sed -n 's/^go //p' go.mod)
+command -v go >/dev/null ||
+	die "Go is missing. Install Go $want or newer from https://go.dev/dl/ and put its bin folder into PATH."
+go version >/dev/null 2>&1 ||
+	die "this Go ($(command -v go)) is too old for go.mod, which asks for Go $want. Install it from https://go.dev/dl/."
+
+# command:package. bpftool shows loaded programs with their source lines, tc
+# and ip put foreign programs and queues in weir's way; both only in tests.
+missing=()
+for pair in bpftool:bpftool tc:iproute2 git:git; do
+	PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+	command -v apt-get >/dev/null || die "please install: ${missing[*]}"
+	[ "$(id -u)" = 0 ] || die "as root: apt-get install ${missing[*]}"
+	echo "setup: installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+go mod download
+go mod download -modfile=scripts/tools.mod
