@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"weir/hook"
 	"weir/internal/frames"
 )
 
@@ -54,11 +53,6 @@ func TestCorpus(t *testing.T) {
 		t.Fatalf("%d cases and %d frames are too few", len(cs), len(fs))
 	}
 	t.Logf("%d cases, %d frames", len(cs), len(fs))
-	variants := []struct {
-		name  string
-		hook  hook.Hook
-		frags bool
-	}{{"xdp", hook.XDP, false}, {"xdp-frags", hook.XDP, true}, {"tc-ingress", hook.TCIngress, false}, {"tc-egress", hook.TCEgress, false}}
 	for _, c := range cs {
 		t.Run(strings.TrimSuffix(filepath.Base(c.File), ".weir")+"/"+c.Func, func(t *testing.T) {
 			for _, v := range variants {

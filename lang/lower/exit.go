@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"weir/hook"
 	"weir/lang/check"
 	"weir/lang/diag"
 	"weir/lang/ir"
@@ -22,12 +23,17 @@ func (e *exitBlock) init(l *lowerer) {
 
 // codes are what the kernel wants to hear for an action: enum xdp_action and
 // the TC_ACT_ constants of linux/pkt_cls.h (UNSPEC goes on to the next program).
+// A TX at tc-egress is OK: the packet is leaving by that interface already, and a
+// redirect would bring it back to this hook until the kernel drops it.
 func (l *lowerer) codes(a check.Action) int64 {
 	if l.xdp() {
 		return [...]int64{check.Pass: 2, check.Accept: 2, check.Drop: 1, check.TX: 3, check.Redirect: 4}[a]
 	}
-	return [...]int64{check.Pass: -1, check.Accept: 0, check.Drop: 2, check.TX: 7, check.Redirect: 7}[a]
+	return [...]int64{check.Pass: -1, check.Accept: 0, check.Drop: 2, check.TX: 0, check.Redirect: 7}[a]
 }
+
+// txRedirects reports whether TX is a redirect at this hook.
+func (l *lowerer) txRedirects() bool { return l.opts.Hook == hook.TCIngress }
 
 // slots returns the index of the first of a row of exits.
 func (l *lowerer) exitSlot(verdict int, pos diag.Pos) int {
@@ -46,7 +52,7 @@ func (e *exitBlock) constant(l *lowerer, verdict int, pos diag.Pos) {
 	l.set(e.slot, l.konst(int64(l.exitSlot(verdict, pos))))
 	l.set(e.target, l.konst(0))
 	a := l.p.Verdicts[verdict].Action
-	if a == check.TX && !l.xdp() {
+	if a == check.TX && l.txRedirects() {
 		e.redirect(l, l.load(4, l.ctx, ctxIfIndex(l)))
 		return
 	}
@@ -81,7 +87,7 @@ func (e *exitBlock) dynamic(l *lowerer, v parts, pos diag.Pos) {
 		switch {
 		case a == check.Redirect:
 			e.redirect(l, v[1])
-		case a == check.TX && !l.xdp():
+		case a == check.TX && l.txRedirects():
 			e.redirect(l, l.load(4, l.ctx, ctxIfIndex(l)))
 		default:
 			l.set(e.code, l.konst(l.codes(a)))

@@ -269,7 +269,7 @@ func (l *lowerer) zeroOr(t *ir.Value, off int) *ir.Value {
 	if !l.needs.refTTL {
 		return l.konst(0)
 	}
-	return l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, t, l.konst(0), then, els) },
+	return l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Ne, t, l.konst(0), then, els) },
 		func() *ir.Value { return l.opi(ir.OpSub, t, int64(off)) }, func() *ir.Value { return l.konst(0) })
 }
 
@@ -315,7 +315,7 @@ func (l *lowerer) dictGet(e *check.Get) parts {
 			return l.pick(e.T, x[0], keys, e.Values, e.Default)
 		}
 	}
-	done, vs := l.block(), l.newVars(numParts(e.T))
+	done, vs := l.block(), l.softVars(e.T)
 	for i, k := range e.Keys {
 		hit, next := l.block(), l.block()
 		l.equal(e.X.Type(), x, l.expr(k), hit, next)
@@ -345,6 +345,16 @@ func (l *lowerer) newVars(n int) []variable {
 	return vs
 }
 
+// softVars returns variables for a value of type t, marked for Forget if they may
+// be.
+func (l *lowerer) softVars(t value.Type) []variable {
+	vs := l.newVars(numParts(t))
+	for _, v := range vs {
+		l.soft[v] = isSoft(t)
+	}
+	return vs
+}
+
 func (l *lowerer) setAll(vs []variable, p parts) {
 	for i, v := range vs {
 		l.set(v, p[i])
@@ -361,7 +371,7 @@ func (l *lowerer) getAll(vs []variable) parts {
 
 // pick gives the value that belongs to x, or def (zero if nil).
 func (l *lowerer) pick(t value.Type, x *ir.Value, keys []uint64, values []check.Expr, def check.Expr) parts {
-	done, miss, vs := l.block(), l.block(), l.newVars(numParts(t))
+	done, miss, vs := l.block(), l.block(), l.softVars(t)
 	l.search(x, keys, miss, func(i int) {
 		l.setAll(vs, l.expr(values[i]))
 		l.jump(done)

@@ -11,24 +11,29 @@ type loop struct{ exit, next *ir.Block }
 // enter begins a loop head: what is known there must hold on every turn.
 func (l *lowerer) enter(head *ir.Block, body []check.Stmt) {
 	st := l.st
-	if mayWrite(body) {
-		st = state{now: st.now, meta: st.meta, length: st.length, epoch: l.newEpoch()}
+	w := mayWrite(body)
+	if w.any && !l.xdp() {
+		st.epoch, st.data = l.newEpoch(), false
+	}
+	if w.moves {
+		st.reparse()
 	}
 	l.loopHead(head, st)
 }
 
-// opaque returns a zero that only the running program knows to be one. Adding it
-// makes the verifier forget what it knows of a number. Within a loop that is
+// opaque returns a zero that only the running program knows to be one. Xored into
+// a number makes the verifier forget what it knows of it (after an addition it
+// would go on to know how the two relate). Within a loop that is
 // what keeps it from following every number that a variable can have, and every
 // offset that is read, each a state of its own.
 func (l *lowerer) opaque() *ir.Value { return l.get(l.facts.zero) }
 
-// forget adds the zero to the numbers that body sets.
-func (l *lowerer) forget(body []check.Stmt) {
-	_, set := l.touched(body)
+// forget xors the zero into the numbers that a loop hands from turn to turn.
+func (l *lowerer) forget(loop check.Stmt) {
+	_, set := l.carried(loop)
 	for _, v := range set {
-		if !l.pointers[v] {
-			l.set(v, l.op(ir.OpAdd, l.get(v), l.opaque()))
+		if l.soft[v] {
+			l.set(v, l.op(ir.OpXor, l.get(v), l.opaque()))
 		}
 	}
 }
@@ -36,13 +41,13 @@ func (l *lowerer) forget(body []check.Stmt) {
 // counted lowers a loop of at most max turns. test ends the head with a branch to
 // body or exit; step is run at the end of each turn. A hidden counter that the
 // verifier can follow bounds the loop where the test alone does not.
-func (l *lowerer) counted(body []check.Stmt, max int, bounded bool, test func(body, exit *ir.Block), turn, step func()) {
+func (l *lowerer) counted(stmt check.Stmt, body []check.Stmt, max int, bounded bool, test func(body, exit *ir.Block), turn, step func()) {
 	head, work, next, exit := l.block(), l.block(), l.block(), l.block()
 	if max > 1 {
 		if l.turns == 1 {
 			l.set(l.facts.zero, l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0))
 		}
-		l.forget(body)
+		l.forget(stmt)
 	}
 	costly := l.turns*max*cost(body) > maxShortLoop
 	var count variable
@@ -73,7 +78,7 @@ func (l *lowerer) counted(body []check.Stmt, max int, bounded bool, test func(bo
 	if l.cur != nil {
 		step()
 		if costly {
-			l.forget(body)
+			l.forget(stmt)
 		}
 		if !bounded {
 			l.set(count, l.opi(ir.OpAdd, l.get(count), 1))
@@ -89,6 +94,7 @@ func (l *lowerer) rangeLoop(s *check.Range) {
 		return
 	}
 	start, stop := l.expr(s.Start)[0], l.expr(s.Stop)[0]
+	l.hoist(s.Body)
 	if _, set := l.frame().vars[s.Var]; !set && l.frame().ret != nil {
 		l.assign(s.Var, l.zero(s.Var.Type)) // the call may be in a loop
 	}
@@ -101,8 +107,8 @@ func (l *lowerer) rangeLoop(s *check.Range) {
 	at, end := l.newVar(), l.newVar()
 	l.set(at, start)
 	l.set(end, stop)
-	if l.tooLong(s.Body, s.Max) {
-		l.outlined(s.Body, l.konst(int64(s.Max)), []variable{at, end}, func(i *ir.Value, work, exit *ir.Block) {
+	if l.tooLong(s, s.Body, s.Max) {
+		l.outlined(s, s.Body, l.konst(int64(s.Max)), []variable{at, end}, func(i *ir.Value, work, exit *ir.Block) {
 			x := l.op(ir.OpAdd, l.get(at), l.opi(ir.OpMul, i, s.Step))
 			in := l.block()
 			l.branch(c, x, l.get(end), in, exit)
@@ -112,19 +118,20 @@ func (l *lowerer) rangeLoop(s *check.Range) {
 		})
 		return
 	}
-	l.counted(s.Body, s.Max, k1 && k2,
+	l.counted(s, s.Body, s.Max, k1 && k2,
 		func(body, exit *ir.Block) { l.branch(c, l.get(at), l.get(end), body, exit) },
 		func() { l.assign(s.Var, parts{l.get(at)}) },
 		func() { l.set(at, l.opi(ir.OpAdd, l.get(at), s.Step)) })
 }
 
 func (l *lowerer) whileLoop(s *check.While) {
-	if l.tooLong(s.Body, s.Max) {
+	l.hoist([]check.Stmt{s})
+	if l.tooLong(s, s.Body, s.Max) {
 		body := append([]check.Stmt{&check.If{Pos: s.Pos, Cond: s.Cond, Else: []check.Stmt{&check.Break{Pos: s.Pos}}}}, s.Body...)
-		l.outlined(body, l.konst(int64(s.Max)+1), nil, func(_ *ir.Value, work, _ *ir.Block) { l.jump(work) })
+		l.outlined(s, body, l.konst(int64(s.Max)+1), nil, func(_ *ir.Value, work, _ *ir.Block) { l.jump(work) })
 		return
 	}
-	l.counted(s.Body, s.Max, false,
+	l.counted(s, s.Body, s.Max, false,
 		func(body, exit *ir.Block) { l.cond(s.Cond, body, exit) },
 		func() {}, func() {})
 }

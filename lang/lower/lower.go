@@ -71,11 +71,13 @@ type lowerer struct {
 	turns  int // of the plain loops around here, multiplied
 
 	pointers map[variable]bool // of variables that hold one
+	lives    map[*check.Func]map[check.Stmt]loopLife
 }
 
 // needs is what the program mentions anywhere: only that is parsed.
 type needs struct {
-	header   map[packet.Header]bool
+	header   map[packet.Header]bool // must be found
+	read     map[packet.Header]bool // are mentioned themselves
 	payload  bool
 	writes   bool // of headers
 	fragment bool
@@ -109,6 +111,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		sweeps:   map[*check.Map]*ir.Func{},
 		exitIDs:  map[Exit]int{},
 		pointers: map[variable]bool{},
+		lives:    map[*check.Func]map[check.Stmt]loopLife{},
 		turns:    1,
 	}
 	l.needs = scan(p)

@@ -10,15 +10,27 @@ import (
 // of its own, looked at once or twice, and the variables that it touches lie in
 // the caller's stack frame while the loop runs.
 const (
-	maxPlainTurns = 512    // the verifier keeps at most 8192 branches open
-	maxPlainCost  = 25_000 // instructions, of the million that it looks at
-	maxShortLoop  = 1_500  // instructions up to which numbers may be followed from turn to turn
+	maxPlainTurns = 256 // the verifier keeps at most 8192 branches open
+	maxPlainCost  = 500 // instructions; each is looked at for each way that leads to the loop
+	maxFacts      = 10  // words of what is known of the packet that are kept for an outlined loop
+	maxShortLoop  = 150 // instructions up to which numbers may be followed from turn to turn
 )
 
 // tooLong reports whether a loop is to be outlined.
-func (l *lowerer) tooLong(body []check.Stmt, max int) bool {
+func (l *lowerer) tooLong(loop check.Stmt, body []check.Stmt, max int) bool {
 	turns := l.turns * max
-	return turns > maxPlainTurns || turns*cost(body) > maxPlainCost
+	if turns <= maxPlainTurns && turns*cost(body) <= maxPlainCost {
+		return false
+	}
+	// The verifier lets no function put a pointer to a stack into its caller's
+	// frame: a loop that sets references for the turns to come stays plain.
+	_, set := l.carried(loop)
+	for _, v := range set {
+		if l.pointers[v] {
+			return false
+		}
+	}
+	return true
 }
 
 // cost estimates the instructions of a run through body, loops included.
@@ -27,11 +39,11 @@ func cost(body []check.Stmt) int {
 	for _, s := range body {
 		switch s := s.(type) {
 		case *check.Range:
-			n += s.Max * cost(s.Body)
+			n += s.Max*cost(s.Body) + exprsCost(s.Start) + exprsCost(s.Stop)
 		case *check.While:
-			n += s.Max * cost(s.Body)
+			n += s.Max * (cost(s.Body) + exprsCost(s.Cond))
 		case *check.If:
-			n += cost(s.Then) + cost(s.Else) + 4
+			n += cost(s.Then) + cost(s.Else) + exprsCost(s.Cond)
 		case *check.Block:
 			n += cost(s.Body)
 		case *check.Unrolled:
@@ -39,13 +51,32 @@ func cost(body []check.Stmt) int {
 				n += cost(t)
 			}
 		default:
-			visit([]check.Stmt{s}, func(check.Stmt) { n += 3 }, func(e check.Expr) { n += exprCost(e) })
+			visit([]check.Stmt{s}, func(s check.Stmt) { n += stmtCost(s) }, func(e check.Expr) { n += exprCost(e) })
 		}
-		if n > maxPlainCost {
+		if n > 1<<20 {
 			return n
 		}
 	}
 	return n
+}
+
+func stmtCost(s check.Stmt) int {
+	switch s := s.(type) {
+	case *check.SetHeader:
+		if isAddress(s.Field) {
+			return 150
+		}
+		return 60
+	case *check.SetMap:
+		return 50
+	case *check.SetField, *check.Count, *check.Delete:
+		return 15
+	}
+	return 2
+}
+
+func exprsCost(e check.Expr) int {
+	return cost([]check.Stmt{&check.Eval{X: e}})
 }
 
 func exprCost(e check.Expr) int {
@@ -55,42 +86,69 @@ func exprCost(e check.Expr) int {
 	case *check.Call:
 		return cost(e.Func.Body)
 	case *check.Lookup, *check.Incr, *check.Contains, *check.Read, *check.Header, *check.PayloadOf:
-		return 20
+		return 25
+	case *check.StartsWith:
+		return 25 * (len(e.Prefix)/8 + 1)
 	case *check.OneOf:
 		return 2 * len(e.Values)
+	case *check.Index:
+		return 3 * len(e.Values)
+	case *check.Get:
+		return 3 * len(e.Keys)
 	case *check.InPrefix:
 		return 4 * len(e.Prefixes)
 	}
 	return 4
 }
 
-// touched returns the variables of the current call that body mentions, and
-// those of them that it sets.
-func (l *lowerer) touched(body []check.Stmt) (all, set []variable) {
-	seen, wrote := map[*check.Local]bool{}, map[*check.Local]bool{}
-	note := func(x *check.Local, write bool) {
-		if !seen[x] {
-			seen[x] = true
+// carried returns the variables of the current call that a loop mentions and that
+// live from turn to turn or beyond it, and those of them that it sets. The others
+// live within one turn.
+func (l *lowerer) carried(loop check.Stmt) (all, set []variable) {
+	fr := l.frame()
+	if l.lives[fr.fn] == nil {
+		l.lives[fr.fn] = livesOf(fr.fn)
+	}
+	life := l.lives[fr.fn][loop]
+	wrote, order := mentions(loop)
+	for _, x := range order {
+		switch {
+		case wrote[x] && (life.head[x] || life.after[x]):
+			set = append(set, l.vars(x)...)
+			all = append(all, l.vars(x)...)
+		case life.head[x]:
 			all = append(all, l.vars(x)...)
 		}
-		if write && !wrote[x] {
-			wrote[x] = true
-			set = append(set, l.vars(x)...)
+	}
+	return all, set
+}
+
+// mentions tells which locals a statement sets, and all that it mentions in the
+// order in which they come.
+func mentions(s check.Stmt) (wrote map[*check.Local]bool, order []*check.Local) {
+	seen := map[*check.Local]bool{}
+	wrote = map[*check.Local]bool{}
+	note := func(x *check.Local) {
+		if !seen[x] {
+			seen[x] = true
+			order = append(order, x)
 		}
 	}
-	visit(body, func(s check.Stmt) {
+	visit([]check.Stmt{s}, func(s check.Stmt) {
 		switch s := s.(type) {
 		case *check.Assign:
-			note(s.Local, true)
+			note(s.Local)
+			wrote[s.Local] = true
 		case *check.Range:
-			note(s.Var, true)
+			note(s.Var)
+			wrote[s.Var] = true
 		}
 	}, func(e check.Expr) {
 		if r, ok := e.(*check.LocalRef); ok {
-			note(r.Local, false)
+			note(r.Local)
 		}
 	})
-	return all, set
+	return wrote, order
 }
 
 // A cut is a loop body that is being lowered as a function of its own, and its
@@ -114,25 +172,34 @@ const (
 
 // outlined lowers a loop of n turns as bpf_loop. extra are variables that turn
 // needs; turn begins a turn, given its number, and branches to work or exit.
-func (l *lowerer) outlined(body []check.Stmt, n *ir.Value, extra []variable, turn func(i *ir.Value, work, exit *ir.Block)) {
+func (l *lowerer) outlined(loop check.Stmt, body []check.Stmt, n *ir.Value, extra []variable, turn func(i *ir.Value, work, exit *ir.Block)) {
 	if l.needs.now {
 		l.now()
 		extra = append(extra, l.facts.now)
 	}
-	all, set := l.touched(body)
-	for _, v := range extra {
-		all = append(all, v)
+	all, set := l.carried(loop)
+	all = append(all, extra...)
+	// What is known of the packet goes along, unless the body changes it.
+	st := l.st
+	st.data, st.length, st.meta = false, false, false
+	w := mayWrite(body)
+	facts := l.known(l.bodyNeeds(body))
+	if w.moves || len(facts) > maxFacts {
+		st.reparse()
+		facts = nil
 	}
-	c := l.cutFrame(all)
+	c := l.cutFrame(all, facts)
 	fn := ir.NewFunc("weir_loop_"+name(len(l.res.IR.Funcs)), ir.Callback, 2)
 	fn.Pos = l.pos
 	l.res.IR.Funcs = append(l.res.IR.Funcs, fn)
-	ends := l.cutBody(fn, c, set, body, turn)
+	ends := l.cutBody(fn, c, set, st, body, turn)
 	f := l.add(ir.OpFuncAddr, ir.Ptr)
 	f.Func, f.Sym = fn, fn.Name
 	l.call(helperLoop, "loop", ir.Int, n, f, c.frame, l.konst(0))
-	if mayWrite(body) {
-		l.st.l3, l.st.l4 = false, false
+	if w.moves {
+		l.st.reparse()
+	}
+	if w.any && !l.xdp() {
 		l.invalidate()
 	}
 	l.cutEnds(c, ends)
@@ -142,12 +209,12 @@ func (l *lowerer) outlined(body []check.Stmt, n *ir.Value, extra []variable, tur
 }
 
 // cutFrame puts what the body needs into the caller's frame. Integers have the
-// zero added that only the running program knows to be one: else the verifier
+// zero xored in that only the running program knows to be one: else the verifier
 // follows their values from turn to turn.
-func (l *lowerer) cutFrame(all []variable) *cut {
+func (l *lowerer) cutFrame(all, facts []variable) *cut {
 	c := &cut{at: map[variable]int{}, ptr: map[variable]bool{}, result: max(3, len(l.frame().result))}
 	off := 16 + 8*c.result
-	for _, v := range all {
+	for _, v := range append(all, facts...) {
 		if _, ok := c.at[v]; !ok {
 			c.at[v] = off
 			c.all = append(c.all, v)
@@ -161,8 +228,8 @@ func (l *lowerer) cutFrame(all []variable) *cut {
 	for _, v := range c.all {
 		x := l.get(v)
 		c.ptr[v] = l.pointers[v]
-		if !c.ptr[v] {
-			x = l.op(ir.OpAdd, x, zero)
+		if l.soft[v] {
+			x = l.op(ir.OpXor, x, zero)
 		}
 		l.store(8, c.frame, c.at[v], x)
 	}
@@ -179,10 +246,11 @@ func (c *cut) load(b *builder, frame *ir.Value, v variable) *ir.Value {
 
 // cutBody lowers the body, one turn, in a builder of its own. It reports which
 // of the ways to end were used.
-func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, body []check.Stmt, turn func(i *ir.Value, work, exit *ir.Block)) [3]bool {
+func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, st state, body []check.Stmt, turn func(i *ir.Value, work, exit *ir.Block)) [3]bool {
 	outer, facts, exit, loops, fr, turns := l.builder, l.facts, l.exit, l.loops, l.frame(), l.turns
 	ret := fr.ret
 	l.builder = newBuilder(fn)
+	l.soft = outer.soft
 	l.nvars = outer.nvars
 	l.turns = 1
 	l.facts.fresh = map[*ir.Value]int{}
@@ -194,6 +262,7 @@ func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, body []check.Stmt
 	for _, v := range c.all {
 		l.set(v, c.load(l.builder, frame, v))
 	}
+	l.st = st
 	l.st.now = l.needs.now
 	l.exit.blk = l.block()
 	if ret != nil {

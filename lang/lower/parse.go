@@ -24,20 +24,27 @@ type facts struct {
 	frag    variable // 1 if a fragment, for IPv6
 	payload variable // start of the payload in the buffer, or 0
 
+	start, stop variable // of the payload, as a value of the language
+
 	fresh map[*ir.Value]int // pointers into the packet and their epochs
 }
 
 func (f *facts) init(l *lowerer) {
 	for _, v := range []*variable{&f.data, &f.end, &f.length, &f.now, &f.zero, &f.meta, &f.ip4, &f.ip6, &f.l3,
-		&f.walk, &f.l4Place, &f.proto, &f.frag, &f.payload} {
+		&f.walk, &f.l4Place, &f.proto, &f.frag, &f.payload, &f.start, &f.stop} {
 		*v = l.newVar()
 	}
 	f.l4 = map[packet.Header]variable{}
 	for _, h := range []packet.Header{packet.TCP, packet.UDP, packet.SCTP, packet.ICMP4, packet.ICMP6} {
 		f.l4[h] = l.newVar()
+		l.pointers[f.l4[h]] = true
 	}
+	l.pointers[f.ip4], l.pointers[f.ip6] = true, true
 	f.fresh = map[*ir.Value]int{}
 }
+
+// reparse forgets where the headers are.
+func (st *state) reparse() { st.l3, st.l4, st.payload = false, false, false }
 
 // data and end return the bounds of the buffer's linear part.
 func (l *lowerer) data() *ir.Value { l.needData(); return l.get(l.facts.data) }
@@ -47,17 +54,23 @@ func (l *lowerer) needData() {
 	if l.st.data {
 		return
 	}
-	at, end := skbData, skbEnd
-	if l.xdp() {
-		at, end = xdpData, xdpEnd
-	}
-	d := l.add(ir.OpPktData, ir.Ptr, l.ctx)
-	d.Off, d.Width = at, 4
-	e := l.add(ir.OpPktEnd, ir.Ptr, l.ctx)
-	e.Off, e.Width = end, 4
+	d, e := l.bounds()
 	l.set(l.facts.data, d)
 	l.set(l.facts.end, e)
 	l.st.data = true
+}
+
+// bounds reads the bounds from the context.
+func (l *lowerer) bounds() (data, end *ir.Value) {
+	at, to := skbData, skbEnd
+	if l.xdp() {
+		at, to = xdpData, xdpEnd
+	}
+	data = l.add(ir.OpPktData, ir.Ptr, l.ctx)
+	data.Off, data.Width = at, 4
+	end = l.add(ir.OpPktEnd, ir.Ptr, l.ctx)
+	end.Off, end.Width = to, 4
+	return data, end
 }
 
 // within branches to yes with a pointer to off of the buffer if n octets there

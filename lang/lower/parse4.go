@@ -145,7 +145,7 @@ func (l *lowerer) slowL4(slow, none, done *ir.Block) {
 	if l.cur == nil {
 		return
 	}
-	w := l.choose1(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
+	w := l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
 		func() *ir.Value { return l.callFunc(l.walk(), l.ctx) },
 		func() *ir.Value { return l.get(f.walk) })
 	proto := l.opi(ir.OpAnd, w, 0xff)
@@ -180,10 +180,20 @@ func (l *lowerer) slowL4(slow, none, done *ir.Block) {
 	l.jump(none)
 }
 
-// choose1 is choose of one part.
+// choose1 is choose of one part, a number or a pointer.
 func (l *lowerer) choose1(cond func(then, els *ir.Block), x, y func() *ir.Value) *ir.Value {
-	then, els, done := l.block(), l.block(), l.block()
 	v := l.newVar()
+	l.soft[v] = true
+	return l.chooseInto(v, cond, x, y)
+}
+
+// chooseFact is choose1 of what the verifier must be able to follow.
+func (l *lowerer) chooseFact(cond func(then, els *ir.Block), x, y func() *ir.Value) *ir.Value {
+	return l.chooseInto(l.newVar(), cond, x, y)
+}
+
+func (l *lowerer) chooseInto(v variable, cond func(then, els *ir.Block), x, y func() *ir.Value) *ir.Value {
+	then, els, done := l.block(), l.block(), l.block()
 	cond(then, els)
 	l.start(then)
 	if l.cur != nil {

@@ -70,6 +70,22 @@ func isPointer(t value.Type, i int) bool {
 	return false
 }
 
+// isSoft reports whether the parts of a type are plain numbers, which nothing
+// that the verifier must follow rests on.
+func isSoft(t value.Type) bool {
+	switch t.Kind {
+	case value.Record, value.View, value.Payload, value.Verdict:
+		return false
+	case value.Tuple:
+		for _, e := range t.Elems {
+			if !isSoft(e) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // elem returns the parts of element i of a tuple.
 func elem(t value.Type, p parts, i int) parts {
 	at := 0

@@ -19,15 +19,19 @@ const room = 0x7fff
 // all there.
 func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
 	if l.turns > 1 {
-		off = l.op(ir.OpAdd, off, l.opaque())
+		off = l.op(ir.OpXor, off, l.opaque())
 	}
 	v := l.newVar()
+	l.soft[v] = true
 	in, yes, done := l.block(), l.block(), l.block()
 	no := l.coldBlock()
 	l.branch(ir.ULe, off, l.konst(room), in, no)
 	l.start(in)
-	p := l.op(ir.OpAdd, l.data(), off)
-	l.branch(ir.ULe, l.opi(ir.OpAdd, p, int64(w)), l.end(), yes, no)
+	// Bounds of their own: else the verifier remembers of each read that was
+	// tried how far it reached, and follows that to the program's end.
+	data, end := l.bounds()
+	p := l.op(ir.OpAdd, data, off)
+	l.branch(ir.ULe, l.opi(ir.OpAdd, p, int64(w)), end, yes, no)
 	l.start(yes)
 	l.set(v, l.swap(w, l.load(w, p, 0)))
 	l.jump(done)
@@ -61,6 +65,7 @@ func (l *lowerer) wireRead(off *ir.Value, w int) *ir.Value {
 	}
 	beside := l.coldBlock()
 	plain, done, v := l.block(), l.block(), l.newVar()
+	l.soft[v] = true
 	l.branch(ir.Ne, l.tagBeside(), l.konst(0), beside, plain)
 	l.start(beside)
 	l.set(v, l.callFunc(l.wire(), l.ctx, off, l.konst(int64(w))))
@@ -97,6 +102,15 @@ func (l *lowerer) payloadRead(p parts, off *ir.Value, w int) *ir.Value {
 func (l *lowerer) payload() parts {
 	l.needL4()
 	f := &l.facts
+	if !l.st.payload {
+		l.needPayload()
+		l.st.payload = true
+	}
+	return parts{l.get(f.start), l.get(f.stop)}
+}
+
+func (l *lowerer) needPayload() {
+	f := &l.facts
 	start := l.get(f.payload)
 	end := l.newVar()
 	l.set(end, l.konst(0))
@@ -111,10 +125,11 @@ func (l *lowerer) payload() parts {
 	if l.needs.loops {
 		// The many ways here would each be followed through a loop.
 		zero := l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0)
-		start = l.opi(ir.OpAnd, l.op(ir.OpAdd, start, zero), 0xffff)
-		stop = l.op(ir.OpAdd, stop, zero)
+		start = l.opi(ir.OpAnd, l.op(ir.OpXor, start, zero), 0xffff)
+		stop = l.op(ir.OpXor, stop, zero)
 	}
-	return parts{start, stop}
+	l.set(f.start, start)
+	l.set(f.stop, stop)
 }
 
 // ipEnd returns where the packet ends by its IP header, which is there.

@@ -6,9 +6,13 @@ import (
 	"weir/packet"
 )
 
+func newNeeds() needs {
+	return needs{header: map[packet.Header]bool{}, read: map[packet.Header]bool{}}
+}
+
 // scan finds what the program mentions.
 func scan(p *check.Program) needs {
-	n := needs{header: map[packet.Header]bool{}}
+	n := newNeeds()
 	for _, f := range p.Funcs {
 		visit(f.Body, func(s check.Stmt) {
 			if w, ok := s.(*check.SetHeader); ok {
@@ -28,19 +32,96 @@ func scan(p *check.Program) needs {
 	return n
 }
 
+// hoist finds the headers that a loop mentions before the loop, so that not every
+// turn does.
+func (l *lowerer) hoist(body []check.Stmt) {
+	n := l.bodyNeeds(body)
+	switch {
+	case mayWrite(body).moves:
+	case n.payload:
+		l.payload()
+	case n.fragment || n.header[packet.TCP] || n.header[packet.UDP] || n.header[packet.SCTP] ||
+		n.header[packet.ICMP4] || n.header[packet.ICMP6]:
+		l.needL4()
+	case n.header[packet.IP4] || n.header[packet.IP6]:
+		l.needL3()
+	}
+}
+
+// bodyNeeds is scan for a part of the program and the functions that it calls.
+func (l *lowerer) bodyNeeds(body []check.Stmt) needs {
+	n := newNeeds()
+	seen := map[*check.Func]bool{}
+	var look func([]check.Stmt)
+	look = func(body []check.Stmt) {
+		visit(body, func(s check.Stmt) {
+			if w, ok := s.(*check.SetHeader); ok {
+				n.noteWrite(w)
+			}
+		}, func(e check.Expr) {
+			n.noteExpr(e)
+			if c, ok := e.(*check.Call); ok && !seen[c.Func] {
+				seen[c.Func] = true
+				look(c.Func.Body)
+			}
+		})
+	}
+	look(body)
+	return n
+}
+
+// known returns the facts that hold here and that a part of the program with
+// these needs reads.
+func (l *lowerer) known(n needs) []variable {
+	f := &l.facts
+	var vs []variable
+	if l.st.l3 {
+		if n.read[packet.IP4] {
+			vs = append(vs, f.ip4)
+		}
+		if n.read[packet.IP6] {
+			vs = append(vs, f.ip6)
+		}
+		if len(vs) > 0 {
+			vs = append(vs, f.l3)
+		}
+	}
+	if l.st.l4 {
+		some := len(vs)
+		for _, k := range l4Kinds {
+			if n.read[k.h] {
+				vs = append(vs, f.l4[k.h])
+			}
+		}
+		if len(vs) > some {
+			vs = append(vs, f.l4Place)
+		}
+		if n.fragment {
+			vs = append(vs, f.proto, f.frag)
+		}
+	}
+	if l.st.payload && n.payload {
+		vs = append(vs, f.start, f.stop)
+	}
+	return vs
+}
+
 func (n *needs) noteExpr(e check.Expr) {
 	switch e := e.(type) {
 	case *check.PacketField:
 		n.now = n.now || e.Name == "now"
 	case *check.Header:
 		n.note(e.T.Header)
+		for _, h := range members(e.T.Header) {
+			n.read[h] = true
+		}
 	case *check.PayloadOf:
 		n.payload = true
 		for _, h := range []packet.Header{packet.TCP, packet.UDP, packet.SCTP, packet.ICMP4, packet.ICMP6} {
 			n.note(h)
 		}
 	case *check.HeaderField:
-		if e.Field.Name == "fragment" {
+		if e.Field.Name == "fragment" || e.Field.Name == "proto" && e.View.Type().Header == packet.IP {
 			n.fragment = true
 		}
 	}
@@ -67,24 +148,43 @@ func (n *needs) noteWrite(w *check.SetHeader) {
 	if isAddress(w.Field) && w.View.Type().Header != packet.Eth {
 		for _, h := range []packet.Header{packet.TCP, packet.UDP, packet.ICMP6} {
 			n.note(h)
+			n.read[h] = true
 		}
 	}
+}
+
+// members returns the headers that a pseudo header stands for.
+func members(h packet.Header) []packet.Header {
+	switch h {
+	case packet.IP:
+		return []packet.Header{packet.IP4, packet.IP6}
+	case packet.L4:
+		return []packet.Header{packet.TCP, packet.UDP, packet.SCTP}
+	}
+	return []packet.Header{h}
 }
 
 func isAddress(f packet.Field) bool {
 	return f.Kind == packet.Addr4 || f.Kind == packet.Addr6 || f.Kind == packet.Addr
 }
 
-// mayWrite reports whether a statement of body, or a function that it calls,
-// writes to a header.
-func mayWrite(body []check.Stmt) bool {
-	found := false
+// A writing is what the statements of a loop may do to headers.
+type writing struct {
+	any   bool // write a field
+	moves bool // write one that may change which headers follow
+}
+
+// mayWrite finds what body, and the functions that it calls, may write.
+func mayWrite(body []check.Stmt) writing {
+	var found writing
 	seen := map[*check.Func]bool{}
 	var look func([]check.Stmt)
 	look = func(body []check.Stmt) {
 		visit(body, func(s check.Stmt) {
-			if _, ok := s.(*check.SetHeader); ok {
-				found = true
+			if w, ok := s.(*check.SetHeader); ok {
+				h := w.View.Type().Header
+				found.any = found.any || h != packet.Eth
+				found.moves = found.moves || moves(h, w.Field)
 			}
 		}, func(e check.Expr) {
 			if c, ok := e.(*check.Call); ok && !seen[c.Func] {

@@ -11,8 +11,8 @@ type variable int
 // A state is what is known statically at a place of the program: which facts
 // have been worked out on every way to it.
 type state struct {
-	data, length, l3, l4, now, meta bool
-	epoch                           int // of pointers into the packet
+	data, length, l3, l4, payload, now, meta bool
+	epoch                                    int // of pointers into the packet
 }
 
 // A builder makes one function. Its SSA construction is that of Braun et al.:
@@ -32,6 +32,7 @@ type builder struct {
 	states     map[*ir.Block][]state // at the ends of jumps to a block
 	epochs     int
 	ctx        *ir.Value
+	soft       map[variable]bool // numbers of the chain, as opposed to facts of ours
 }
 
 func newBuilder(fn *ir.Func) *builder {
@@ -42,6 +43,7 @@ func newBuilder(fn *ir.Func) *builder {
 		unsealed:   map[*ir.Block]bool{},
 		states:     map[*ir.Block][]state{},
 		pos:        fn.Pos,
+		soft:       map[variable]bool{},
 	}
 	b.cur = fn.NewBlock()
 	return b
@@ -86,6 +88,7 @@ func (b *builder) join(ss []state) state {
 		s.length = s.length && t.length
 		s.l3 = s.l3 && t.l3
 		s.l4 = s.l4 && t.l4
+		s.payload = s.payload && t.payload
 		s.now = s.now && t.now
 		s.meta = s.meta && t.meta
 		if s.epoch != t.epoch {
@@ -168,6 +171,7 @@ func (b *builder) getIn(blk *ir.Block, v variable) *ir.Value {
 		switch {
 		case b.unsealed[blk]:
 			x = b.phi(blk)
+			x.Soft = b.soft[v]
 			if b.incomplete[blk] == nil {
 				b.incomplete[blk] = map[variable]*ir.Value{}
 			}
@@ -181,6 +185,7 @@ func (b *builder) getIn(blk *ir.Block, v variable) *ir.Value {
 			b.setIn(blk, v, x)
 		default:
 			x = b.phi(blk)
+			x.Soft = b.soft[v]
 			b.setIn(blk, v, x)
 			b.complete(v, x)
 			x = b.defs[blk][v]

@@ -74,6 +74,7 @@ func (l *lowerer) vars(x *check.Local) []variable {
 			v := l.newVar()
 			vs = append(vs, v)
 			l.pointers[v] = isPointer(x.Type, i)
+			l.soft[v] = isSoft(x.Type)
 		}
 		fr.vars[x] = vs
 	}
@@ -189,10 +190,7 @@ func (l *lowerer) choose(t value.Type, cond func(then, els *ir.Block), x, y func
 	then, els, done := l.block(), l.block(), l.block()
 	cond(then, els)
 	n := numParts(t)
-	vs := make([]variable, n)
-	for i := range vs {
-		vs[i] = l.newVar()
-	}
+	vs := l.softVars(t)
 	arm := func(blk *ir.Block, f func() parts) {
 		l.start(blk)
 		if l.cur == nil {

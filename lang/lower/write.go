@@ -38,7 +38,7 @@ func (l *lowerer) setHeader(s *check.SetHeader) {
 	l.jump(done)
 	l.start(done)
 	if moves(h, s.Field) {
-		l.st.l3, l.st.l4 = false, false
+		l.st.reparse()
 	}
 }
 

@@ -1,0 +1,89 @@
+package lower
+
+import "weir/lang/ir"
+
+// manyMerges is from how many merges of constants on a program is made easy for
+// the verifier. It follows every number that a variable can have where ways
+// meet, as long as a later comparison rests on it: n such merges can make 2^n
+// states. Below, the few instructions are saved.
+const manyMerges = 6
+
+// Forget makes the verifier forget which way a number came where it matters to
+// nothing but the chain: it xors a zero that only the running program knows to
+// be one. It comes after the optimiser, which gains from what it takes away.
+func Forget(p *ir.Program) {
+	n := 0
+	for _, f := range p.Funcs {
+		n += len(softMerges(f))
+	}
+	if n < manyMerges {
+		return
+	}
+	zero := scratch(p)
+	for _, f := range p.Funcs {
+		forgetPhis(f, softMerges(f), zero)
+	}
+}
+
+func softMerges(f *ir.Func) []*ir.Value {
+	var out []*ir.Value
+	for _, b := range f.Blocks {
+		for _, v := range b.Values {
+			if v.Op == ir.OpPhi && v.Soft && v.Type == ir.Int && mergesConstant(v) {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
+func mergesConstant(phi *ir.Value) bool {
+	for _, a := range phi.Args {
+		if a.Op == ir.OpConst || a.Op == ir.OpCmp {
+			return true
+		}
+	}
+	return false
+}
+
+// scratch returns the map whose first word is always zero.
+func scratch(p *ir.Program) *ir.Map {
+	for _, m := range p.Maps {
+		if m.Name == ScratchMap {
+			return m
+		}
+	}
+	m := &ir.Map{Name: ScratchMap, Kind: ir.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}
+	p.Maps = append(p.Maps, m)
+	return m
+}
+
+// forgetPhis puts phi ^ zero in the place of each phi.
+func forgetPhis(f *ir.Func, phis []*ir.Value, zero *ir.Map) {
+	sums := map[*ir.Value]*ir.Value{}
+	add := map[*ir.Block][]*ir.Value{}
+	for _, phi := range phis {
+		b := phi.Block
+		at := b.NewValue(ir.OpMapValue, ir.Ptr, phi.Pos)
+		at.Map = zero
+		word := b.NewValue(ir.OpLoad, ir.Int, phi.Pos, at)
+		word.Width = 8
+		sum := b.NewValue(ir.OpXor, ir.Int, phi.Pos, phi, word)
+		add[b] = append(add[b], at, word, sum)
+		if n := phi.Bits(); n < 64 {
+			// What the optimiser has proved from its width, it must keep.
+			mask := b.NewValue(ir.OpConst, ir.Int, phi.Pos)
+			mask.Imm = 1<<n - 1
+			sum = b.NewValue(ir.OpAnd, ir.Int, phi.Pos, sum, mask)
+			add[b] = append(add[b], mask, sum)
+		}
+		sums[phi] = sum
+	}
+	f.Replace(sums)
+	for _, b := range f.Blocks {
+		if len(add[b]) > 0 {
+			i := len(b.Phis())
+			b.Values = append(b.Values[:i:i], append(add[b], b.Values[i:]...)...)
+		}
+	}
+}
