@@ -50,10 +50,7 @@ type Options struct {
 // Compile compiles a chain. Its error is a [diag.List]; warnings of a valid
 // program are in Program.Warnings.
 func Compile(source []byte, opts Options) (p *Program, err error) {
-	c := &compiler{opts: opts, stage: "check", dump: opts.Dump}
-	if c.dump == nil {
-		c.dump = func(string, string) {}
-	}
+	c := &compiler{opts: opts, stage: "check"}
 	defer func() {
 		if r := recover(); r != nil {
 			p, err = nil, diag.List{{
@@ -68,10 +65,14 @@ func Compile(source []byte, opts Options) (p *Program, err error) {
 }
 
 type compiler struct {
-	opts  Options
-	stage string
-	dump  func(stage, text string)
+	opts    Options
+	stage   string
+	pending [][2]string // what Dump will be told: stage, text
 }
+
+// dump keeps the text of a stage for Options.Dump, until it is known which of
+// the forms of the program is the one.
+func (c *compiler) dump(stage, text string) { c.pending = append(c.pending, [2]string{stage, text}) }
 
 func (c *compiler) compile(source []byte) (*Program, error) {
 	tree, ds := check.Check(c.opts.File, source, check.Options{Func: c.opts.Func, Hook: c.opts.Hook, Load: c.load})
@@ -81,17 +82,53 @@ func (c *compiler) compile(source []byte) (*Program, error) {
 	if c.opts.Dump != nil {
 		c.dump("check", tree.String())
 	}
+	p, err := c.generate(tree, false)
+	if err == nil && p.varied() {
+		c.pending = nil
+		p, err = c.generate(tree, true)
+	}
+	for _, d := range c.pending {
+		c.opts.Dump(d[0], d[1])
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.Warnings = ds.Warnings()
+	return p.Program, nil
+}
+
+// A result is a program and how many kinds of L4 headers it parses.
+type result struct {
+	*Program
+	kinds int
+}
+
+// Programs beyond both bounds are compiled to copy headers and reads: the ways
+// that a packet can take through the parser, multiplied by the length of what
+// comes after, are more than the verifier looks at (it stops at a million
+// instructions).
+const (
+	variedKinds = 3    // of L4 headers
+	variedInsns = 1000 // instructions
+)
+
+func (r result) varied() bool {
+	return r.kinds >= variedKinds && len(r.Code.Insns) > variedInsns
+}
+
+// generate takes a checked program through the stages below.
+func (c *compiler) generate(tree *check.Program, copies bool) (result, error) {
 	fill := func(ds diag.List) error {
 		tree.Sources.Fill(ds)
 		return ds.Err()
 	}
 
 	c.stage = "lower"
-	low, more := lower.Lower(tree, lower.Options{
-		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock,
+	low, ds := lower.Lower(tree, lower.Options{
+		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Copy: copies,
 	})
-	if err := fill(more); err != nil {
-		return nil, err
+	if err := fill(ds); err != nil {
+		return result{}, err
 	}
 	if c.opts.Dump != nil {
 		c.dump("lower", low.IR.String())
@@ -106,14 +143,14 @@ func (c *compiler) compile(source []byte) (*Program, error) {
 	c.optimise(low.IR)
 
 	c.stage = "gen"
-	code, more := gen.Generate(low.IR)
-	if err := fill(more); err != nil {
-		return nil, err
+	code, ds := gen.Generate(low.IR)
+	if err := fill(ds); err != nil {
+		return result{}, err
 	}
 	if c.opts.Dump != nil {
 		c.dump("gen", code.String())
 	}
-	return c.program(tree, low, code, ds.Warnings()), nil
+	return result{c.program(tree, low, code), low.Kinds}, nil
 }
 
 func (c *compiler) optimise(p *ir.Program) {
@@ -123,6 +160,7 @@ func (c *compiler) optimise(p *ir.Program) {
 	}
 	opt.Run(p, o)
 	p.Prune()
+	lower.Forget(p)
 	if c.opts.Dump != nil {
 		c.dump("opt", p.String())
 	}
@@ -139,15 +177,14 @@ func (c *compiler) load(name string) ([]byte, error) {
 }
 
 // program gathers what the stages found out.
-func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code, warnings diag.List) *Program {
+func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) *Program {
 	p := &Program{
-		Name:     Name(c.opts.File),
-		File:     c.opts.File,
-		Func:     c.opts.Func,
-		Hook:     c.opts.Hook,
-		Code:     *code,
-		Counts:   t.Counters,
-		Warnings: warnings,
+		Name:   Name(c.opts.File),
+		File:   c.opts.File,
+		Func:   c.opts.Func,
+		Hook:   c.opts.Hook,
+		Code:   *code,
+		Counts: t.Counters,
 	}
 	if p.Func == "" {
 		p.Func = "main"

@@ -113,9 +113,10 @@ type kernel struct {
 }
 
 // codes are what the kernel is told for a verdict.
-var codes = map[bool]map[string]uint32{
-	true:  {"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4},
-	false: {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7},
+var codes = map[hook.Hook]map[string]uint32{
+	hook.XDP:       {"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4},
+	hook.TCIngress: {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7},
+	hook.TCEgress:  {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 0, "REDIRECT": 7}, // it is on its way out
 }
 
 func (k *kernel) compare(r *ref.Chain, f Frame) error {
@@ -154,7 +155,7 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	if n := binary.LittleEndian.Uint64(trace[16:]); n != uint64(len(f.Data)) {
 		return fmt.Errorf("frame length %d, want %d", n, len(f.Data))
 	}
-	if c := codes[k.prog.Hook == hook.XDP][x.Verdict]; c != code {
+	if c := codes[k.prog.Hook][x.Verdict]; c != code {
 		return fmt.Errorf("the kernel was told %d for %s, want %d", code, x.Verdict, c)
 	}
 	if x.Verdict != "REDIRECT" {

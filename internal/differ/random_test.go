@@ -23,7 +23,7 @@ func seeds() (from, n uint64) {
 	if os.Getenv("WEIR_SOAK") != "" {
 		return 1, 10_000
 	}
-	return 1, 200
+	return 1, 500
 }
 
 // variants are the ways in which a chain can be compiled and run.
@@ -65,6 +65,9 @@ func TestRandom(t *testing.T) {
 		t.Errorf("%d of %d programs were too large for a stack of 512 octets", large, 2*n)
 	}
 	t.Logf("%d programs, %d variants too large", n, large)
+	for _, c := range cases(t) {
+		countOps(t, c, ops)
+	}
 	report(t, "feature", uses, random.Features())
 	report(t, "operation", ops, operations())
 }
@@ -89,25 +92,26 @@ func tooLarge(err error) bool {
 
 // countOps counts the operations of the middle form before the optimiser.
 func countOps(t *testing.T, c Case, ops map[string]int) {
-	_, err := lang.Compile(c.Source, lang.Options{File: c.File, Hook: hook.TCIngress, Clock: true, Dump: func(stage, text string) {
-		if stage != "lower" {
-			return
-		}
-		for line := range strings.Lines(text) {
-			f := strings.Fields(line)
-			for i, w := range f {
-				if i < 3 && (i == 0 || f[i-1] == "=") {
-					ops[strings.TrimRight(w, "1248")]++
+	_, err := lang.Compile(c.Source, lang.Options{
+		File: c.File, Func: c.Func, Hook: hook.TCIngress, Clock: true, Load: readModule, Dump: func(stage, text string) {
+			if stage != "lower" {
+				return
+			}
+			for line := range strings.Lines(text) {
+				f := strings.Fields(line)
+				for i, w := range f {
+					if i < 3 && (i == 0 || f[i-1] == "=") {
+						ops[strings.TrimRight(w, "1248")]++
+					}
 				}
 			}
-		}
-	}})
+		}})
 	if err != nil && !tooLarge(err) {
 		t.Errorf("%s: %v", c.File, err)
 	}
 }
 
-// operations are those of the middle form that lowering makes.
+// operations are those of the middle form.
 func operations() []string {
 	var names []string
 	for op := ir.OpConst; op <= ir.OpCallFunc; op++ {

@@ -20,6 +20,7 @@ type allocator struct {
 	todo     queue
 	active   []*interval
 	inactive []*interval
+	spare    [2][]*interval // room for the next two
 }
 
 // queue is a heap of intervals by start.
@@ -70,7 +71,7 @@ func (fn *function) allocate() {
 
 // advance sorts the lives that hold registers by what they do at pos.
 func (al *allocator) advance(pos int) {
-	var active, inactive []*interval
+	active, inactive := al.spare[0][:0], al.spare[1][:0]
 	for _, list := range [2][]*interval{al.active, al.inactive} {
 		for _, it := range list {
 			switch {
@@ -82,6 +83,7 @@ func (al *allocator) advance(pos int) {
 			}
 		}
 	}
+	al.spare = [2][]*interval{al.active, al.inactive}
 	al.active, al.inactive = active, inactive
 }
 

@@ -41,7 +41,7 @@ func (fn *function) emit() {
 	e.fn = fn
 	e.code = make([][]output, len(fn.blocks))
 	for i, b := range fn.blocks {
-		e.cur = nil
+		e.cur = make([]output, 0, 2*len(b.insts)+4)
 		e.pos = b.firstPos(fn.f.Pos)
 		fn.parallel(b.in, b.inBusy)
 		for _, m := range b.insts {

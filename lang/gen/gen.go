@@ -16,6 +16,7 @@ package gen
 
 import (
 	"fmt"
+	"slices"
 
 	"weir/lang/diag"
 	"weir/lang/ir"
@@ -31,33 +32,57 @@ const (
 // Generate returns the code of p. The diagnostics are about limits of the
 // machine that a function or the whole program exceeds; then the code is nil.
 func Generate(p *ir.Program) (*Code, diag.List) {
-	c := &Code{}
 	var list diag.List
 	frames := map[*ir.Func]*frame{}
-	pos := 0
-	for _, f := range p.Funcs {
+	code := map[*ir.Func][]output{}
+	for _, f := range used(p) {
 		fn := compile(f)
 		out, err := fn.arrange()
 		if err != nil {
 			list = append(list, diag.Diagnostic{Pos: f.Pos, Code: "limit",
 				Message: fmt.Sprintf("%s is too long: %v", f.Name, err), Hint: "split it into functions"})
-			continue
 		}
-		frames[f] = &fn.frame
-		c.add(f, fn.frame.total(), out)
-		for i := range out {
-			pos += width(&out[i])
-		}
-	}
-	if pos > maxInsns {
-		list = append(list, diag.Diagnostic{Pos: p.Funcs[0].Pos, Code: "limit",
-			Message: fmt.Sprintf("the program has %d instructions, the kernel takes %d", pos, maxInsns)})
+		frames[f], code[f] = &fn.frame, out
 	}
 	list = append(list, checkStack(p, frames)...)
+	c := &Code{}
+	words := 0
+	for _, f := range p.Funcs {
+		if frames[f] == nil {
+			continue
+		}
+		c.add(f, frames[f].total(), code[f])
+		for i := range code[f] {
+			words += width(&code[f][i])
+		}
+	}
+	if words > maxInsns {
+		list = append(list, diag.Diagnostic{Pos: p.Funcs[0].Pos, Code: "limit",
+			Message: fmt.Sprintf("the program has %d instructions, the kernel takes %d", words, maxInsns),
+			Hint:    "loop over a list at packet time instead of at build time, or split the chain"})
+	}
 	if len(list.Errors()) > 0 {
 		return nil, list
 	}
 	return c, list
+}
+
+// used returns the functions that the entry needs, itself first: the kernel
+// counts those alone, and refuses types for more ("number of funcs in func_info
+// doesn't match number of subprogs").
+func used(p *ir.Program) []*ir.Func {
+	list := p.Funcs[:1:1]
+	for i := 0; i < len(list); i++ {
+		live := liveValues(list[i])
+		for _, b := range list[i].Tree().Order {
+			for _, v := range b.Values {
+				if v.Func != nil && live[v.ID] && !slices.Contains(list, v.Func) {
+					list = append(list, v.Func)
+				}
+			}
+		}
+	}
+	return list
 }
 
 // compile takes one function through all steps up to its instructions.

@@ -149,12 +149,12 @@ func islands(segs *[]segment) (bool, error) {
 	if at[len(at)-1] < maxReach {
 		return false, nil
 	}
-	type key struct {
-		before int
-		to     *mblock
+	type isle struct {
+		b  *mblock
+		at int
 	}
-	isles := map[key]*mblock{}
-	added := map[int][]segment{} // by the segment that they stand before
+	isles := map[*mblock][]isle{} // by where they lead to
+	added := map[int][]segment{}  // by the segment that they stand before
 	for i, s := range *segs {
 		pos := at[i]
 		for k := range s.code {
@@ -163,18 +163,19 @@ func islands(segs *[]segment) (bool, error) {
 			if o.target == nil || abs(byBlock[o.target]-pos) < maxReach {
 				continue
 			}
-			n := border(at, pos, byBlock[o.target])
-			if n < 0 {
-				return false, fmt.Errorf("a block of more than %d instructions", maxReach)
+			to := o.target
+			k := slices.IndexFunc(isles[to], func(x isle) bool { return onTheWay(pos, x.at, byBlock[to]) })
+			if k < 0 {
+				n := border(at, pos, byBlock[to])
+				if n < 0 {
+					return false, fmt.Errorf("a block of more than %d instructions", maxReach)
+				}
+				k = len(isles[to])
+				isles[to] = append(isles[to], isle{&mblock{id: -1}, at[n]})
+				jump := output{Insn: Insn{Op: jumpOp}, target: to, pos: o.pos}
+				added[n] = append(added[n], segment{isles[to][k].b, []output{jump}})
 			}
-			isle := isles[key{n, o.target}]
-			if isle == nil {
-				isle = &mblock{id: -1}
-				isles[key{n, o.target}] = isle
-				jump := output{Insn: Insn{Op: jumpOp}, target: o.target, pos: o.pos}
-				added[n] = append(added[n], segment{isle, []output{jump}})
-			}
-			o.target = isle
+			o.target = isles[to][k].b
 		}
 	}
 	*segs = insert(*segs, added)
@@ -242,7 +243,7 @@ func prune(segs []segment) []segment {
 // link sets the offsets of jumps and returns the instructions in one piece.
 func link(segs []segment) []output {
 	at, byBlock := starts(segs)
-	var out []output
+	out := make([]output, 0, at[len(at)-1])
 	for i, s := range segs {
 		pos := at[i]
 		for _, o := range s.code {
@@ -256,17 +257,27 @@ func link(segs []segment) []output {
 	return out
 }
 
+// onTheWay reports whether a jump at pos to to reaches at, and comes nearer by
+// it. What is still to be put in between has a thousand instructions of room.
+func onTheWay(pos, at, to int) bool {
+	d := at - pos
+	return abs(d) < maxReach-1000 && (to > pos && d > 0 && at < to || to < pos && d < 0 && at > to)
+}
+
 // border returns the segment farthest from pos towards to that a jump reaches,
 // or -1.
 func border(at []int, pos, to int) int {
-	best := -1
-	for i := 1; i < len(at)-1; i++ {
-		switch d := at[i] - pos; {
-		case to > pos && d > 0 && d < maxReach-1000:
-			best = i
-		case to < pos && d < 0 && -d < maxReach-1000 && best < 0:
-			best = i
+	inner := at[1 : len(at)-1]
+	if to > pos {
+		n, _ := slices.BinarySearch(inner, pos+maxReach-1000) // the first beyond
+		if n > 0 && inner[n-1] > pos {
+			return n
 		}
+		return -1
 	}
-	return best
+	n, _ := slices.BinarySearch(inner, pos-maxReach+1001)
+	if n < len(inner) && inner[n] < pos {
+		return n + 1
+	}
+	return -1
 }

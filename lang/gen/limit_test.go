@@ -70,7 +70,7 @@ func TestStackLimitOfCalls(t *testing.T) {
 // TestLines reads the line information back from the kernel.
 func TestLines(t *testing.T) {
 	if _, err := exec.LookPath("bpftool"); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	m := xdp(64)
 	m.pass(m.i(ir.OpAdd, m.load(m.data, 0, 8), m.c(5)))

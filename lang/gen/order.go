@@ -10,7 +10,7 @@ import (
 // postorder with every loop in one piece, cold blocks last.
 func build(f *ir.Func) *function {
 	fn := &function{f: f, moves: map[int][]move{}}
-	tree := ir.NewTree(f)
+	tree := f.Tree()
 	cold := coldBlocks(f, tree)
 	byIR := make([]*mblock, f.NumBlocks())
 	var order []*mblock
@@ -114,15 +114,67 @@ func splitEdges(order []*mblock) []*mblock {
 	return out
 }
 
-// coldLast moves cold blocks to the end.
+// stretch is how many values of hot blocks stand in one piece. A jump of the
+// machine reaches over 32,767 instructions: in a longer function cold blocks
+// stand behind each stretch, near those that lead to them, and not all at the
+// end.
+const stretch = 8000
+
+// coldLast moves cold blocks to the end of their stretch.
 func coldLast(order []*mblock) []*mblock {
-	var hot, cold []*mblock
+	c := chunker{placed: make(map[*mblock]bool, len(order))}
+	long := 0
+	for _, b := range order {
+		long += b.values()
+	}
 	for _, b := range order {
 		if b.cold {
-			cold = append(cold, b)
-		} else {
-			hot = append(hot, b)
+			continue
+		}
+		if long > 2*stretch && c.size > stretch && b.depth == 0 {
+			c.flush()
+		}
+		c.size += b.values()
+		c.out = append(c.out, b)
+		c.stretch = append(c.stretch, b)
+	}
+	if len(c.out) > len(c.stretch) {
+		c.flush()
+	}
+	for _, b := range order {
+		if b.cold && !c.placed[b] {
+			c.out = append(c.out, b)
 		}
 	}
-	return append(hot, cold...)
+	return c.out
+}
+
+// A chunker lays blocks out, stretch by stretch.
+type chunker struct {
+	out     []*mblock
+	stretch []*mblock // the hot blocks since the last flush
+	size    int       // values in them
+	placed  map[*mblock]bool
+}
+
+// flush places the cold blocks that the last stretch leads to.
+func (c *chunker) flush() {
+	for i := 0; i < len(c.stretch); i++ {
+		for _, s := range c.stretch[i].succs {
+			if s.cold && !c.placed[s] {
+				c.placed[s] = true
+				c.out = append(c.out, s)
+				c.stretch = append(c.stretch, s)
+			}
+		}
+	}
+	c.stretch, c.size = nil, 0
+}
+
+// values is about the number of instructions of b.
+func (b *mblock) values() int {
+	if b.ir == nil {
+		return 1
+	}
+	return len(b.ir.Values) + 1
 }

@@ -1,5 +1,7 @@
 package ir
 
+import "slices"
+
 // A Tree is what the shape of a function's control flow says: the order of its
 // blocks, who dominates whom, and how deep in loops each block is. It is true
 // as long as no edge changes. Slices are indexed by Block.ID.
@@ -12,14 +14,57 @@ type Tree struct {
 	Outer  []*Block // of a header: that of the next loop around its loop
 	pre    []int    // numbering of the dominator tree, for Dominates
 	post   []int
-	kids   [][]*Block
+	kid    []*Block // first of the blocks that a block is the immediate dominator of
+	twin   []*Block // the next one with the same immediate dominator
+	search search
+	shape  []int32 // the edges that it was computed of
+}
+
+// A search is what a search in depth finds: blocks in order of discovery.
+type search struct {
+	blocks []*Block
+	number []int // by Block.ID
+	parent []int // by number
+}
+
+// Tree returns the Tree of f, the one of the last call if no edge has changed.
+// Many passes ask, few change edges.
+func (f *Func) Tree() *Tree {
+	shape := f.shape()
+	if f.tree == nil || !slices.Equal(f.tree.shape, shape) {
+		f.tree = NewTree(f)
+		f.tree.shape = slices.Clone(shape)
+	}
+	return f.tree
+}
+
+// shape lists all that a Tree depends on. The list is valid until the next call.
+func (f *Func) shape() []int32 {
+	list := append(f.edges[:0], int32(f.NumBlocks()))
+	for _, b := range f.Blocks {
+		id := int32(b.ID) << 1
+		if b.Cold {
+			id |= 1
+		}
+		list = append(list, id, int32(len(b.Succs)))
+		for _, s := range b.Succs {
+			list = append(list, int32(s.ID))
+		}
+	}
+	f.edges = list
+	return list
 }
 
 // NewTree computes the Tree of f.
 func NewTree(f *Func) *Tree {
 	n := f.NumBlocks()
-	t := &Tree{Number: make([]int, n), Idom: make([]*Block, n), Depth: make([]int, n), Header: make([]*Block, n), Outer: make([]*Block, n),
-		pre: make([]int, n), post: make([]int, n), kids: make([][]*Block, n)}
+	ints, blocks := make([]int, 5*n), make([]*Block, 5*n)
+	t := &Tree{
+		Number: ints[:n:n], Depth: ints[n : 2*n : 2*n], pre: ints[2*n : 3*n : 3*n], post: ints[3*n : 4*n : 4*n],
+		Idom: blocks[:n:n], Header: blocks[n : 2*n : 2*n], Outer: blocks[2*n : 3*n : 3*n], kid: blocks[3*n : 4*n : 4*n],
+		twin: blocks[4*n:],
+	}
+	t.search = search{blocks: make([]*Block, 0, n), number: ints[4*n:], parent: make([]int, 0, n)}
 	for i := range t.Number {
 		t.Number[i] = -1
 	}
@@ -30,6 +75,7 @@ func NewTree(f *Func) *Tree {
 	t.dominators()
 	t.number()
 	t.loops()
+	t.search = search{}
 	return t
 }
 
@@ -41,26 +87,32 @@ func (t *Tree) order(f *Func) {
 		next int
 	}
 	seen := make([]bool, f.NumBlocks())
-	stack := []frame{{b: f.Blocks[0]}}
-	seen[f.Blocks[0].ID] = true
-	var post []*Block
+	stack := make([]frame, 0, f.NumBlocks())
+	enter := func(b *Block, parent int) {
+		seen[b.ID] = true
+		stack = append(stack, frame{b: b})
+		t.search.number[b.ID] = len(t.search.blocks)
+		t.search.blocks = append(t.search.blocks, b)
+		t.search.parent = append(t.search.parent, parent)
+	}
+	enter(f.Blocks[0], 0)
+	t.Order = make([]*Block, 0, f.NumBlocks())
 	for len(stack) > 0 {
 		top := &stack[len(stack)-1]
 		if top.next == len(top.b.Succs) {
-			post = append(post, top.b)
+			t.Order = append(t.Order, top.b)
 			stack = stack[:len(stack)-1]
 			continue
 		}
 		s := top.b.Succs[visit(top.b, top.next)]
 		top.next++
 		if !seen[s.ID] {
-			seen[s.ID] = true
-			stack = append(stack, frame{b: s})
+			enter(s, t.search.number[top.b.ID])
 		}
 	}
-	for i := len(post) - 1; i >= 0; i-- {
-		t.Number[post[i].ID] = len(t.Order)
-		t.Order = append(t.Order, post[i])
+	slices.Reverse(t.Order)
+	for i, b := range t.Order {
+		t.Number[b.ID] = i
 	}
 }
 
@@ -74,48 +126,55 @@ func visit(b *Block, i int) int {
 	return i
 }
 
-// dominators is the algorithm of Cooper, Harvey and Kennedy, "A Simple, Fast
-// Dominance Algorithm", 2001.
+// dominators is the algorithm Semi-NCA of Georgiadis, "Linear-Time Algorithms
+// for Dominators and Related Problems", 2005. The simpler one of Cooper, Harvey
+// and Kennedy takes a step for each dominator of each predecessor: in a chain of
+// a thousand tests that all may lead to the exit, a million.
 func (t *Tree) dominators() {
-	root := t.Order[0]
-	t.Idom[root.ID] = root
-	for changed := true; changed; {
-		changed = false
-		for _, b := range t.Order[1:] {
-			var dom *Block
-			for _, p := range b.Preds {
-				if t.Number[p.ID] < 0 || t.Idom[p.ID] == nil {
-					continue
-				}
-				if dom == nil {
-					dom = p
-				} else {
-					dom = t.meet(p, dom)
-				}
-			}
-			if t.Idom[b.ID] != dom {
-				t.Idom[b.ID] = dom
-				changed = true
+	s := &t.search
+	n := len(s.blocks)
+	label, above, idom, least := make([]int, n), slices.Clone(s.parent), slices.Clone(s.parent), make([]int, n)
+	for i := range label {
+		label[i] = i
+	}
+	var path []int
+	// eval returns the least label on the way from v up to what is linked last.
+	eval := func(v, last int) int {
+		if v < last {
+			return v
+		}
+		path = path[:0]
+		for above[v] >= last {
+			path = append(path, v)
+			v = above[v]
+		}
+		for i := len(path) - 1; i >= 0; i-- {
+			x := path[i]
+			above[x], label[x] = above[v], min(label[x], label[v])
+			v = x
+		}
+		return label[v]
+	}
+	for w := n - 1; w > 0; w-- {
+		semi := s.parent[w]
+		for _, p := range s.blocks[w].Preds {
+			if t.Number[p.ID] >= 0 {
+				semi = min(semi, eval(s.number[p.ID], w+1))
 			}
 		}
+		label[w], least[w] = semi, semi
 	}
-	t.Idom[root.ID] = nil
-	for _, b := range t.Order[1:] {
+	for w := 1; w < n; w++ {
+		for idom[w] > least[w] {
+			idom[w] = idom[idom[w]]
+		}
+		t.Idom[s.blocks[w].ID] = s.blocks[idom[w]]
+	}
+	for i := len(t.Order) - 1; i > 0; i-- {
+		b := t.Order[i]
 		d := t.Idom[b.ID].ID
-		t.kids[d] = append(t.kids[d], b)
+		t.twin[b.ID], t.kid[d] = t.kid[d], b
 	}
-}
-
-func (t *Tree) meet(a, b *Block) *Block {
-	for a != b {
-		for t.Number[a.ID] > t.Number[b.ID] {
-			a = t.Idom[a.ID]
-		}
-		for t.Number[b.ID] > t.Number[a.ID] {
-			b = t.Idom[b.ID]
-		}
-	}
-	return a
 }
 
 func (t *Tree) number() {
@@ -132,26 +191,25 @@ func (t *Tree) number() {
 // Walk visits the dominator tree in depth: enter before the blocks that b
 // dominates, leave after them. Either may be nil.
 func (t *Tree) Walk(enter, leave func(b *Block)) {
-	type frame struct {
-		b    *Block
-		next int
-	}
-	stack := []frame{{b: t.Order[0]}}
-	for len(stack) > 0 {
-		top := &stack[len(stack)-1]
-		if top.next == 0 && enter != nil {
-			enter(top.b)
+	b := t.Order[0]
+	for b != nil {
+		if enter != nil {
+			enter(b)
 		}
-		kids := t.kids[top.b.ID]
-		if top.next < len(kids) {
-			top.next++
-			stack = append(stack, frame{b: kids[top.next-1]})
+		if t.kid[b.ID] != nil {
+			b = t.kid[b.ID]
 			continue
 		}
-		if leave != nil {
-			leave(top.b)
+		for b != nil {
+			if leave != nil {
+				leave(b)
+			}
+			if t.twin[b.ID] != nil {
+				b = t.twin[b.ID]
+				break
+			}
+			b = t.Idom[b.ID]
 		}
-		stack = stack[:len(stack)-1]
 	}
 }
 

@@ -123,6 +123,7 @@ type Value struct {
 	Func  *Func
 	Block *Block
 	Pos   diag.Pos
+	Soft  bool // OpPhi: no check that the verifier must follow rests on which value it is
 }
 
 // A Kind says how a block ends.
@@ -182,6 +183,9 @@ type Func struct {
 	Pos     diag.Pos
 
 	nextValue, nextBlock int
+
+	tree  *Tree   // of the last call of Tree
+	edges []int32 // working space of Tree
 }
 
 // A MapKind is a kind of kernel map.

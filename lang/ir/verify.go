@@ -15,7 +15,7 @@ func Verify(f *Func) error {
 	if err := c.shape(); err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}
-	c.tree = NewTree(f)
+	c.tree = f.Tree()
 	for _, b := range f.Blocks {
 		if err := c.block(b); err != nil {
 			return fmt.Errorf("%s: %s: %w", f.Name, b, err)

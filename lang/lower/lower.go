@@ -15,6 +15,10 @@ type Options struct {
 	Frags bool // XDP frames may have fragments
 	Trace bool // write each packet's result to the trace map
 	Clock bool // read the time from the clock map
+
+	// Copy takes the slow path for every header and read: the program is slower
+	// by some tens of ns, and has far fewer ways for the verifier to follow.
+	Copy bool
 }
 
 // Names of the maps that a program uses for itself.
@@ -38,6 +42,7 @@ type Exit struct {
 type Result struct {
 	IR    *ir.Program
 	Exits []Exit
+	Kinds int // of L4 headers that the program parses
 }
 
 // Limits of what one program may become. Inlined calls multiply, so that a short
@@ -126,6 +131,11 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	l.exit.finish(l)
 	for _, f := range l.res.IR.Funcs {
 		tidy(f)
+	}
+	for _, k := range l4Kinds {
+		if l.needs.header[k.h] {
+			l.res.Kinds++
+		}
 	}
 	return l.res, nil
 }

@@ -115,6 +115,13 @@ func (l *lowerer) needL3() {
 	}
 	f := &l.facts
 	slow, none, done := l.coldBlock(), l.block(), l.block()
+	if l.opts.Copy {
+		l.jump(slow)
+		l.slowL3(slow, done)
+		l.start(done)
+		l.st.l3 = true
+		return
+	}
 	eth := l.block()
 	p := l.within(0, ethSize, eth, slow)
 	l.start(eth)

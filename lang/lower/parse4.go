@@ -31,8 +31,26 @@ func (l *lowerer) needL4() {
 	}
 	f := &l.facts
 	slow, none, done := l.coldBlock(), l.block(), l.block()
+	if l.opts.Copy {
+		l.jump(slow)
+	} else {
+		l.fastL4s(slow, none, done)
+	}
+	l.chilled(func() { l.slowL4(slow, none, done) })
+	l.start(none)
+	l.setL4(packet.None, nil, nil, nil)
+	l.jump(done)
+	l.start(done)
+	l.st.l4 = true
+	for _, k := range l4Kinds {
+		l.fresh(l.get(f.l4[k.h]))
+	}
+}
+
+// fastL4s takes the header behind whichever IP header the fast path has taken.
+func (l *lowerer) fastL4s(slow, none, done *ir.Block) {
 	fast := l.block()
-	l.branch(ir.Ne, l.get(f.walk), l.konst(0), slow, fast)
+	l.branch(ir.Ne, l.get(l.facts.walk), l.konst(0), slow, fast)
 	l.start(fast)
 	for _, ip := range []packet.Header{packet.IP4, packet.IP6} {
 		if !l.needs.header[ip] {
@@ -47,15 +65,6 @@ func (l *lowerer) needL4() {
 	}
 	l.noL4(l.konst(0), l.konst(0))
 	l.jump(none)
-	l.chilled(func() { l.slowL4(slow, none, done) })
-	l.start(none)
-	l.setL4(packet.None, nil, nil, nil)
-	l.jump(done)
-	l.start(done)
-	l.st.l4 = true
-	for _, k := range l4Kinds {
-		l.fresh(l.get(f.l4[k.h]))
-	}
 }
 
 // noL4 notes what is known of an IP packet without an L4 header.
@@ -145,9 +154,12 @@ func (l *lowerer) slowL4(slow, none, done *ir.Block) {
 	if l.cur == nil {
 		return
 	}
-	w := l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
-		func() *ir.Value { return l.callFunc(l.walk(), l.ctx) },
-		func() *ir.Value { return l.get(f.walk) })
+	w := l.get(f.walk)
+	if !l.opts.Copy {
+		w = l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
+			func() *ir.Value { return l.callFunc(l.walk(), l.ctx) },
+			func() *ir.Value { return l.get(f.walk) })
+	}
 	proto := l.opi(ir.OpAnd, w, 0xff)
 	l.noL4(proto, l.field(w, walkFragment, 1))
 	there := l.block()

@@ -23,6 +23,12 @@ func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
 	}
 	v := l.newVar()
 	l.soft[v] = true
+	if l.opts.Copy {
+		done := l.block()
+		l.slowRead(v, off, w, done)
+		l.start(done)
+		return l.get(v)
+	}
 	in, yes, done := l.block(), l.block(), l.block()
 	no := l.coldBlock()
 	l.branch(ir.ULe, off, l.konst(room), in, no)
@@ -42,7 +48,7 @@ func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
 }
 
 func (l *lowerer) slowRead(v variable, off *ir.Value, w int, done *ir.Block) {
-	if !l.linear() {
+	if !l.linear() || l.opts.Copy {
 		ok, good, bad := l.block(), l.block(), l.block()
 		l.branch(ir.ULe, off, l.konst(1<<30), ok, bad)
 		l.start(ok)

@@ -12,7 +12,7 @@ import "weir/lang/ir"
 // packet has been invalidated others have been taken, and nothing is known.
 func bounds(f *ir.Func) bool {
 	b := &bounder{known: map[extent]int64{}}
-	tree := ir.NewTree(f)
+	tree := f.Tree()
 	for _, blk := range tree.Order {
 		if b.widen(blk) {
 			b.changed = true

@@ -77,6 +77,9 @@ func redirect(p, b, s *ir.Block) {
 	p.Succs[slices.Index(p.Succs, b)] = s
 }
 
+// null returns the constant that stands for the null pointer v in b.
+func null(b *ir.Block, v *ir.Value) *ir.Value { return b.NewValue(ir.OpConst, ir.Ptr, v.Pos) }
+
 // mergeBlocks joins blocks that always follow one another.
 func mergeBlocks(f *ir.Func) bool {
 	same := map[*ir.Value]*ir.Value{}
@@ -92,7 +95,10 @@ func mergeBlocks(f *ir.Func) bool {
 			}
 			phis := len(s.Phis())
 			for _, v := range s.Values[:phis] {
-				same[v] = v.Args[0]
+				if same[v] = v.Args[0]; v.Type != v.Args[0].Type {
+					same[v] = null(b, v)
+					b.Values = append(b.Values, same[v])
+				}
 			}
 			for _, v := range s.Values[phis:] {
 				v.Block = b

@@ -10,7 +10,7 @@ import "weir/lang/ir"
 // they change with calls.
 func cse(f *ir.Func) bool {
 	c := &sharer{same: map[*ir.Value]*ir.Value{}, table: map[valueKey]*ir.Value{}}
-	tree := ir.NewTree(f)
+	tree := f.Tree()
 	var undo [][]valueKey
 	tree.Walk(func(b *ir.Block) {
 		undo = append(undo, c.block(b))

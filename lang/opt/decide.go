@@ -21,13 +21,19 @@ func factOf(c ir.Cond, x, y *ir.Value) fact {
 type knowledge struct {
 	facts  map[fact]bool
 	equals map[*ir.Value]int64
-	log    []func() // undo
+	log    []entry // to forget
+}
+
+// An entry is what was learnt: a fact or, if x is set, what x equals.
+type entry struct {
+	fact fact
+	x    *ir.Value
 }
 
 func (k *knowledge) learn(f fact, result bool) {
 	if _, ok := k.facts[f]; !ok {
 		k.facts[f] = result
-		k.log = append(k.log, func() { delete(k.facts, f) })
+		k.log = append(k.log, entry{fact: f})
 	}
 }
 
@@ -43,13 +49,25 @@ func (k *knowledge) condition(c ir.Cond, x, y *ir.Value, result bool) {
 	if y.Op == ir.OpConst && (c == ir.Eq && result || c == ir.Ne && !result) {
 		if _, ok := k.equals[x]; !ok {
 			k.equals[x] = y.Imm
-			k.log = append(k.log, func() { delete(k.equals, x) })
+			k.log = append(k.log, entry{x: x})
 		}
 	}
 	// A condition that was computed as a value before.
 	if x.Op == ir.OpCmp && y.IsConst(0) && (c == ir.Eq || c == ir.Ne) {
 		k.condition(x.Cond, x.Args[0], x.Args[1], (c == ir.Ne) == result)
 	}
+}
+
+// forget takes back all but the first m entries.
+func (k *knowledge) forget(m int) {
+	for _, e := range k.log[m:] {
+		if e.x != nil {
+			delete(k.equals, e.x)
+		} else {
+			delete(k.facts, e.fact)
+		}
+	}
+	k.log = k.log[:m]
 }
 
 // ask returns the result of x c y, if it is known.
@@ -69,7 +87,7 @@ func decided(f *ir.Func) bool {
 	k := &knowledge{facts: map[fact]bool{}, equals: map[*ir.Value]int64{}}
 	var marks []int
 	changed := false
-	ir.NewTree(f).Walk(func(b *ir.Block) {
+	f.Tree().Walk(func(b *ir.Block) {
 		marks = append(marks, len(k.log))
 		if len(b.Preds) == 1 {
 			if p := b.Preds[0]; p.Kind == ir.KindIf && p.Succs[0] != p.Succs[1] {
@@ -94,10 +112,7 @@ func decided(f *ir.Func) bool {
 	}, func(*ir.Block) {
 		m := marks[len(marks)-1]
 		marks = marks[:len(marks)-1]
-		for i := len(k.log) - 1; i >= m; i-- {
-			k.log[i]()
-		}
-		k.log = k.log[:m]
+		k.forget(m)
 	})
 	return changed
 }

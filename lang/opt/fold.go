@@ -16,7 +16,7 @@ import (
 // but for loops.
 func fold(f *ir.Func) bool {
 	s := &folder{f: f, same: map[*ir.Value]*ir.Value{}}
-	for _, b := range ir.NewTree(f).Order {
+	for _, b := range f.Tree().Order {
 		s.block(b)
 	}
 	f.Replace(s.same)
@@ -28,6 +28,7 @@ type folder struct {
 	b       *ir.Block
 	same    map[*ir.Value]*ir.Value // values that are equal to another
 	out     []*ir.Value
+	nulls   []*ir.Value // constants that wait for the last phi of the block
 	changed bool
 }
 
@@ -41,6 +42,9 @@ func (s *folder) final(v *ir.Value) *ir.Value {
 func (s *folder) block(b *ir.Block) {
 	s.b, s.out = b, make([]*ir.Value, 0, len(b.Values))
 	for _, v := range b.Values {
+		if v.Op != ir.OpPhi {
+			s.flush()
+		}
 		for i, a := range v.Args {
 			v.Args[i] = s.final(a)
 		}
@@ -50,11 +54,17 @@ func (s *folder) block(b *ir.Block) {
 		}
 		s.out = append(s.out, v)
 	}
+	s.flush()
 	b.X, b.Y = s.final(b.X), s.final(b.Y)
 	if b.Kind == ir.KindIf {
 		s.condition(b)
 	}
 	b.Values = s.out
+}
+
+func (s *folder) flush() {
+	s.out = append(s.out, s.nulls...)
+	s.nulls = nil
 }
 
 // constant returns a new constant that stands before the value at work.
@@ -119,7 +129,11 @@ func (s *folder) phi(v *ir.Value) *ir.Value {
 			return v
 		}
 	}
-	if one == nil || one.Type != v.Type {
+	if one != nil && one.Type != v.Type {
+		one = null(s.b, v)
+		s.nulls = append(s.nulls, one)
+	}
+	if one == nil {
 		return v
 	}
 	return one
@@ -333,6 +347,8 @@ func (s *folder) shift(v, x *ir.Value, c int) *ir.Value {
 		return s.become(v, 0)
 	case v.Op == ir.OpSar && n < 64:
 		return s.set(v, ir.OpShr, x, v.Args[1])
+	case v.Op == ir.OpShl && x.Op == ir.OpShr && x.Args[1].IsConst(int64(c)): // only clears the low bits
+		return s.set(v, ir.OpAnd, x.Args[0], s.constant(-1<<c, v))
 	case v.Op == x.Op && x.Args[1].Op == ir.OpConst && v.Op != ir.OpSar:
 		d := int(x.Args[1].Imm & 63)
 		if c+d > 63 {

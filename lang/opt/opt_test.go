@@ -106,6 +106,9 @@ func TestFold(t *testing.T) {
 		{"mask of a load", func(x *builder, h, w *ir.Value) *ir.Value { return x.i(ir.OpAnd, h, x.c(0xffff)) }, "return v3"},
 		{"extension of a load", func(x *builder, h, w *ir.Value) *ir.Value { return x.w(ir.OpZExt, 4, h) }, "return v3"},
 		{"shift of all bits", func(x *builder, h, w *ir.Value) *ir.Value { return x.i(ir.OpShr, h, x.c(16)) }, "const 0"},
+		{"low bits cleared", func(x *builder, h, w *ir.Value) *ir.Value {
+			return x.i(ir.OpShl, x.i(ir.OpShr, w, x.c(4)), x.c(4))
+		}, "const -16"},
 		{"swap back", func(x *builder, h, w *ir.Value) *ir.Value { return x.w(ir.OpSwap, 2, x.w(ir.OpSwap, 2, h)) }, "return v3"},
 		{"compare in wire order", func(x *builder, h, w *ir.Value) *ir.Value {
 			return x.cmp(ir.Eq, x.w(ir.OpSwap, 2, h), x.c(0x0800))

@@ -11,7 +11,7 @@ import (
 // and the phis right behind it use, and must not begin a loop: going round that
 // would give the loop a second entry.
 func thread(f *ir.Func) bool {
-	tree := ir.NewTree(f)
+	tree := f.Tree()
 	inner := outsideUses(f)
 	changed := false
 	for _, b := range f.Blocks {

@@ -280,4 +280,5 @@ type Error struct {
 	Msg string
 }
 
+// Error returns place: message.
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Pos, e.Msg) }

@@ -1,0 +1,291 @@
+package check
+
+import (
+	"weir/lang/diag"
+	"weir/lang/value"
+	"weir/packet"
+)
+
+// An Expr is an expression. Static (build-time) values are no expressions: the
+// checker has put Consts, or the construct that uses them, in their place.
+type Expr interface {
+	Type() value.Type
+	Pos() diag.Pos
+}
+
+// Base is the part that all expressions share.
+type Base struct {
+	T value.Type
+	P diag.Pos
+}
+
+// Type returns the type of the expression.
+func (b Base) Type() value.Type { return b.T }
+
+// Pos returns where the expression begins.
+func (b Base) Pos() diag.Pos { return b.P }
+
+// Expressions. Where two operands meet they have one type: the checker has
+// inserted Convert. Ints are the exception: any width, and an operation is
+// signed if Base.T (for Compare: Signed) is.
+type (
+	// Const is a constant of a type that can be stored: Int, Bool (Bits), IP4
+	// (Octets: 4), IP6 and IP (16), MAC (6), Octets; or a Verdict (Bits is the
+	// index in Program.Verdicts).
+	Const struct {
+		Base
+		Bits   uint64 // Int: 64 bits, sign-extended if signed
+		Octets []byte // in the order of the wire
+	}
+	// LocalRef reads a local.
+	LocalRef struct {
+		Base
+		Local *Local
+	}
+	// Unary is -X or ~X of an Int.
+	Unary struct {
+		Base
+		Op Op // Neg, Com
+		X  Expr
+	}
+	// Binary is an operation of Ints.
+	Binary struct {
+		Base
+		Op   Op
+		X, Y Expr
+	}
+	// MinMax is min or max of two Ints, signed if Base.T is.
+	MinMax struct {
+		Base
+		Max  bool
+		X, Y Expr
+	}
+	// Abs is abs of an Int.
+	Abs struct {
+		Base
+		X Expr
+	}
+	// Compare compares Ints (any Op) or two values of one other type (Eq, Ne;
+	// tuples element by element; verdicts by action and target; records field
+	// by field). Its type is bool.
+	Compare struct {
+		Base
+		Op     Op // Eq, Ne, Lt, Le, Gt, Ge
+		Signed bool
+		X, Y   Expr
+	}
+	// Logic is X and Y, or X or Y, of bools; Y is computed only if needed.
+	Logic struct {
+		Base
+		And  bool
+		X, Y Expr
+	}
+	// Not is not X of a bool.
+	Not struct {
+		Base
+		X Expr
+	}
+	// Truth makes a bool of an Int (not 0), a View or a Payload (there), or a
+	// Record (a reference to something).
+	Truth struct {
+		Base
+		X Expr
+	}
+	// Choose is X if Cond else Y.
+	Choose struct {
+		Base
+		Cond, X, Y Expr
+	}
+	// Convert changes representation, by the types of X and itself: Int to Int
+	// (keep the low Width octets, extend by the sign of Base.T), Bool to Int,
+	// Int to Bool (not 0), IP4 to Int (.int) and back (ip4(n)), IP4 or IP6 to IP.
+	// An Int's conversion of Width 8 only changes signedness.
+	Convert struct {
+		Base
+		X Expr
+	}
+	// TupleOf makes a tuple.
+	TupleOf struct {
+		Base
+		Elems []Expr
+	}
+	// Element is X[Index] of a tuple.
+	Element struct {
+		Base
+		X     Expr
+		Index int
+	}
+	// NewRecord makes a record: all fields, in order.
+	NewRecord struct {
+		Base
+		Fields []Expr
+	}
+	// Field reads field Index of the record that Rec refers to, zero if the
+	// reference is false.
+	Field struct {
+		Base
+		Rec   Expr
+		Index int
+	}
+	// PacketField is pkt.len, ifindex, queue or now (now() too).
+	PacketField struct {
+		Base
+		Name string
+	}
+	// Header is pkt.NAME: a View of Base.T.Header.
+	Header struct{ Base }
+	// HeaderField reads a field, zero if the header is not there. The field
+	// may be Virtual (of IP).
+	HeaderField struct {
+		Base
+		View  Expr
+		Field packet.Field
+	}
+	// PayloadOf is pkt.payload.
+	PayloadOf struct{ Base }
+	// PayloadLen is PAYLOAD.len.
+	PayloadLen struct {
+		Base
+		X Expr
+	}
+	// Read reads Width octets big-endian at Off, from the start of the frame if
+	// Payload is nil, else from the start of that. Zero if not wholly there.
+	Read struct {
+		Base
+		Payload Expr
+		Off     Expr
+		Width   int
+	}
+	// StartsWith is PAYLOAD.startswith(Prefix).
+	StartsWith struct {
+		Base
+		X      Expr
+		Prefix []byte
+	}
+	// RedirectTo is redirect(ifindex) or redirect("eth1"): one of Index and
+	// Name is set.
+	RedirectTo struct {
+		Base
+		Index Expr
+		Name  string
+	}
+	// ParamRef reads a param.
+	ParamRef struct {
+		Base
+		Param *Param
+	}
+	// Lookup reads Map at Key (m[k], m.get(k), m.get(k, Default); for an lpm the
+	// longest match). For records the result is a reference. Default may be nil:
+	// zero. With Remove the entry is removed (m.pop(k)); a popped record is a
+	// copy of its own.
+	Lookup struct {
+		Base
+		Map     *Map
+		Key     Expr
+		Default Expr
+		Remove  bool
+	}
+	// Contains is Key in Map, a bool. For an lpm Key is an address.
+	Contains struct {
+		Base
+		Map *Map
+		Key Expr
+	}
+	// Incr is m.incr(Key, N): adds and gives the new value.
+	Incr struct {
+		Base
+		Map *Map
+		Key Expr
+		N   Expr
+	}
+	// OneOf is X in LIST: equal to one of Values (Consts of X's type; TupleOf
+	// Consts if X is a tuple).
+	OneOf struct {
+		Base
+		X      Expr
+		Values []Expr
+	}
+	// InPrefix is ADDRESS in PREFIX or in a list of prefixes. X is of type IP4,
+	// IP6 or IP; prefixes of the other family do not match.
+	InPrefix struct {
+		Base
+		X        Expr
+		Prefixes []PrefixValue
+	}
+	// Index is LIST[X] over build-time values: Values are Consts of one type;
+	// zero past the end.
+	Index struct {
+		Base
+		Values []Expr
+		X      Expr
+	}
+	// Get is DICT.get(X, Default), or DICT[X] with a nil Default (zero).
+	Get struct {
+		Base
+		Keys, Values []Expr
+		X            Expr
+		Default      Expr
+	}
+	// Sample is sample(N).
+	Sample struct {
+		Base
+		N Expr
+	}
+	// Rand is rand(): 64 random bits.
+	Rand struct{ Base }
+	// CPU is cpu().
+	CPU struct{ Base }
+	// HashOf is hash_of(X, seed = Seed): 32 bits, the same at every hook.
+	HashOf struct {
+		Base
+		X    Expr
+		Seed Expr // Int
+	}
+	// Interface is interface("eth1"): the index, filled in at load time.
+	Interface struct {
+		Base
+		Name string
+	}
+	// Call calls a function of Program.Funcs.
+	Call struct {
+		Base
+		Func *Func
+		Args []Expr
+	}
+)
+
+// A PrefixValue is a prefix known at build time. Octets has 4 or 16 of them.
+type PrefixValue struct {
+	Octets []byte
+	Bits   int
+}
+
+// An Op is an operator of the language.
+type Op uint8
+
+// Operators.
+const (
+	Add Op = iota
+	Sub
+	Mul
+	FloorDiv
+	Mod
+	And
+	Or
+	Xor
+	Shl
+	Shr
+	Neg
+	Com
+	Eq
+	Ne
+	Lt
+	Le
+	Gt
+	Ge
+)
+
+var opNames = [...]string{"+", "-", "*", "//", "%", "&", "|", "^", "<<", ">>", "-", "~", "==", "!=", "<", "<=", ">", ">="}
+
+// String returns the operator as chains write it.
+func (o Op) String() string { return opNames[o] }
