@@ -31,6 +31,19 @@
 // invalid. The builder keeps an epoch: a view that was taken in another epoch is
 // derived anew from its place.
 //
+// # The verifier
+//
+// Every program must load, and the verifier looks at a million instructions at
+// most, counting each for every way on which it holds something else to be true.
+// What multiplies the ways is kept small:
+//
+//   - loops.go, outline.go: a loop beyond a few hundred instructions becomes
+//     bpf_loop, its body a function that is looked at once or twice;
+//   - forget.go: where ways meet, numbers of the chain are made unknown;
+//   - read.go: each read of raw bytes takes the packet's bounds anew;
+//   - Options.Copy: no fast path at all, for long programs that parse many kinds
+//     of headers. Package lang decides.
+//
 // # What it does not do
 //
 // It does not optimise (package opt) and knows no registers (package gen).
