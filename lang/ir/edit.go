@@ -70,7 +70,8 @@ func (b *Block) Phis() []*Value {
 func (v *Value) IsConst(n int64) bool { return v.Op == OpConst && v.Imm == n }
 
 // Bits returns n such that only the low n bits of v can be set, from what is
-// near at hand. A pointer and what is not known have 64.
+// near at hand. A pointer and what is not known have 64; so has what the verifier
+// does not know (quotients), since checks that it wants to see rest on this.
 func (v *Value) Bits() int { return v.bits(4) }
 
 func (v *Value) bits(depth int) int {
@@ -101,8 +102,6 @@ func (v *Value) bits(depth int) int {
 		}
 	case OpMul:
 		return min(64, arg(0)+arg(1))
-	case OpDiv, OpMod:
-		return arg(0)
 	case OpShr:
 		if c := v.Args[1]; c.Op == OpConst {
 			return max(0, arg(0)-int(c.Imm&63))

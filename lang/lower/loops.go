@@ -98,9 +98,12 @@ func (l *lowerer) rangeLoop(s *check.Range) {
 	if _, set := l.frame().vars[s.Var]; !set && l.frame().ret != nil {
 		l.assign(s.Var, l.zero(s.Var.Type)) // the call may be in a loop
 	}
-	c := ir.SLt
-	if s.Step < 0 {
+	c := ir.ULt
+	switch {
+	case s.Step < 0:
 		c = ir.SGt
+	case s.Start.Type().Signed || s.Stop.Type().Signed:
+		c = ir.SLt
 	}
 	_, k1 := s.Start.(*check.Const)
 	_, k2 := s.Stop.(*check.Const)

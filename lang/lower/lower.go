@@ -206,8 +206,8 @@ func (l *lowerer) declare() {
 	}
 	l.system(ParamMap, ir.Array, 8*len(l.p.Params), 1)
 	l.system(CountMap, ir.PerCPUArray, 8, len(l.p.Counters))
-	l.system(RefusedMap, ir.PerCPUArray, 8, len(l.p.Maps))
-	if l.needs.loops || len(l.scratch) > 0 {
+	l.system(RefusedMap, ir.PerCPUArray, 8, 2*len(l.p.Maps))
+	if l.needs.loops || l.opts.Copy || len(l.scratch) > 0 {
 		l.system(ScratchMap, ir.Array, 8+8*len(l.scratch), 1)
 	}
 	if l.opts.Trace {

@@ -132,7 +132,16 @@ func (l *lowerer) popRecord(m *check.Map, pl place) parts {
 }
 
 func (l *lowerer) deleteKey(m *check.Map, key *ir.Value) {
-	l.call(helperDelete, "map_delete_elem", ir.Int, l.mapPtr(l.userMaps[m]), key)
+	r := l.call(helperDelete, "map_delete_elem", ir.Int, l.mapPtr(l.userMaps[m]), key)
+	if m.Kind != check.LRU {
+		return
+	}
+	gone, done := l.block(), l.block()
+	l.branch(ir.Eq, r, l.konst(0), gone, done)
+	l.start(gone)
+	l.bump(l.maps[RefusedMap], l.refused[m], l.konst(-1))
+	l.jump(done)
+	l.start(done)
 }
 
 // valueMemory returns the address of a whole value as the kernel keeps it: see
@@ -169,7 +178,12 @@ func (l *lowerer) setMap(s *check.SetMap) {
 	}
 	l.pos = s.Pos
 	if m.Kind != check.Array && (m.Value.Kind == value.None || len(x) > 1) {
-		l.insert(m, l.key(m, s.Key), l.valueMemory(m, x), 0)
+		key := l.key(m, s.Key)
+		if m.Kind == check.LRU {
+			l.putLRU(m, key, x)
+			return
+		}
+		l.insert(m, key, l.valueMemory(m, x), 0)
 		return
 	}
 	// One word is stored in place where the entry is there already.
@@ -198,10 +212,10 @@ func (l *lowerer) touch(m *check.Map, entry *ir.Value) {
 // insert updates an entry as a whole. What a full table refuses is counted; an
 // expiring one is swept first.
 func (l *lowerer) insert(m *check.Map, key, val *ir.Value, flags int64) *ir.Value {
-	k := l.userMaps[m]
-	put := func() *ir.Value {
-		return l.call(helperUpdate, "map_update_elem", ir.Int, l.mapPtr(k), key, val, l.konst(flags))
+	if m.Kind == check.LRU {
+		return l.insertLRU(m, key, val, flags)
 	}
+	put := func() *ir.Value { return l.put(m, key, val, flags) }
 	result := l.newVar()
 	first := put()
 	l.set(result, first)
@@ -227,6 +241,50 @@ func (l *lowerer) insert(m *check.Map, key, val *ir.Value, flags int64) *ir.Valu
 		}
 		l.start(refused)
 		l.bump(l.maps[RefusedMap], l.refused[m], l.konst(1))
+		l.jump(done)
+	})
+	l.start(done)
+	return l.get(result)
+}
+
+func (l *lowerer) put(m *check.Map, key, val *ir.Value, flags int64) *ir.Value {
+	return l.call(helperUpdate, "map_update_elem", ir.Int, l.mapPtr(l.userMaps[m]), key, val, l.konst(flags))
+}
+
+// putLRU sets an entry as a whole that may be there already. A key of a set is
+// not written again: the kernel would look for room first.
+func (l *lowerer) putLRU(m *check.Map, key *ir.Value, x parts) {
+	there, not, done := l.block(), l.block(), l.block()
+	l.branch(ir.Ne, l.lookup(l.userMaps[m], key), l.konst(0), there, not)
+	l.start(there)
+	if m.Value.Kind != value.None || m.TTL > 0 {
+		l.put(m, key, l.valueMemory(m, x), 0)
+	}
+	l.jump(done)
+	l.start(not)
+	l.insertLRU(m, key, l.valueMemory(m, x), 0)
+	l.jump(done)
+	l.start(done)
+}
+
+// insertLRU inserts a key that was not there and counts it: what has come in,
+// less what was removed and what is there, has been forgotten. Without
+// flagNoExist a key that is there after all, expired or put by another CPU, is
+// replaced.
+func (l *lowerer) insertLRU(m *check.Map, key, val *ir.Value, flags int64) *ir.Value {
+	result, done := l.newVar(), l.block()
+	first := l.put(m, key, val, flagNoExist)
+	l.set(result, first)
+	exists, fresh := l.coldBlock(), l.block()
+	l.branch(ir.Eq, first, l.konst(errExist), exists, fresh)
+	l.start(fresh)
+	l.bump(l.maps[RefusedMap], l.refused[m], l.konst(1))
+	l.jump(done)
+	l.chilled(func() {
+		l.start(exists)
+		if flags != flagNoExist {
+			l.set(result, l.put(m, key, val, flags))
+		}
 		l.jump(done)
 	})
 	l.start(done)

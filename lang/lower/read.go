@@ -128,8 +128,8 @@ func (l *lowerer) needPayload() {
 	l.jump(done)
 	l.start(done)
 	stop := l.get(end)
-	if l.needs.loops {
-		// The many ways here would each be followed through a loop.
+	if l.needs.loops || l.opts.Copy {
+		// The many ways here would each be followed through what comes.
 		zero := l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0)
 		start = l.opi(ir.OpAnd, l.op(ir.OpXor, start, zero), 0xffff)
 		stop = l.op(ir.OpXor, stop, zero)
