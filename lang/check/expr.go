@@ -249,7 +249,8 @@ func (p *pass) tuple(e *syntax.TupleExpr) operand {
 	for i, x := range e.List {
 		ops[i] = p.expr(x)
 		bad = bad || ops[i].bad()
-		static = static && ops[i].v != nil
+		_, param := ops[i].v.(*paramVal)
+		static = static && ops[i].v != nil && !param
 	}
 	if bad {
 		return operand{}

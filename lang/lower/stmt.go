@@ -138,14 +138,20 @@ func (l *lowerer) leave(s *check.Return) {
 	case *check.Choose:
 		then, els := l.block(), l.block()
 		l.cond(x.Cond, then, els)
-		l.start(then)
-		l.leave(&check.Return{Pos: s.Pos, X: x.X})
-		l.start(els)
-		l.leave(&check.Return{Pos: s.Pos, X: x.Y})
+		l.leaveFrom(then, s, x.X)
+		l.leaveFrom(els, s, x.Y)
 	default:
 		p := l.expr(x)
 		l.pos = s.Pos
 		l.exit.dynamic(l, p, s.Pos)
+	}
+}
+
+// leaveFrom returns x from blk, if anything leads there.
+func (l *lowerer) leaveFrom(blk *ir.Block, s *check.Return, x check.Expr) {
+	l.start(blk)
+	if l.cur != nil {
+		l.leave(&check.Return{Pos: s.Pos, X: x})
 	}
 }
 
