@@ -72,12 +72,11 @@ func (b *builder) start(blk *ir.Block) {
 }
 
 func (b *builder) drop(blk *ir.Block) {
-	for i, x := range b.fn.Blocks {
-		if x == blk {
-			b.fn.Blocks = append(b.fn.Blocks[:i], b.fn.Blocks[i+1:]...)
-			return
-		}
+	i := len(b.fn.Blocks) - 1 // it is one of the newest
+	for b.fn.Blocks[i] != blk {
+		i--
 	}
+	b.fn.Blocks = append(b.fn.Blocks[:i], b.fn.Blocks[i+1:]...)
 }
 
 // join is what is known where several ways meet.
