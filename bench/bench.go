@@ -9,16 +9,15 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"sort"
-	"text/tabwriter"
+	"slices"
 	"time"
 )
 
 // A Row is one line of a bench's table.
 type Row struct {
-	Bench    string  `json:"bench"`
+	Bench    string  `json:"bench"` // set by Run
 	Row      string  `json:"row"`
 	Unit     string  `json:"unit"`
 	Ours     float64 `json:"ours"`
@@ -26,8 +25,8 @@ type Row struct {
 	PeerName string  `json:"peer_name,omitempty"`
 	Ratio    float64 `json:"ratio,omitempty"`
 	AA       float64 `json:"aa,omitempty"` // ours against ours, in the same run
-	Goal     string  `json:"goal"`
-	Holds    bool    `json:"holds"`
+	Goal     string  `json:"goal"`         // "" for none
+	Holds    bool    `json:"holds"`        // true without a goal
 	Valid    bool    `json:"valid"`
 	Sent     uint64  `json:"sent,omitempty"`    // packets
 	Counted  uint64  `json:"counted,omitempty"` // packets at the hook
@@ -37,55 +36,103 @@ type Row struct {
 type Bench struct {
 	Name    string
 	Summary string // one line for people
-	Run     func(ctx context.Context, row func(Row)) error
+	measure func(ctx context.Context, row func(Row)) error
 }
 
 // All lists the benches that there are.
-func All() []Bench { return []Bench{{"compile", "time from text to an attached chain", Compile}} }
+func All() []Bench {
+	return []Bench{{"compile", "time from text to a chain at work", compile}}
+}
 
-// Find returns the bench of that name.
+// Run measures. It calls row for each row as soon as it is there, and returns
+// the rows.
+func (b Bench) Run(ctx context.Context, row func(Row)) ([]Row, error) {
+	var rows []Row
+	err := b.measure(ctx, func(r Row) {
+		r.Bench = b.Name
+		rows = append(rows, r)
+		row(r)
+	})
+	if err != nil {
+		return rows, fmt.Errorf("bench %s: %w", b.Name, err)
+	}
+	return rows, nil
+}
+
+// ErrUnknown says that there is no such bench.
+var ErrUnknown = errors.New("no bench is named")
+
+// Find returns the bench of that name. The error wraps [ErrUnknown].
 func Find(name string) (Bench, error) {
 	for _, b := range All() {
 		if b.Name == name {
 			return b, nil
 		}
 	}
-	return Bench{}, fmt.Errorf("no bench is named %q", name)
+	return Bench{}, fmt.Errorf("%w %q", ErrUnknown, name)
 }
 
-// Table writes rows as people read them.
-func Table(w io.Writer, rows []Row) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "ROW\tOURS\tPEER\tRATIO\tA/A\tGOAL\t")
-	for _, r := range rows {
-		peer, ratio, aa := "–", "–", "–"
-		if r.PeerName != "" {
-			peer = fmt.Sprintf("%.4g %s (%s)", r.Peer, r.Unit, r.PeerName)
-		}
-		if r.Ratio > 0 {
-			ratio = fmt.Sprintf("%.2f", r.Ratio)
-		}
-		if r.AA > 0 {
-			aa = fmt.Sprintf("%.2f", r.AA)
-		}
-		fmt.Fprintf(t, "%s\t%.4g %s\t%s\t%s\t%s\t%s\t%s\n", r.Row, r.Ours, r.Unit, peer, ratio, aa, r.Goal, r.outcome())
-	}
-	return t.Flush()
-}
-
-func (r Row) outcome() string {
+// Outcome says in a word what became of the goal: INVALID, holds, missed, or
+// nothing where there is no goal.
+func (r Row) Outcome() string {
 	switch {
 	case !r.Valid:
 		return "INVALID"
+	case r.Goal == "":
+		return ""
 	case r.Holds:
 		return "holds"
 	}
 	return "missed"
 }
 
+// Cells returns the row as people read it: what Head names.
+func (r Row) Cells() []string {
+	c := []string{r.Row, number(r.Ours) + " " + r.Unit, "", "", "", r.Goal, r.Outcome()}
+	if !r.Valid {
+		c[1] = fmt.Sprintf("%d sent, %d counted", r.Sent, r.Counted)
+	}
+	if r.PeerName != "" {
+		c[2] = fmt.Sprintf("%s %s (%s)", number(r.Peer), r.Unit, r.PeerName)
+	}
+	if r.Ratio > 0 {
+		c[3] = fmt.Sprintf("%.2f", r.Ratio)
+	}
+	if r.AA > 0 {
+		c[4] = fmt.Sprintf("%.2f", r.AA)
+	}
+	return c
+}
+
+// Head names the columns of Cells; ">" marks numbers.
+func Head() []string { return []string{"ROW", ">OURS", ">PEER", ">RATIO", ">A/A", "GOAL", ""} }
+
+// number has three digits that count.
+func number(x float64) string {
+	switch {
+	case x == 0 || x >= 100:
+		return fmt.Sprintf("%.0f", x)
+	case x >= 10:
+		return fmt.Sprintf("%.1f", x)
+	case x >= 1:
+		return fmt.Sprintf("%.2f", x)
+	}
+	return fmt.Sprintf("%.3g", x)
+}
+
 // median returns the middle of ds.
 func median(ds []time.Duration) time.Duration {
-	s := append([]time.Duration(nil), ds...)
-	sort.Slice(s, func(i, j int) bool { return s[i] < s[j] })
+	s := slices.Sorted(slices.Values(ds))
 	return s[len(s)/2]
+}
+
+// spread returns by how much the medians of every other of ds differ, as a
+// ratio of at least 1: ours against ours, which tells what the run is worth.
+func spread(ds []time.Duration) float64 {
+	var halves [2][]time.Duration
+	for i, d := range ds {
+		halves[i%2] = append(halves[i%2], d)
+	}
+	a, b := float64(median(halves[0])), float64(median(halves[1]))
+	return max(a, b) / min(a, b)
 }

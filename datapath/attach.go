@@ -95,7 +95,7 @@ func (o Options) check() error {
 func (k Kernel) free(o Options) error {
 	if path := k.manifest(o.Name); path != "" {
 		if _, err := readManifest(path); err != nil {
-			return fmt.Errorf("attach %s: %w: detach it first: %w", o.Name, ErrExists, err)
+			return fmt.Errorf("attach %s: %w, and cannot be read: detach it first, or choose another name: %w", o.Name, ErrExists, err)
 		}
 	}
 	ms, _ := k.manifests() // what of others cannot be read is not in the way

@@ -122,7 +122,7 @@ func (m *Map) init() error {
 		vals = append(vals, m.stored(e.Value, now)...)
 	}
 	_, err := m.fill(context.Background(), keys, vals, nil)
-	return err
+	return err // createMap says which map
 }
 
 // fill writes entries in batches, or one by one where the kernel has no batches
@@ -130,7 +130,7 @@ func (m *Map) init() error {
 func (m *Map) fill(ctx context.Context, keys, vals []byte, progress func(done, n int)) (int, error) {
 	ks, vs := m.Spec.KeySize, m.Spec.ValueSize
 	n := len(keys) / ks
-	batches := !m.perCPU()
+	batches := !m.perCPU() && m.came == nil // what is new must be counted
 	for done := 0; done < n; {
 		if err := ctx.Err(); err != nil {
 			return done, err
@@ -151,7 +151,7 @@ func (m *Map) fill(ctx context.Context, keys, vals []byte, progress func(done, n
 		done += written
 		if err != nil {
 			at := min(done, n-1)
-			return done, m.explain(err, "set", keys[at*ks:(at+1)*ks])
+			return done, m.because(err, "set", keys[at*ks:(at+1)*ks])
 		}
 		if progress != nil {
 			progress(done, n)
@@ -160,14 +160,22 @@ func (m *Map) fill(ctx context.Context, keys, vals []byte, progress func(done, n
 	return n, nil
 }
 
-func (m *Map) fillSingly(keys, vals []byte) (int, error) {
+func (m *Map) fillSingly(keys, vals []byte) (n int, err error) {
 	ks, vs := m.Spec.KeySize, m.Spec.ValueSize
-	for i := range len(keys) / ks {
-		if err := m.update(keys[i*ks:(i+1)*ks], vals[i*vs:(i+1)*vs]); err != nil {
-			return i, err
+	came := int64(0)
+	for ; n < len(keys)/ks && err == nil; n++ {
+		var fresh bool
+		if fresh, err = m.put(keys[n*ks:(n+1)*ks], vals[n*vs:(n+1)*vs]); err != nil {
+			break
+		}
+		if fresh {
+			came++
 		}
 	}
-	return len(keys) / ks, nil
+	if came > 0 {
+		err = errors.Join(err, m.came(came))
+	}
+	return n, err
 }
 
 // elements returns b as a slice of arrays of size octets, in the same memory:

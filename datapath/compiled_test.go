@@ -82,3 +82,41 @@ def main(pkt):
 		}
 	}
 }
+
+// TX at tc-egress lets a packet out of the interface, once, and counts as TX.
+func TestTXAtEgress(t *testing.T) {
+	k := kernel(t)
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	compile := func(iface string, h hook.Hook, source string) Chain {
+		p, err := lang.Compile([]byte(source), lang.Options{File: "edge.weir", Hook: h})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Chain{Where: attach.Where{Netns: n.Path, Interface: iface, Hook: h}, Program: p}
+	}
+	g, err := k.Attach(context.Background(), Options{Name: "edge", Chains: []Chain{
+		compile("wb", hook.TCEgress, "def main(pkt):\n    return TX if pkt.len == 60 else DROP\n"),
+		compile("wa", hook.XDP, "def main(pkt):\n    if pkt.len == 60:\n        count(\"arrived\")\n    return PASS\n"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	n.Send("wb", frame)
+	n.Send("wb", frame)
+	checkCount(t, g.State, "arrived", 2)
+	exits, err := g.Attachments[0].Exits()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := uint64(0)
+	for _, x := range exits {
+		if x.Verdict == "TX" {
+			sent += x.Packets
+		}
+	}
+	if sent != 2 {
+		t.Errorf("exits %+v, want two of TX", exits)
+	}
+}

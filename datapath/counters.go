@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 
@@ -19,14 +20,93 @@ func (s *State) Counts() ([]Count, error) {
 	return s.counts(lang.CountMap, func(p *lang.Program) []string { return p.Counts })
 }
 
-// Refused returns how many new keys each map refused because it was full.
-func (s *State) Refused() ([]Count, error) { return s.counts(lang.RefusedMap, userMaps) }
+// Refused returns how many new keys each map refused because it was full. An
+// lru refuses none: see Forgotten.
+func (s *State) Refused() ([]Count, error) {
+	all, err := s.counts(lang.RefusedMap, userMaps)
+	forgets := s.forgetful()
+	return slices.DeleteFunc(all, func(c Count) bool { return forgets[c.Name] != nil }), err
+}
 
+// Forgotten returns how many keys each lru pushed out to make room: those that
+// came in, less those that were removed and those that are there. While packets
+// flow it is as exact as the count of what is there, for which a map that may
+// have been full is walked.
+func (s *State) Forgotten() ([]Count, error) {
+	all, err := s.counts(lang.RefusedMap, userMaps)
+	if err != nil {
+		return nil, err
+	}
+	own, err := s.counts(lang.RefusedMap, func(p *lang.Program) []string {
+		names := userMaps(p)
+		return append(make([]string, len(names)), names...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	came := map[string]uint64{}
+	for _, c := range slices.Concat(all, own) {
+		came[c.Name] += c.N
+	}
+	var out []Count
+	for _, m := range s.Maps() {
+		if !m.forgets() {
+			continue
+		}
+		n, err := m.forgotten(came[m.Name])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Count{m.Name, n})
+	}
+	return out, nil
+}
+
+// forgetful are the lrus by name.
+func (s *State) forgetful() map[string]*Map {
+	out := map[string]*Map{}
+	for _, m := range s.Maps() {
+		if m.forgets() {
+			out[m.Name] = m
+		}
+	}
+	return out
+}
+
+// spare is how many free entries a CPU may keep to itself, so that others push
+// out entries of a map that is not full (LOCAL_FREE_TARGET of bpf_lru_list.c).
+const spare = 128
+
+// forgotten returns how many of the keys that came are not there any more.
+func (m *Map) forgotten(came uint64) (uint64, error) {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return 0, err
+	}
+	if came+uint64(spare*cpus) <= uint64(m.Spec.MaxEntries) {
+		return 0, nil
+	}
+	there := uint64(0)
+	err = m.walk(func(_, _ []byte) error {
+		there++
+		return nil
+	})
+	if int64(came-there) < 0 {
+		return 0, wrap(err, "map %s", m.Name)
+	}
+	return came - there, wrap(err, "map %s", m.Name)
+}
+
+// counts sums the counters of a use; a name that is empty stands for one that is
+// left out.
 func (s *State) counts(use lang.System, names func(*lang.Program) []string) ([]Count, error) {
 	var out []Count
 	index := map[string]int{}
 	err := s.each(use, func(u *unit, m *ebpf.Map) error {
 		for i, name := range names(u.prog) {
+			if name == "" {
+				continue
+			}
 			var perCPU []uint64
 			if err := m.Lookup(uint32(i), &perCPU); err != nil {
 				return fmt.Errorf("read counter %s: %w", name, err)

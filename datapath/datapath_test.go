@@ -120,7 +120,7 @@ func TestAttachAndOpen(t *testing.T) {
 	}
 	checkCount(t, g.State, "seen", 9)
 	refused, err := g.Refused()
-	if err != nil || len(refused) != 6 || refused[0].Name != "blocked" {
+	if err != nil || len(refused) != 5 || refused[0].Name != "blocked" {
 		t.Errorf("refused: %v, %v", refused, err)
 	}
 

@@ -24,8 +24,9 @@ import (
 // summed, the first copy that is not zero.
 type Map struct {
 	lang.Map
-	obj *ebpf.Map
-	now func() uint64
+	obj  *ebpf.Map
+	now  func() uint64
+	came func(n int64) error // counts keys that user space put into an lru; nil elsewhere
 }
 
 // Maps returns the maps that the chain declares, in order.
@@ -37,7 +38,7 @@ func (s *State) Maps() []*Map {
 			m := &u.prog.Maps[i]
 			if obj := u.maps[m.Spec.Name]; m.System == lang.User && !seen[obj] {
 				seen[obj] = true
-				out = append(out, newMap(m, obj, s.now))
+				out = append(out, s.newMap(u, m, obj))
 			}
 		}
 	}
@@ -54,6 +55,31 @@ func (s *State) Map(name string) (*Map, error) {
 		names = append(names, m.Name)
 	}
 	return nil, fmt.Errorf("map %s: %w%s", name, ErrNotFound, thereAre(names))
+}
+
+// newMap is newMap of a map of u that is in use.
+func (s *State) newMap(u *unit, m *lang.Map, obj *ebpf.Map) *Map {
+	out := newMap(m, obj, s.now)
+	if out.forgets() {
+		out.came = func(n int64) error { return u.came(m.Name, n) }
+	}
+	return out
+}
+
+// came adds n to what user space put into an lru. Two processes that do so at
+// once may lose one of the two; no packet's count is in danger.
+func (u *unit) came(name string, n int64) error {
+	m, names := u.system(lang.RefusedMap), userMaps(u.prog)
+	slot := uint32(len(names) + slices.Index(names, name))
+	if m == nil || n == 0 {
+		return nil
+	}
+	var perCPU []uint64
+	if err := m.Lookup(slot, &perCPU); err != nil {
+		return fmt.Errorf("count keys of map %s: %w", name, err)
+	}
+	perCPU[0] += uint64(n)
+	return wrap(m.Put(slot, perCPU), "count keys of map %s", name)
 }
 
 func newMap(m *lang.Map, obj *ebpf.Map, now uint64) *Map {
@@ -175,8 +201,27 @@ func (m *Map) Update(key, val []byte) error {
 }
 
 func (m *Map) update(key, stored []byte) error {
+	fresh, err := m.put(key, stored)
+	if fresh {
+		return m.came(1)
+	}
+	return err
+}
+
+// put writes an entry and reports whether its key is one to count.
+func (m *Map) put(key, stored []byte) (fresh bool, err error) {
+	if m.came != nil {
+		err := m.write(key, stored, ebpf.UpdateNoExist)
+		if !errors.Is(err, ebpf.ErrKeyExist) {
+			return err == nil, err
+		}
+	}
+	return false, m.write(key, stored, ebpf.UpdateAny)
+}
+
+func (m *Map) write(key, stored []byte, flags ebpf.MapUpdateFlags) error {
 	if !m.perCPU() {
-		return m.obj.Put(key, stored)
+		return m.obj.Update(key, stored, flags)
 	}
 	n, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -186,10 +231,15 @@ func (m *Map) update(key, stored []byte) error {
 	for i := range perCPU {
 		perCPU[i] = stored
 	}
-	return m.obj.Put(key, perCPU)
+	return m.obj.Update(key, perCPU, flags)
 }
 
+// explain says which map it was, and why.
 func (m *Map) explain(err error, op string, key []byte) error {
+	return wrap(m.because(err, op, key), "map %s", m.Name)
+}
+
+func (m *Map) because(err error, op string, key []byte) error {
 	switch {
 	case err == nil:
 		return nil
@@ -200,7 +250,7 @@ func (m *Map) explain(err error, op string, key []byte) error {
 	case errors.Is(err, ebpf.ErrKeyNotExist):
 		err = ErrNoSuchKey
 	}
-	return fmt.Errorf("map %s: %s %s: %w", m.Name, op, m.Key.Format(key), err)
+	return fmt.Errorf("%s %s: %w", op, m.Key.Format(key), err)
 }
 
 // Remove removes a key. The error wraps [ErrNoSuchKey] if it is not there.
@@ -208,7 +258,11 @@ func (m *Map) Remove(key []byte) error {
 	if m.isArray() {
 		return fmt.Errorf("map %s: remove %s: the entries of an array cannot be removed", m.Name, m.Key.Format(key))
 	}
-	return m.explain(m.obj.Delete(key), "remove", key)
+	err := m.obj.Delete(key)
+	if err == nil && m.came != nil {
+		return m.came(-1)
+	}
+	return m.explain(err, "remove", key)
 }
 
 // Get is [Map.Lookup] of texts. The error wraps [ErrNoSuchKey] if the key is

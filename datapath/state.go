@@ -57,6 +57,7 @@ func userMaps(p *lang.Program) []string {
 func (s *State) add(p *lang.Program, frags bool, resolve func(string) (uint32, error)) (*unit, error) {
 	u := &unit{prog: p, frags: frags, maps: map[string]*ebpf.Map{}}
 	s.units = append(s.units, u) // from here on closed with s
+	var fresh []*lang.Map
 	for i := range p.Maps {
 		m := &p.Maps[i]
 		id := mapID(p, m, len(s.units)-1)
@@ -67,13 +68,34 @@ func (s *State) add(p *lang.Program, frags bool, resolve func(string) (uint32, e
 				return nil, err
 			}
 			s.maps[id] = obj
+			fresh = append(fresh, m)
 		} else if want := mapSpec(m); obj.Type() != want.Type || obj.KeySize() != want.KeySize ||
 			obj.ValueSize() != want.ValueSize || obj.MaxEntries() != want.MaxEntries {
 			return nil, fmt.Errorf("map %s is not the same in all programs", m.Spec.Name)
 		}
 		u.maps[m.Spec.Name] = obj
 	}
+	if err := u.countFirst(fresh); err != nil {
+		return nil, err
+	}
 	return u, u.load(resolve)
+}
+
+// countFirst counts the first content of lrus among the maps that were made.
+func (u *unit) countFirst(fresh []*lang.Map) error {
+	for _, m := range fresh {
+		if m.Kind != "lru" {
+			continue
+		}
+		keys := map[string]bool{}
+		for _, e := range m.Init {
+			keys[string(e.Key)] = true
+		}
+		if err := u.came(m.Name, int64(len(keys))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drop takes out a unit that is not used after all, with the maps that it alone

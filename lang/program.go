@@ -47,7 +47,9 @@ const (
 	// each of Program.Exits. Each attachment has its own.
 	ExitMap
 	// RefusedMap is a per-CPU array of u64, one for each of the user maps in
-	// order: what a full table refused.
+	// order: what a full table refused; of an lru, the keys that came in less
+	// those that were removed. As many follow that only user space writes: the
+	// same of what it put into an lru.
 	RefusedMap
 	// TraceMap is an array of one value of three u64, written at the end of each
 	// packet if Options.Trace was set: the index in Program.Exits, the index of

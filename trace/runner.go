@@ -264,7 +264,10 @@ func (r *Runner) tell(res *Result, x *run, ret int32) error {
 // of linux/pkt_cls.h.
 func returns(h hook.Hook, verdict string) (int32, bool) {
 	codes := map[string]int32{"PASS": -1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7}
-	if h == hook.XDP {
+	switch h {
+	case hook.TCEgress:
+		codes["TX"] = 0 // the packet is leaving by that interface already
+	case hook.XDP:
 		codes = map[string]int32{"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4}
 	}
 	c, ok := codes[verdict]

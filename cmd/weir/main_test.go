@@ -1,14 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -44,6 +47,7 @@ func TestMain(m *testing.M) {
 //	nobody COMMAND…       the command, without any rights
 //	interrupt SIGNAL      to the last command in the background
 //	attached xdp|tc       eth0 of $HOST has a program, within five seconds
+//	write FILE N [a|random] a file of N octets: lines, one line, or random
 //	foreign NAME          an XDP program that is not weir's on eth0 of $HOST
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -55,6 +59,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "lab": makeLab, "send": send, "unplug": unplug, "pcap": writePcap,
 			"nobody": nobody, "interrupt": interrupt, "attached": attached, "foreign": foreign,
+			"write": writeFile,
 		},
 	})
 }
@@ -162,6 +167,23 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// writeFile writes a large file.
+func writeFile(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var text []byte
+	switch strings.Join(args[2:], "") {
+	case "a":
+		text = bytes.Repeat([]byte("a"), n)
+	case "random":
+		text = make([]byte, n)
+		rand.NewChaCha8([32]byte{}).Read(text)
+	default:
+		text = bytes.Repeat([]byte("x = 1 # a line\n"), n/15+1)[:n]
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }
 
 // nobody runs a command as a user without rights. The command must fail if

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -115,6 +116,18 @@ type mapRow struct {
 	Size    int    `json:"size"`
 	Entries int    `json:"entries"`
 	Refused uint64 `json:"refused"`
+	Forgot  uint64 `json:"forgot"`
+}
+
+// lost says which keys the map could not keep.
+func (r mapRow) lost() string {
+	switch {
+	case r.Refused > 0:
+		return "refused " + term.Count(r.Refused)
+	case r.Forgot > 0:
+		return "forgot " + term.Count(r.Forgot)
+	}
+	return ""
 }
 
 func mapRows(g *datapath.Generation) ([]mapRow, error) {
@@ -122,9 +135,16 @@ func mapRows(g *datapath.Generation) ([]mapRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	byName := make(map[string]uint64)
-	for _, r := range refused {
-		byName[r.Name] = r.N
+	forgot, err := g.Forgotten()
+	if err != nil {
+		return nil, err
+	}
+	byName := func(list []datapath.Count, name string) uint64 {
+		i := slices.IndexFunc(list, func(c datapath.Count) bool { return c.Name == name })
+		if i < 0 {
+			return 0
+		}
+		return list[i].N
 	}
 	rows := []mapRow{}
 	for _, m := range g.Maps() {
@@ -132,20 +152,20 @@ func mapRows(g *datapath.Generation) ([]mapRow, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, mapRow{m.Name, declared(m), m.Size, n, byName[m.Name]})
+		rows = append(rows, mapRow{m.Name, declared(m), m.Size, n, byName(refused, m.Name), byName(forgot, m.Name)})
 	}
 	return rows, nil
 }
 
 func mapTable(t *term.Term, rows []mapRow) *term.Table {
-	tb := &term.Table{Head: []string{"MAP", ">ENTRIES", ">FULL", ">REFUSED", "DECLARED AS"}}
+	tb := &term.Table{Head: []string{"MAP", ">ENTRIES", ">FULL", "LOST KEYS", "DECLARED AS"}}
 	for _, r := range rows {
 		full := fmt.Sprintf("%.0f%%", 100*float64(r.Entries)/float64(max(r.Size, 1)))
-		refused := term.Count(r.Refused)
-		if r.Refused > 0 {
-			refused = t.Paint(term.Yellow, refused)
+		lost := "–"
+		if r.lost() != "" {
+			lost = t.Paint(term.Yellow, r.lost())
 		}
-		tb.Add(t.Paint(term.Blue, r.Name), term.Count(uint64(r.Entries)), full, refused, r.Type)
+		tb.Add(t.Paint(term.Blue, r.Name), term.Count(uint64(r.Entries)), full, lost, r.Type)
 	}
 	return tb
 }

@@ -94,6 +94,7 @@ func (a *app) doReplay(ctx context.Context, chain, capture string, r replaying) 
 	defer in.Close()
 	out := bufio.NewWriter(a.out)
 	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false) // a reason is shown as it was written
 	o.Each = func(res trace.Result) error {
 		if r.json {
 			return enc.Encode(res)
@@ -139,10 +140,13 @@ func (a *app) replayed(ctx context.Context, chain string, r replaying) (*lang.Pr
 }
 
 // replayTo replays, with Options.Out at a file of that name if there is one. A
-// file that is not whole is removed.
+// file that is not whole is removed; what is no file (/dev/null) is left alone.
 func replayTo(ctx context.Context, name string, p *lang.Program, in io.Reader, o trace.Options) (trace.Summary, error) {
 	if name == "" {
 		return trace.Replay(ctx, p, in, o)
+	}
+	if isFile(in, name) {
+		return trace.Summary{}, usage("-w %s is the capture itself", name)
 	}
 	f, err := os.Create(name)
 	if err != nil {
@@ -151,10 +155,30 @@ func replayTo(ctx context.Context, name string, p *lang.Program, in io.Reader, o
 	w := bufio.NewWriter(f)
 	o.Out = w
 	sum, err := trace.Replay(ctx, p, in, o)
-	if err = errors.Join(err, w.Flush(), f.Close()); err != nil {
+	if err = errors.Join(err, w.Flush(), f.Close()); err != nil && isRegular(name) {
 		os.Remove(name)
 	}
 	return sum, err
+}
+
+// isFile reports whether in is the open file of that name: writing to it would
+// destroy what is to be read.
+func isFile(in io.Reader, name string) bool {
+	f, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	reads, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	writes, err := os.Stat(name)
+	return err == nil && reads.Mode().IsRegular() && os.SameFile(reads, writes)
+}
+
+func isRegular(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // resultLine is a packet's result for people.

@@ -109,7 +109,7 @@ control (tc-ingress, tc-egress).`,
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}
-	root.AddCommand(a.demo(), a.version())
+	root.AddCommand(a.demo(), a.bench(), a.version())
 	root.SetHelpCommand(a.help(root))
 	return root
 }

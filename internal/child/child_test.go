@@ -3,11 +3,13 @@ package child
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +25,13 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "compile-and-die" {
 		go Compile(context.Background(), Request{File: os.Args[2]}, Limits{})
 		time.Sleep(time.Second)
+		os.Exit(0)
+	}
+	if len(os.Args) == 3 && os.Args[1] == "compile-and-tell" {
+		_, _, err := Compile(context.Background(), Request{File: os.Args[2]}, Limits{})
+		var u syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u)
+		fmt.Println(u.Maxrss, err == nil)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
@@ -105,6 +114,40 @@ func TestErrors(t *testing.T) {
 			if !errors.As(err, &ds) || len(ds) != 1 || ds[0].Message != c.want {
 				t.Errorf("Compile = %v, want a diagnostic %q", err, c.want)
 			}
+		})
+	}
+}
+
+// TestMemory: a mebibyte of source is compiled in at most 256 MiB.
+func TestMemory(t *testing.T) {
+	const size, most = 1 << 20, 256 << 10 // octets, KiB
+	var rules, data, functions strings.Builder
+	data.WriteString("load(\"std/rate.weir\", \"token_bucket\")\nb = token_bucket(key = ip4)\nbad = lpm(prefix4, size = 100000)\nNETS = [\n")
+	for i := 0; data.Len() < size-200; i++ {
+		fmt.Fprintf(&data, "    prefix4(\"%d.%d.%d.0/24\"),  # where number %d lives\n", 1+i>>16, i>>8&255, i&255, i)
+	}
+	data.WriteString("]\ndef main(pkt):\n    return drop(\"listed\") if pkt.ip4.src in NETS else PASS\n")
+	for i := 0; functions.Len() < size-200; i++ {
+		fmt.Fprintf(&functions, "def f%d(pkt):\n    \"\"\"Whether it is one of those that go to port %d.\"\"\"\n    return pkt.udp and pkt.udp.dport == %d\n\n", i, i, i%65536)
+	}
+	functions.WriteString("def main(pkt):\n    return DROP if f1(pkt) or f2(pkt) else PASS\n")
+	rules.WriteString("def main(pkt):\n    if not pkt.udp:\n        return PASS\n")
+	for i := 0; rules.Len() < size-200; i++ {
+		fmt.Fprintf(&rules, "    # %s\n    if pkt.udp.dport == %d:\n        return drop(\"port %d\")\n", strings.Repeat("why ", 60), i, i)
+	}
+	rules.WriteString("    return PASS\n")
+	for name, text := range map[string]string{"data": data.String(), "functions": functions.String(), "rules": rules.String()} {
+		t.Run(name, func(t *testing.T) {
+			out, err := exec.Command("/proc/self/exe", "compile-and-tell", write(t, text)).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var peak int
+			var ok bool
+			if _, err := fmt.Sscan(string(out), &peak, &ok); err != nil || !ok || peak == 0 || peak > most {
+				t.Errorf("%d octets of source: %q (peak in KiB, right?); want at most %d", len(text), out, most)
+			}
+			t.Logf("%d octets of source: %d MiB at most", len(text), peak>>10)
 		})
 	}
 }

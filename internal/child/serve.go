@@ -42,12 +42,20 @@ func serve(in io.Reader, out io.Writer) error {
 	return gob.NewEncoder(out).Encode(compile(o.Request))
 }
 
+// GCPercent is how much a compile may add to the heap before the collector runs
+// (see runtime/debug.SetGCPercent). Most compiles end before that.
+const GCPercent = 400
+
+// CollectFrom is the memory at which the collector begins to work harder.
+const CollectFrom = 128 << 20
+
 // confine limits the memory of this process. RLIMIT_DATA counts private
 // writable mappings (Linux 4.7), which is what the Go runtime takes its heap
 // from; RLIMIT_AS would count the address space that it only reserves. The
 // collector works harder when the limit comes near.
 func confine(bytes uint64) error {
-	debug.SetMemoryLimit(int64(bytes / 4 * 3))
+	debug.SetGCPercent(GCPercent)
+	debug.SetMemoryLimit(int64(min(CollectFrom, bytes/4*3)))
 	return unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: bytes, Max: bytes})
 }
 

@@ -111,7 +111,7 @@ func systemMaps(trace bool) []lang.Map {
 	}
 	ms := []lang.Map{
 		sys(".param", lang.ParamMap, ir.Array, 8, 1), sys(".count", lang.CountMap, ir.PerCPUArray, 8, 1),
-		sys(".exit", lang.ExitMap, ir.PerCPUArray, 16, 2), sys(".refused", lang.RefusedMap, ir.PerCPUArray, 8, 6),
+		sys(".exit", lang.ExitMap, ir.PerCPUArray, 16, 2), sys(".refused", lang.RefusedMap, ir.PerCPUArray, 8, 12),
 	}
 	if trace {
 		ms = append(ms, sys(".trace", lang.TraceMap, ir.Array, 24, 1))

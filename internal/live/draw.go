@@ -41,6 +41,10 @@ func (v View) Lines(t *term.Term) []string {
 		out = append(out, "", t.Paint(term.Yellow, fmt.Sprintf("map %s is full: it has refused %s (%s/s)",
 			r.Name, term.Plural(r.N, "new key"), term.Number(r.PS))))
 	}
+	for _, r := range v.Forgot {
+		out = append(out, "", t.Paint(term.Yellow, fmt.Sprintf("map %s was full: it has forgotten %s (%s/s)",
+			r.Name, term.Plural(r.N, "old key"), term.Number(r.PS))))
+	}
 	return out
 }
 
@@ -103,6 +107,9 @@ func (v View) Brief() string {
 	for _, r := range v.Refused {
 		parts = append(parts, fmt.Sprintf("map %s refused %d", r.Name, r.N))
 	}
+	for _, r := range v.Forgot {
+		parts = append(parts, fmt.Sprintf("map %s forgot %d", r.Name, r.N))
+	}
 	return strings.Join(parts, "  ")
 }
 
@@ -137,7 +144,8 @@ func (v View) JSON() ([]byte, error) {
 		Reasons  map[string]uint64 `json:"reasons"`
 		Counts   map[string]uint64 `json:"counts"`
 		Refused  map[string]uint64 `json:"refused"`
-	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused)}
+		Forgot   map[string]uint64 `json:"forgot"`
+	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused), Forgot: named(v.Forgot)}
 	o.Verdicts, o.Reasons = v.Totals()
 	for _, p := range v.Places {
 		o.Places = append(o.Places, place{p.Where, p.Hook, p.Mode, p.Why, p.Gone, p.Packets, p.Bytes, p.PPS, 8 * p.BPS})

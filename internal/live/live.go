@@ -9,6 +9,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type Sample struct {
 	Places  []Place
 	Counts  []datapath.Count
 	Refused []datapath.Count
+	Forgot  []datapath.Count
 }
 
 // A Place is what one attachment has counted.
@@ -51,7 +53,10 @@ func Take(g *datapath.Generation) (Sample, error) {
 	if s.Counts, err = g.Counts(); err != nil {
 		return s, err
 	}
-	s.Refused, err = g.Refused()
+	if s.Refused, err = g.Refused(); err != nil {
+		return s, err
+	}
+	s.Forgot, err = g.Forgotten()
 	return s, err
 }
 
@@ -85,6 +90,7 @@ type View struct {
 	Exits   []ExitView // what was hit, of all places, in the order of the source
 	Counts  []Rate
 	Refused []Rate // maps that have refused new keys
+	Forgot  []Rate // maps that have forgotten old ones
 }
 
 // A PlaceView is a place with its rates.
@@ -131,11 +137,11 @@ func Make(name string, start time.Time, before, now Sample, text diag.Source) Vi
 	}
 	v.Exits = exits(before, now, per, text)
 	v.Counts = rates(before.Counts, now.Counts, per)
-	for _, r := range rates(before.Refused, now.Refused, per) {
-		if r.N > 0 {
-			v.Refused = append(v.Refused, r)
-		}
+	some := func(before, now []datapath.Count) []Rate {
+		return slices.DeleteFunc(rates(before, now, per), func(r Rate) bool { return r.N == 0 })
 	}
+	v.Refused = some(before.Refused, now.Refused)
+	v.Forgot = some(before.Forgot, now.Forgot)
 	return v
 }
 

@@ -168,7 +168,7 @@ func (p *pass) headerField(e *syntax.DotExpr, view Expr, write bool) (packet.Fie
 		return f, false
 	}
 	if p.fl.has&bit(h) == 0 && !p.fl.dead {
-		p.unguarded = append(p.unguarded, reading{at(e), h, f.Name})
+		p.unguarded = append(p.unguarded, reading{at(e), h, f.Name, write})
 	}
 	return f, true
 }

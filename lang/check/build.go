@@ -41,6 +41,7 @@ type builder struct {
 	params    []*Param
 	diags     diag.List
 	prints    int
+	unknown   int // errors about names that nothing defines, inside functions
 }
 
 // errReported stops the interpreter after a diagnostic has been recorded.
@@ -97,15 +98,20 @@ func (b *builder) module(file string, src []byte) *module {
 	prog, err := starlark.FileProgram(f, b.env.Has)
 	if err != nil {
 		b.resolveErrors(file, err)
-		m.failed = true
-		return m
+		if f, prog = b.withUnknown(file, src, f, err); f == nil {
+			m.failed = true
+			return m
+		}
+		m.syntax = f
 	}
 	b.index(f)
 	b.loading = append(b.loading, file)
 	err = b.exec(m, prog)
 	b.loading = b.loading[:len(b.loading)-1]
 	if err != nil {
-		b.evalError(file, err)
+		if b.unknown == 0 { // it may be a consequence
+			b.evalError(file, err)
+		}
 		m.failed = true
 	}
 	if tooMany(m.globals) {

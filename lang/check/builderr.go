@@ -25,6 +25,53 @@ func (b *builder) resolveErrors(file string, err error) {
 	}
 }
 
+// withUnknown resolves a file again whose only errors are names inside functions
+// that nothing defines, as if these were defined: build time goes on, and what
+// else is wrong with the functions can be told, too. It returns nil if the file
+// has other errors.
+func (b *builder) withUnknown(file string, src []byte, f *syntax.File, err error) (*syntax.File, *starlark.Program) {
+	var l resolve.ErrorList
+	if !errors.As(err, &l) {
+		return nil, nil
+	}
+	unknown := map[string]bool{}
+	for _, e := range l {
+		name, ok := strings.CutPrefix(e.Msg, "undefined: ")
+		if !ok || !insideDef(f, e.Pos) {
+			return nil, nil
+		}
+		name, _, _ = strings.Cut(name, " ")
+		unknown[name] = true
+	}
+	// The tree keeps what it was resolved to: a new one.
+	again, err := dialect.Parse(file, src, 0)
+	if err != nil {
+		return nil, nil
+	}
+	prog, err := starlark.FileProgram(again, func(name string) bool { return unknown[name] || b.env.Has(name) })
+	if err != nil {
+		return nil, nil
+	}
+	b.unknown += len(l)
+	return again, prog
+}
+
+// insideDef reports whether a place lies in the body of a function.
+func insideDef(f *syntax.File, pos syntax.Position) bool {
+	inside := false
+	syntax.Walk(f, func(n syntax.Node) bool {
+		if d, ok := n.(*syntax.DefStmt); ok {
+			start, _ := d.Body[0].Span()
+			_, end := d.Span()
+			inside = inside || !before(pos, start) && !before(end, pos)
+		}
+		return !inside
+	})
+	return inside
+}
+
+func before(a, b syntax.Position) bool { return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col }
+
 func (b *builder) resolveError(file string, e resolve.Error) (code, msg, hint string) {
 	if name, ok := strings.CutPrefix(e.Msg, "undefined: "); ok {
 		name, _, _ = strings.Cut(name, " ")

@@ -86,10 +86,11 @@ func Check(file string, src []byte, opts Options) (p *Program, list diag.List) {
 	}
 	b := newBuilder(opts, sources)
 	main := b.root(file, src)
-	if main == nil || b.diags.Err() != nil {
+	if main == nil || len(b.diags.Errors()) > b.unknown {
 		return nil, b.diags
 	}
 	c := newChecker(b, file)
+	list = b.diags
 	c.run(main)
 	return c.prog, append(b.diags, c.diags...)
 }

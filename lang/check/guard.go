@@ -30,9 +30,13 @@ func (c *checker) warnUnguarded(r reading) {
 	} else if ok && f.Kind != packet.Uint {
 		zero = "zero"
 	}
+	message := fmt.Sprintf("%s of a packet without %s header reads as %s", r.field, headerWord(r.header), zero)
+	if r.write {
+		message = fmt.Sprintf("writing %s of a packet without %s header does nothing", r.field, headerWord(r.header))
+	}
 	c.diags = append(c.diags, diag.Diagnostic{
 		Pos: r.pos, Code: "unguarded", Warning: true,
-		Message: fmt.Sprintf("%s of a packet without %s header reads as %s", r.field, headerWord(r.header), zero),
+		Message: message,
 		Hint:    fmt.Sprintf("test it first: if pkt.%s:", r.header),
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -56,7 +57,8 @@ func (d Diagnostic) String() string {
 	}
 	fmt.Fprintf(&b, "%s: %s: %s", d.Pos, kind, d.Message)
 	if d.Text != "" && d.Pos.Col > 0 {
-		fmt.Fprintf(&b, "\n    %s\n    %s^", strings.ReplaceAll(d.Text, "\t", " "), strings.Repeat(" ", caret(d)))
+		text, caret := excerpt(d.Text, d.Pos.Col)
+		fmt.Fprintf(&b, "\n    %s\n    %s^", text, strings.Repeat(" ", caret))
 	}
 	if d.Hint != "" {
 		fmt.Fprintf(&b, "\n  %s", d.Hint)
@@ -64,8 +66,34 @@ func (d Diagnostic) String() string {
 	return b.String()
 }
 
-func caret(d Diagnostic) int {
-	return min(d.Pos.Col-1, utf8.RuneCountInString(d.Text))
+// maxExcerpt is how much of a source line is shown, in characters.
+const maxExcerpt = 160
+
+// excerpt returns what is shown of a line, as many columns wide as it has
+// characters, and how many of them stand before column col. What a terminal
+// would obey instead of showing it is left out; of a long line the part around
+// col is taken.
+func excerpt(line string, col int) (text string, before int) {
+	var out []rune
+	for _, r := range line {
+		switch {
+		case r == '\t':
+			r = ' '
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			r = '·'
+		}
+		out = append(out, r)
+	}
+	before = min(col-1, len(out))
+	if len(out) <= maxExcerpt {
+		return string(out), before
+	}
+	from := max(0, min(before-maxExcerpt/2, len(out)-maxExcerpt))
+	out = out[from : from+maxExcerpt]
+	if out[maxExcerpt-1] = '…'; from > 0 {
+		out[0] = '…'
+	}
+	return string(out), before - from
 }
 
 // A List is the diagnostics of a compile. As an error it is all that are not

@@ -127,8 +127,27 @@ func width(o *output) int {
 	return 1
 }
 
+// patched is how many instructions o may become in the kernel, which puts code
+// in the place of some and must still reach over it ("insn N cannot be patched
+// due to 16-bit range"): lookups (percpu_array_map_gen_lookup), bpf_loop
+// (inline_bpf_loop), divisions by zero, loads from the context
+// (bpf_convert_ctx_access, do_misc_fixups).
+func patched(o *output) int {
+	switch class := o.Op & 7; {
+	case o.Op == callOp:
+		return 16
+	case o.Op&0xf0 == 0x30 || o.Op&0xf0 == 0x90:
+		if class == 4 || class == 7 {
+			return 6 // division, modulo
+		}
+	case class == 1 && o.Op&0x18 != 0x18:
+		return 2 // a load, which may be from the context
+	}
+	return width(o)
+}
+
 // starts returns the position of each segment, and the end of all.
-func starts(segs []segment) ([]int, map[*mblock]int) {
+func starts(segs []segment, width func(*output) int) ([]int, map[*mblock]int) {
 	at := make([]int, len(segs)+1)
 	byBlock := make(map[*mblock]int, len(segs))
 	for i := range segs {
@@ -145,7 +164,7 @@ func starts(segs []segment) ([]int, map[*mblock]int) {
 // islands puts a jump between segments for each jump that is too long, as far
 // on the way as it reaches. It reports whether there was one.
 func islands(segs *[]segment) (bool, error) {
-	at, byBlock := starts(*segs)
+	at, byBlock := starts(*segs, patched)
 	if at[len(at)-1] < maxReach {
 		return false, nil
 	}
@@ -159,7 +178,7 @@ func islands(segs *[]segment) (bool, error) {
 		pos := at[i]
 		for k := range s.code {
 			o := &s.code[k]
-			pos += width(o)
+			pos += patched(o)
 			if o.target == nil || abs(byBlock[o.target]-pos) < maxReach {
 				continue
 			}
@@ -242,7 +261,7 @@ func prune(segs []segment) []segment {
 
 // link sets the offsets of jumps and returns the instructions in one piece.
 func link(segs []segment) []output {
-	at, byBlock := starts(segs)
+	at, byBlock := starts(segs, width)
 	out := make([]output, 0, at[len(at)-1])
 	for i, s := range segs {
 		pos := at[i]

@@ -32,7 +32,7 @@ func tooLarge(f *ir.Func, fr *frame) diag.Diagnostic {
 	n := fr.total()
 	return diag.Diagnostic{Pos: f.Pos, Code: "limit",
 		Message: fmt.Sprintf("%s needs %d bytes of stack, %d more than the %d there are%s", f.Name, n, n-maxStack, maxStack, largest(fr)),
-		Hint:    "keep large values in maps, or split the function"}
+		Hint:    "keep large values in maps, and fewer of them at a time: functions that are called become a part of their caller"}
 }
 
 // largest says which slots take most of the frame.

@@ -1,0 +1,28 @@
+package diag
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestString(t *testing.T) {
+	long := strings.Repeat("a", 100) + strings.Repeat("b", 100) + strings.Repeat("c", 100)
+	for _, c := range []struct {
+		name, text string
+		col        int
+		want       string
+	}{
+		{"plain", "\tx = é + 1", 8, "     x = é + 1\n           ^"},
+		{"control", "a\x1b[2Jb\xff\u202ec", 3, "    a·[2Jb··c\n      ^"},
+		{"behind the end", "ab", 9, "    ab\n      ^"},
+		{"long, begin", long, 1, "    " + long[:159] + "…\n    ^"},
+		{"long, middle", long, 151, "    …" + long[71:229] + "…\n    " + strings.Repeat(" ", 80) + "^"},
+	} {
+		d := Diagnostic{Pos: Pos{"f.weir", 3, c.col}, Message: "m", Text: c.text}
+		if got, want := d.String(), "f.weir:3:"; !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q", c.name, got)
+		} else if _, got, _ := strings.Cut(got, "\n"); got != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", c.name, got, c.want)
+		}
+	}
+}
