@@ -112,7 +112,7 @@ func (l *lowerer) ifIndex(name string) *ir.Value {
 }
 
 func (l *lowerer) redirectTo(e *check.RedirectTo) parts {
-	to := l.konst(0)
+	var to *ir.Value
 	if e.Index != nil {
 		to = l.width(ir.OpZExt, 4, l.expr(e.Index)[0])
 	} else {

@@ -212,26 +212,6 @@ func (b *builder) complete(v variable, phi *ir.Value) {
 	}
 }
 
-// merge returns the phi of values that reach blk, the current block, from its
-// predecessors in order.
-func (b *builder) merge(args ...*ir.Value) *ir.Value {
-	same := true
-	for _, a := range args[1:] {
-		same = same && a == args[0]
-	}
-	if same {
-		return args[0]
-	}
-	p := b.phi(b.cur)
-	p.Args = args
-	for _, a := range args {
-		if a.Type == ir.Ptr {
-			p.Type = ir.Ptr
-		}
-	}
-	return p
-}
-
 func (b *builder) add(op ir.Op, t ir.Type, args ...*ir.Value) *ir.Value {
 	return b.cur.Add(op, t, b.pos, args...)
 }

@@ -51,8 +51,7 @@ func spreadPointers(f *ir.Func) {
 // simplifyPhis replaces phi(x, x, itself) by x until there is none.
 func simplifyPhis(f *ir.Func) {
 	to := map[*ir.Value]*ir.Value{}
-	var find func(v *ir.Value) *ir.Value
-	find = func(v *ir.Value) *ir.Value {
+	find := func(v *ir.Value) *ir.Value {
 		for to[v] != nil {
 			v = to[v]
 		}
