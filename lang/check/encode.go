@@ -97,16 +97,17 @@ func encode(out []byte, t value.Type, v starlark.Value) {
 		}
 	case value.IP4, value.IP6, value.IP, value.MAC:
 		copy(out, v.(addrVal).octets())
-	case value.Prefix4, value.Prefix6, value.Prefix:
+	case value.Prefix:
 		p := v.(prefixVal)
-		bits := p.bits
+		value.PutFamily(out, p.v4, p.bits)
+		copy(out[8:], p.b[:])
+	case value.Prefix4, value.Prefix6:
+		p := v.(prefixVal)
 		octets := p.b[:]
 		if t.Kind == value.Prefix4 {
 			octets = p.b[12:]
-		} else if p.v4 {
-			bits += 96
 		}
-		binary.LittleEndian.PutUint32(out, uint32(bits))
+		binary.LittleEndian.PutUint32(out, uint32(p.bits))
 		copy(out[4:], octets)
 	case value.Tuple:
 		for i, e := range v.(starlark.Tuple) {

@@ -48,7 +48,7 @@ type Result struct {
 // Limits of what one program may become. Inlined calls multiply, so that a short
 // text can ask for more than any kernel takes; the first is far above what the
 // kernel accepts and only keeps the compiler's memory bounded.
-const maxValues = 1_500_000
+const maxValues = 300_000
 
 // A lowerer makes one program.
 type lowerer struct {
@@ -175,7 +175,7 @@ func (l *lowerer) tooBig() bool {
 		return len(l.diag) > 0
 	}
 	if len(l.diag) == 0 {
-		l.fail(l.pos, "limit", "the program has more than 1500000 operations once its calls and loops are laid out",
+		l.fail(l.pos, "limit", "the program has more than 300000 operations once its calls and loops are laid out",
 			"call large functions from fewer places, or make loops over build-time values shorter")
 	}
 	return true

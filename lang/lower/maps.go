@@ -66,32 +66,42 @@ func (l *lowerer) findPrefix(m *check.Map, e check.Expr) place {
 		l.store(4, key, 0, l.konst(32))
 		l.store(4, key, 4, a)
 	}
-	put16 := func(a parts) {
-		l.store(4, key, 0, l.konst(128))
+	address := func(at int, a parts) {
 		for i, half := range a {
-			l.store(4, key, 4+8*i, half)
-			l.store(4, key, 8+8*i, l.opi(ir.OpShr, half, 32))
+			l.store(4, key, at+8*i, half)
+			l.store(4, key, at+4+8*i, l.opi(ir.OpShr, half, 32))
 		}
 	}
+	put6 := func(a parts) {
+		l.store(4, key, 0, l.konst(128))
+		address(4, a)
+	}
+	either := func(family *ir.Value, a parts) { // see value.PutFamily
+		l.store(4, key, 0, l.konst(32+128))
+		l.store(4, key, 4, family)
+		address(8, a)
+	}
 	switch {
-	case have == value.IP4 && m.Key.Kind == value.Prefix4:
+	case m.Key.Kind == value.Prefix && have == value.IP4:
+		either(l.konst(4), l.mapped(x[0]))
+	case m.Key.Kind == value.Prefix && have == value.IP6:
+		either(l.konst(6), x)
+	case m.Key.Kind == value.Prefix:
+		either(l.choose1(func(then, els *ir.Block) { l.unlessMapped(x, els, then) },
+			func() *ir.Value { return l.konst(4) }, func() *ir.Value { return l.konst(6) }), x)
+	case m.Key.Kind == value.Prefix4 && have == value.IP4:
 		put4(x[0])
-		return place{key, look()}
-	case have == value.IP4 && m.Key.Kind == value.Prefix:
-		put16(l.mapped(x[0]))
-		return place{key, look()}
-	case have == value.IP && m.Key.Kind == value.Prefix4:
+	case m.Key.Kind == value.Prefix6 && have == value.IP6:
+		put6(x)
+	case m.Key.Kind == value.Prefix4 && have == value.IP:
 		return place{key, l.choose1(func(then, els *ir.Block) { l.unlessMapped(x, els, then) },
 			func() *ir.Value { put4(l.opi(ir.OpShr, x[1], 32)); return look() }, none)}
-	case have == value.IP4:
-		return place{key, none()}
-	case have == value.IP && m.Key.Kind == value.Prefix6:
+	case m.Key.Kind == value.Prefix6 && have == value.IP:
 		return place{key, l.choose1(func(then, els *ir.Block) { l.unlessMapped(x, then, els) },
-			func() *ir.Value { put16(x); return look() }, none)}
-	case m.Key.Kind == value.Prefix4:
+			func() *ir.Value { put6(x); return look() }, none)}
+	default: // an address of the other family
 		return place{key, none()}
 	}
-	put16(x)
 	return place{key, look()}
 }
 

@@ -92,8 +92,12 @@ func (t Type) formatElems(b []byte) []string {
 
 func formatPrefix(k Kind, b []byte) string {
 	n := int(binary.NativeEndian.Uint32(b))
+	if k == Prefix {
+		n -= familyBits
+		b = b[4:]
+	}
 	a, _ := netip.AddrFromSlice(b[4:])
-	if k == Prefix && a.Is4In6() && n >= 96 {
+	if k == Prefix && b[0] == 4 {
 		a, n = a.Unmap(), n-96
 	}
 	return a.String() + "/" + strconv.Itoa(n)
@@ -233,10 +237,31 @@ func (t Type) parsePrefix(b []byte, s string) error {
 	if p := netip.PrefixFrom(a, n).Masked(); p.Addr() != a {
 		return t.fail(s, "no bits behind the length: %s", p)
 	}
-	if t.Kind == Prefix && a.Is4() {
-		n += 96
+	if t.Kind == Prefix {
+		PutFamily(b, a.Is4(), n)
+		putAddr(b[8:], a)
+		return nil
 	}
 	binary.NativeEndian.PutUint32(b, uint32(n))
 	putAddr(b[4:], a)
 	return nil
+}
+
+// familyBits is the length of the word that stands before the address in a key
+// of kind Prefix.
+const familyBits = 32
+
+// PutFamily writes the first two words of a key of kind Prefix: its length, and
+// the family, 4 or 6, so that no prefix of one family matches an address of the
+// other. bits is the length within the address as people write it.
+//
+//	| prefix length | family | address, IPv4 as ::ffff:a.b.c.d |
+//	0               4        8                                 24
+func PutFamily(b []byte, ip4 bool, bits int) {
+	b[4] = 6
+	if ip4 {
+		b[4] = 4
+		bits += 96
+	}
+	binary.NativeEndian.PutUint32(b, uint32(familyBits+bits))
 }

@@ -137,7 +137,8 @@ func (t Type) Stored() bool { return t.Kind > None && t.Kind < Verdict }
 
 // Size returns the octets that a stored value takes, padding at its end
 // included; 0 for what cannot be stored. An lpm's key type has the size of the
-// kernel's trie key: four octets of prefix length, then the address.
+// kernel's trie key: four octets of prefix length, then the address (with four
+// octets for the family before it where there are two, see [PutFamily]).
 func (t Type) Size() int {
 	switch t.Kind {
 	case Int, Octets:
@@ -152,8 +153,10 @@ func (t Type) Size() int {
 		return 6
 	case Prefix4:
 		return 8
-	case Prefix6, Prefix:
+	case Prefix6:
 		return 20
+	case Prefix:
+		return 24
 	case Tuple, Record:
 		n, _ := t.layout(-1)
 		return n
