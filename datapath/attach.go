@@ -61,7 +61,7 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 		return nil, err
 	}
 	t := &transaction{ctx: ctx, o: o, dir: k.dir(o.Name)}
-	t.g = &Generation{State: newState(), Name: o.Name, Number: 1, Time: time.Now().Round(0), Pinned: o.Pin}
+	t.g = &Generation{State: newState(), Name: o.Name, Number: 1, Time: time.Now().Round(0), Pinned: o.Pin, lock: k.lock}
 	if err := t.run(); err != nil {
 		return nil, errors.Join(err, t.undo())
 	}

@@ -21,6 +21,10 @@
 // killed, and is removed by the next that changes something. Characters that
 // the BPF file system refuses in names are written %2E.
 //
+// A generation that is not pinned belongs to its process, and several may have
+// one NAME: each has its own state. Only clsact filters are told apart by NAME,
+// so that of two at one place the second is refused.
+//
 // An operation that fails leaves nothing behind: no map, pin, link or folder.
 // Changes are made under a lock between processes; reading takes none. A
 // Generation and a State may be used by several goroutines at once.

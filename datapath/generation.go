@@ -24,7 +24,12 @@ type Generation struct {
 	Time        time.Time // when it was attached
 	Pinned      bool      // it outlives this process
 	Attachments []*Attachment
+
+	lock func(context.Context) (unlock func(), err error) // of changes; nil if opened
 }
+
+// closeWait is how long Close waits for other processes' changes.
+const closeWait = 5 * time.Second
 
 // An Attachment is a program of a generation at its place.
 type Attachment struct {
@@ -84,6 +89,15 @@ func (a *Attachment) ProgramID() ebpf.ProgramID {
 // Close releases what this process holds. A generation that is not pinned ends
 // with it.
 func (g *Generation) Close() error {
+	if !g.Pinned && g.lock != nil {
+		// The queueing discipline of clsact filters is shared with other
+		// processes. A lock that cannot be had must not keep the chain in place.
+		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+		defer cancel()
+		if unlock, err := g.lock(ctx); err == nil {
+			defer unlock()
+		}
+	}
 	var errs []error
 	for _, a := range g.Attachments {
 		if g.Pinned {
@@ -233,7 +247,8 @@ func (g *Generation) openAttachment(dir string, m *manifest, ma manifestAttachme
 func pinName(w attach.Where) string { return escape(w.String(), ":-") }
 
 // Detach takes a pinned generation away, with its state, also one that cannot be
-// read any more. The error wraps [ErrNotFound] if there is none of that name.
+// read any more, or else what a killed process of that name left (see
+// [attach.Sweep]). The error wraps [ErrNotFound] if there is nothing.
 func (k Kernel) Detach(ctx context.Context, name string) error {
 	unlock, err := k.lock(ctx)
 	if err != nil {
@@ -244,7 +259,12 @@ func (k Kernel) Detach(ctx context.Context, name string) error {
 	switch {
 	case err == nil:
 		return k.detach(g)
-	case errors.Is(err, ErrNotFound), errors.Is(err, os.ErrPermission):
+	case errors.Is(err, ErrNotFound):
+		if n, serr := attach.Sweep(name); n > 0 || serr != nil {
+			return wrap(serr, "detach %s", name)
+		}
+		return fmt.Errorf("detach %w", err)
+	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("detach %w", err)
 	}
 	// The pins are all that holds the links.

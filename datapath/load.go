@@ -169,6 +169,8 @@ func createMap(p *lang.Program, m *lang.Map, now uint64) (*ebpf.Map, error) {
 	switch {
 	case m.System == lang.ParamMap:
 		err = storeDefaults(obj, p.Params)
+	case m.System == lang.ConstMap:
+		err = obj.Put(m.Init[0].Key, m.Init[0].Value)
 	case m.System == lang.User && len(m.Init) > 0:
 		err = newMap(m, obj, now).init()
 	}

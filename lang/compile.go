@@ -194,7 +194,11 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		user[m.Name] = m
 	}
 	for _, k := range low.IR.Maps {
-		p.Maps = append(p.Maps, mapOf(k, user[k.Name]))
+		m := mapOf(k, user[k.Name])
+		if m.System == ConstMap {
+			m.Init = []Entry{{Key: make([]byte, 4), Value: low.Consts}}
+		}
+		p.Maps = append(p.Maps, m)
 	}
 	for _, x := range t.Params {
 		p.Params = append(p.Params, Param{
@@ -216,6 +220,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 var systemMaps = map[string]System{
 	lower.ParamMap: ParamMap, lower.CountMap: CountMap, lower.ExitMap: ExitMap, lower.RefusedMap: RefusedMap,
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
+	lower.ConstMap: ConstMap,
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {

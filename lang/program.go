@@ -60,6 +60,9 @@ const (
 	ClockMap
 	// ScratchMap is the compiler's own working space; nothing in it is state.
 	ScratchMap
+	// ConstMap is an array of one value: lists that the chain reads by index. Its
+	// content is the one entry of Init.
+	ConstMap
 )
 
 // A Map is a kernel map of a program and what the language knows of it.

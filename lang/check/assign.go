@@ -107,6 +107,10 @@ func (p *pass) element(x Expr, i int) Expr {
 func (p *pass) assign(lhs syntax.Expr, rhs syntax.Expr, o operand) {
 	switch lhs := lhs.(type) {
 	case *syntax.Ident:
+		if o.v == starlark.None {
+			p.errorf(rhs, "python", "begin with 0, False or a value of its own; of a record, look it up where it is needed", "nothing is None at packet time")
+			o = operand{}
+		}
 		p.setLocal(lhs, o)
 	case *syntax.DotExpr:
 		p.setAttr(lhs, rhs, o)

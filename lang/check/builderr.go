@@ -25,20 +25,24 @@ func (b *builder) resolveErrors(file string, err error) {
 	}
 }
 
-// withUnknown resolves a file again whose only errors are names inside functions
-// that nothing defines, as if these were defined: build time goes on, and what
-// else is wrong with the functions can be told, too. It returns nil if the file
-// has other errors.
+// withUnknown resolves a file again whose only errors are inside functions: names
+// that nothing defines, as if these were defined, and break and continue outside
+// of loops, as if these were pass. Build time goes on, and what else is wrong with
+// the functions can be told, too. It returns nil if the file has other errors.
 func (b *builder) withUnknown(file string, src []byte, f *syntax.File, err error) (*syntax.File, *starlark.Program) {
 	var l resolve.ErrorList
 	if !errors.As(err, &l) {
 		return nil, nil
 	}
-	unknown := map[string]bool{}
+	unknown, stray := map[string]bool{}, map[syntax.Position]bool{}
 	for _, e := range l {
 		name, ok := strings.CutPrefix(e.Msg, "undefined: ")
-		if !ok || !insideDef(f, e.Pos) {
+		if !insideDef(f, e.Pos) || !ok && !strings.Contains(e.Msg, "not in a loop") {
 			return nil, nil
+		}
+		if !ok {
+			stray[e.Pos] = true
+			continue
 		}
 		name, _, _ = strings.Cut(name, " ")
 		unknown[name] = true
@@ -48,6 +52,12 @@ func (b *builder) withUnknown(file string, src []byte, f *syntax.File, err error
 	if err != nil {
 		return nil, nil
 	}
+	syntax.Walk(again, func(n syntax.Node) bool {
+		if s, ok := n.(*syntax.BranchStmt); ok && stray[s.TokenPos] {
+			s.Token = syntax.PASS
+		}
+		return true
+	})
 	prog, err := starlark.FileProgram(again, func(name string) bool { return unknown[name] || b.env.Has(name) })
 	if err != nil {
 		return nil, nil
@@ -63,6 +73,10 @@ func insideDef(f *syntax.File, pos syntax.Position) bool {
 		if d, ok := n.(*syntax.DefStmt); ok {
 			start, _ := d.Body[0].Span()
 			_, end := d.Span()
+			inside = inside || !before(pos, start) && !before(end, pos)
+		}
+		if l, ok := n.(*syntax.LambdaExpr); ok {
+			start, end := l.Body.Span()
 			inside = inside || !before(pos, start) && !before(end, pos)
 		}
 		return !inside

@@ -2,6 +2,7 @@ package check
 
 import (
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 
 	"weir/lang/value"
@@ -90,7 +91,19 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 		case starlark.Tuple:
 			p.noCondition(n, "a tuple", "compare its elements")
 			return condition{}
-		default:
+		case starlark.String, starlark.Bytes:
+			p.noCondition(n, describe(v), `compare it: s != ""`)
+			return condition{}
+		case *mapVal:
+			p.noCondition(n, describe(v), "test a key: if k in m; or m != None, if there may be none")
+			return condition{}
+		case *starlarkstruct.Struct, *typeVal:
+			p.noCondition(n, describe(v), "compare it: x != None, if there may be none")
+			return condition{}
+		case starlark.Callable:
+			p.noCondition(n, describe(v), "call it; or compare it: f != None, if there may be none")
+			return condition{}
+		default: // a constant, or a list or dict: true if it is not empty
 			return decided(bool(v.Truth()))
 		}
 	}

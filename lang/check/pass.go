@@ -235,6 +235,9 @@ func (p *pass) branchStmt(s *syntax.BranchStmt) {
 func (p *pass) returnStmt(s *syntax.ReturnStmt) {
 	defer func() { p.fl.dead = true }()
 	pos := posOf(s.Return)
+	if pos.Line == 0 { // of a lambda
+		pos = at(s.Result)
+	}
 	var o operand
 	if s.Result != nil {
 		o = p.expr(s.Result)

@@ -44,6 +44,9 @@ func (p *pass) forRange(s *syntax.ForStmt, call *syntax.CallExpr) {
 	}
 	p.fl = p.fl.clone()
 	p.fl.dead = before.dead
+	if r.max == 0 {
+		return // there is no turn that could set it
+	}
 	p.fl.mark(v)
 	p.fl.forget(v)
 	if r.known {

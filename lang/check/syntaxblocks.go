@@ -204,8 +204,55 @@ func ruleArguments(e *syntaxError) (string, string) {
 	return "", ""
 }
 
+// ruleInCondition finds what ended the condition of a conditional expression
+// before its else: the parser only misses the else.
+func ruleInCondition(e *syntaxError) (string, string) {
+	if !strings.Contains(e.msg, noElse) {
+		return "", ""
+	}
+	if0, col := e.at, e.pos.Col
+	for e.at++; e.at < len(e.toks) && e.tok(0) != "else"; e.at++ {
+		e.pos.Col = e.toks[e.at].col
+		if e.tok(0) == "is" {
+			return keywordHints["is"][0], keywordHints["is"][1]
+		}
+		if e.tok(0) == "=" {
+			if _, _, open := e.unclosed(); open == 0 {
+				return "= assigns, it does not compare", "write =="
+			}
+		}
+		if h, ok := operatorHints[e.tok(0)]; ok && e.kind(0) == operator && !strings.HasPrefix(e.tok(0), "/") {
+			return h[0], h[1]
+		}
+		if e.kind(-1) == number && (e.kind(0) == word || e.kind(0) == number) && e.toks[e.at-1].end == e.toks[e.at].col {
+			if msg, hint := ruleNumber(e); msg != "" {
+				return msg, hint
+			}
+		}
+		if e.isOperand(0) && e.isOperand(-1) {
+			return ruleJuxtaposed(e)
+		}
+	}
+	e.at, e.pos.Col = if0, col
+	return "", ""
+}
+
+// isOperand reports whether a token can be a value, and is no word that joins or
+// begins expressions.
+func (e *syntaxError) isOperand(i int) bool {
+	switch e.kind(i) {
+	case word:
+		return !reserved[e.tok(i)] && e.tok(i) != "else"
+	case number, text:
+		return true
+	}
+	return false
+}
+
+const noElse = "conditional expression without else"
+
 func ruleCondExpr(e *syntaxError) (string, string) {
-	if !strings.Contains(e.msg, "conditional expression without else") {
+	if !strings.Contains(e.msg, noElse) {
 		return "", ""
 	}
 	if e.first() == "return" {

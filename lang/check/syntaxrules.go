@@ -12,7 +12,7 @@ type syntaxRule func(e *syntaxError) (msg, hint string)
 
 // syntaxRules are tried in order; the last one fits always.
 var syntaxRules = []syntaxRule{
-	ruleString, ruleChars, ruleIndent, ruleKeyword, ruleAddress, ruleNumber, rulePrefixedString, ruleChained, ruleOperators,
+	ruleString, ruleChars, ruleIndent, ruleInCondition, ruleKeyword, ruleAddress, ruleNumber, rulePrefixedString, ruleChained, ruleOperators,
 	ruleAnnotation, ruleAssignInCondition, ruleLoad, ruleEmptyBlock, ruleColon, ruleBracket, ruleName, ruleSet,
 	ruleArguments, ruleCondExpr, ruleOtherLanguage, ruleEnd, ruleJuxtaposed, ruleRest,
 }
@@ -123,6 +123,7 @@ var reserved = map[string]bool{
 }
 
 var (
+	numberText  = regexp.MustCompile(`^(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|[0-9]+)$`)
 	addressText = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
 	macText     = regexp.MustCompile(`(?i)\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b`)
 	ip6Text     = regexp.MustCompile(`(?i)\b[0-9a-f]{1,4}:[0-9a-f:]*:[0-9a-f]*(/\d+)?`)
@@ -162,8 +163,8 @@ func ruleNumber(e *syntaxError) (string, string) {
 	case e.kind(-1) == number && e.kind(0) == word && e.toks[e.at-1].end == e.toks[e.at].col:
 		n := e.tok(-1) + e.tok(0)
 		e.move(-1)
-		if strings.Contains(n, "_") && strings.Trim(n, "0123456789_") == "" {
-			return "the digits of a number are not grouped with _", "write " + strings.ReplaceAll(n, "_", "")
+		if plain := strings.ReplaceAll(n, "_", ""); plain != n && numberText.MatchString(plain) {
+			return "the digits of a number are not grouped with _", "write " + plain
 		}
 		return n + " is neither a number nor a name", `a name does not begin with a digit; times are strings: expiring = "10s"`
 	case e.kind(-1) == number && e.kind(0) == number && strings.HasPrefix(e.tok(-1), "0b"):
@@ -273,5 +274,14 @@ func ruleAssignInCondition(e *syntaxError) (string, string) {
 	case "for":
 		return "a for loop goes over values", "write for i in range(n):"
 	}
+	for i := 1; i <= e.at && e.want == "newline"; i++ {
+		if e.kind(-i) == operator && assignments[e.tok(-i)] {
+			return "assignments cannot be chained", "assign on a line for each name"
+		}
+	}
 	return "", ""
+}
+
+var assignments = map[string]bool{
+	"=": true, "+=": true, "-=": true, "*=": true, "//=": true, "%=": true, "&=": true, "|=": true, "^=": true, "<<=": true, ">>=": true,
 }

@@ -21,11 +21,9 @@ func (p *pass) whileStmt(s *syntax.WhileStmt) {
 	p.fl.has |= c.facts.yes
 	body := p.block(s.Body)
 	p.leaveLoop()
-	after := p.fl
 	exit := head.clone()
 	exit.has |= c.facts.no
 	p.fl = exit
-	_ = after
 	switch {
 	case c.known:
 		p.errorf(s.Cond, "loop", "write for i in range(64): and leave it with break", "this loop has no end that the compiler can see: its condition always holds")
@@ -43,10 +41,11 @@ func (p *pass) whileStmt(s *syntax.WhileStmt) {
 	p.fl.dead = entry.dead
 }
 
-// turnsOf proves how many turns a while loop has at most, or gives the reason
-// why it cannot.
+// turnsOf proves how many turns a while loop has at most: the least that one of
+// the comparisons of its condition proves. Or it gives the reason why it cannot.
 func (p *pass) turnsOf(s *syntax.WhileStmt, entry *flow) (limit int64, reason string) {
 	reason = "its condition compares no counter with a known bound"
+	proved := false
 	for _, cmp := range conjuncts(s.Cond) {
 		op, ok := comparisons[cmp.Op]
 		if !ok || op == Eq {
@@ -58,12 +57,17 @@ func (p *pass) turnsOf(s *syntax.WhileStmt, entry *flow) (limit int64, reason st
 				n, why = m, ""
 			}
 		}
-		if why == "" {
-			return n, ""
-		}
-		if why != noCounter {
+		switch {
+		case why == "" && proved:
+			limit = min(limit, n)
+		case why == "":
+			limit, proved = n, true
+		case why != noCounter:
 			reason = why
 		}
+	}
+	if proved {
+		return limit, ""
 	}
 	return 0, reason
 }

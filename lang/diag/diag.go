@@ -55,35 +55,39 @@ func (d Diagnostic) String() string {
 	if d.Warning {
 		kind = "warning"
 	}
-	fmt.Fprintf(&b, "%s: %s: %s", d.Pos, kind, d.Message)
+	fmt.Fprintf(&b, "%s: %s: %s", visible(d.Pos.String()), kind, visible(d.Message))
 	if d.Text != "" && d.Pos.Col > 0 {
 		text, caret := excerpt(d.Text, d.Pos.Col)
 		fmt.Fprintf(&b, "\n    %s\n    %s^", text, strings.Repeat(" ", caret))
 	}
 	if d.Hint != "" {
-		fmt.Fprintf(&b, "\n  %s", d.Hint)
+		fmt.Fprintf(&b, "\n  %s", visible(d.Hint))
 	}
 	return b.String()
+}
+
+// visible returns s with as many characters, but · for what a terminal would
+// obey instead of showing it, and a blank for a tab.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			return '·'
+		}
+		return r
+	}, s)
 }
 
 // maxExcerpt is how much of a source line is shown, in characters.
 const maxExcerpt = 160
 
 // excerpt returns what is shown of a line, as many columns wide as it has
-// characters, and how many of them stand before column col. What a terminal
-// would obey instead of showing it is left out; of a long line the part around
-// col is taken.
+// characters, and how many of them stand before column col. It is visible; of a
+// long line the part around col is taken.
 func excerpt(line string, col int) (text string, before int) {
-	var out []rune
-	for _, r := range line {
-		switch {
-		case r == '\t':
-			r = ' '
-		case r == utf8.RuneError || !unicode.IsPrint(r):
-			r = '·'
-		}
-		out = append(out, r)
-	}
+	out := []rune(visible(line))
 	before = min(col-1, len(out))
 	if len(out) <= maxExcerpt {
 		return string(out), before

@@ -26,3 +26,10 @@ func TestString(t *testing.T) {
 		}
 	}
 }
+
+func TestStringIsVisible(t *testing.T) {
+	d := Diagnostic{Pos: Pos{"f\x1b[2J.weir", 3, 1}, Message: "no name \"a\nb\"", Hint: "write \x1b]0;c\a"}
+	if got, want := d.String(), "f·[2J.weir:3:1: error: no name \"a·b\"\n  write ·]0;c·"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

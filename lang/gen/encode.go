@@ -20,12 +20,12 @@ const (
 	movReg  = classAlu64 | 0xb0 | srcReg
 	movImm  = classAlu64 | 0xb0
 	mov32   = classAlu | 0xb0 | srcReg
-	addImm  = classAlu64 | 0x00
+	addImm  = classAlu64
 	subReg  = classAlu64 | 0x10 | srcReg
 	negOp   = classAlu64 | 0x80
 	swapOp  = classAlu | 0xd0 | srcReg // to big-endian, which on a little-endian machine swaps
 	ldImm64 = classLd | 0x18
-	jumpOp  = classJmp | 0x00
+	jumpOp  = classJmp
 	callOp  = classJmp | 0x80
 	exitOp  = classJmp | 0x90
 

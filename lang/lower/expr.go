@@ -233,15 +233,6 @@ func (l *lowerer) convert(e *check.Convert) parts {
 	return p
 }
 
-func (l *lowerer) index(e *check.Index) parts {
-	x := l.expr(e.X)[0]
-	keys := make([]uint64, len(e.Values))
-	for i := range keys {
-		keys[i] = uint64(i)
-	}
-	return l.pick(e.T, x, keys, e.Values, nil)
-}
-
 func (l *lowerer) dictGet(e *check.Get) parts {
 	x := l.expr(e.X)
 	if len(x) == 1 {
@@ -301,22 +292,6 @@ func (l *lowerer) getAll(vs []variable) parts {
 		p[i] = l.get(v)
 	}
 	return p
-}
-
-// pick gives the value that belongs to x, or def (zero if nil).
-func (l *lowerer) pick(t value.Type, x *ir.Value, keys []uint64, values []check.Expr, def check.Expr) parts {
-	done, miss, vs := l.block(), l.block(), l.softVars(t)
-	l.search(x, keys, miss, func(i int) {
-		l.setAll(vs, l.expr(values[i]))
-		l.jump(done)
-	})
-	l.start(miss)
-	if l.cur != nil {
-		l.setAll(vs, l.orZero(def, t))
-		l.jump(done)
-	}
-	l.start(done)
-	return l.getAll(vs)
 }
 
 // hashOf mixes the parts of a value into 32 bits: multiply by the golden ratio

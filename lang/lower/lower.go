@@ -30,6 +30,7 @@ const (
 	TraceMap   = ".trace"
 	ClockMap   = ".clock"
 	ScratchMap = ".scratch"
+	ConstMap   = ".consts"
 )
 
 // An Exit is a way out of the program: a verdict at a return.
@@ -40,9 +41,10 @@ type Exit struct {
 
 // Result is a lowered program.
 type Result struct {
-	IR    *ir.Program
-	Exits []Exit
-	Kinds int // of L4 headers that the program parses
+	IR     *ir.Program
+	Exits  []Exit
+	Consts []byte // content of the constant map
+	Kinds  int    // of L4 headers that the program parses
 }
 
 // Limits of what one program may become. Inlined calls multiply, so that a short
