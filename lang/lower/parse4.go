@@ -143,7 +143,11 @@ func (l *lowerer) takeL4(h packet.Header, p, place, off *ir.Value, none, done *i
 		l.branch(ir.ULe, l.op(ir.OpAdd, off, size), l.bufLen(), good, none)
 		l.start(good)
 	}
-	l.setL4(h, p, place, l.op(ir.OpAdd, off, size))
+	payload := l.op(ir.OpAdd, off, size)
+	if l.opts.Copy {
+		payload = l.forgotten(payload)
+	}
+	l.setL4(h, p, place, payload)
 	l.jump(done)
 }
 
@@ -224,6 +228,10 @@ func (l *lowerer) chooseInto(v variable, cond func(then, els *ir.Block), x, y fu
 // bufLen returns the octets of the buffer, fragments included, without a tag
 // that stands beside it.
 func (l *lowerer) bufLen() *ir.Value {
+	if l.linear() && l.opts.Copy {
+		data, end := l.bounds() // a number of its own at each mention
+		return l.op(ir.OpSub, end, data)
+	}
 	if l.linear() {
 		return l.op(ir.OpSub, l.end(), l.data())
 	}

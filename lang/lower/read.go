@@ -130,12 +130,16 @@ func (l *lowerer) needPayload() {
 	stop := l.get(end)
 	if l.needs.loops || l.opts.Copy {
 		// The many ways here would each be followed through what comes.
-		zero := l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0)
-		start = l.opi(ir.OpAnd, l.op(ir.OpXor, start, zero), 0xffff)
-		stop = l.op(ir.OpXor, stop, zero)
+		start, stop = l.forgotten(start), l.forgotten(stop)
 	}
 	l.set(f.start, start)
 	l.set(f.stop, stop)
+}
+
+// forgotten is an offset of which the verifier knows no more than its width.
+func (l *lowerer) forgotten(off *ir.Value) *ir.Value {
+	zero := l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0)
+	return l.opi(ir.OpAnd, l.op(ir.OpXor, off, zero), 0x1ffff)
 }
 
 // ipEnd returns where the packet ends by its IP header, which is there.
