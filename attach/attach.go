@@ -10,8 +10,11 @@
 //
 // Who owns what: programs belong to the caller; the link holds the kernel's
 // reference. BPF links live as long as a descriptor or a pin of theirs. A
-// clsact filter (kernels without tcx) lives until it is detached, and is known
-// by its name, priority and handle alone.
+// clsact filter (kernels without tcx) lives until it is detached, also when its
+// process is killed, and is known by its name, priority and program. Two chains
+// of one name cannot have filters at the same place. A filter whose program
+// nobody keeps any more is a leftover: the next [Attach] of that name there
+// removes it, as does [Sweep].
 //
 // Other people's programs are left alone: an interface has room for one XDP
 // program, and if it is taken the error says by what and by whom, unless

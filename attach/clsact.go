@@ -17,7 +17,8 @@ type Filter struct {
 	Name     string
 	Priority uint16
 	Handle   uint32
-	Qdisc    bool // the queueing discipline was made for it
+	Program  ebpf.ProgramID // 0: not known, any is taken for ours
+	Qdisc    bool           // the queueing discipline was made for it
 }
 
 // filterPrefix begins the names of weir's filters.
@@ -43,7 +44,8 @@ func clsactOf(ifindex int) *netlink.GenericQdisc {
 }
 
 // addFilter attaches p by a filter named after its chain, behind all that are there.
-// One of that name is what a killed process left, and is removed.
+// One of that name is removed if a killed process left it (see leftover.go); if
+// not, the error wraps [ErrInUse].
 func addFilter(dev netlink.Link, h hook.Hook, chain string, p *ebpf.Program) (Filter, error) {
 	ifindex := dev.Attrs().Index
 	f := Filter{Name: filterPrefix + chain, Priority: firstPriority, Handle: 1, Qdisc: true}
@@ -62,8 +64,8 @@ func addFilter(dev netlink.Link, h hook.Hook, chain string, p *ebpf.Program) (Fi
 	for _, old := range all {
 		if name(old) != f.Name {
 			f.Priority = max(f.Priority, old.Attrs().Priority+1)
-		} else if err := netlink.FilterDel(old); err != nil {
-			return Filter{}, fmt.Errorf("remove filter %s that was left behind: %w", f.Name, err)
+		} else if err := removeLeftover(old); err != nil {
+			return Filter{}, err
 		}
 	}
 	if err := f.put(ifindex, h, p, false); err != nil {
@@ -98,6 +100,14 @@ func name(f netlink.Filter) string {
 	return ""
 }
 
+// programOf returns the program of a BPF filter; 0 if the kernel does not tell.
+func programOf(f netlink.Filter) ebpf.ProgramID {
+	if b, ok := f.(*netlink.BpfFilter); ok {
+		return ebpf.ProgramID(b.Id)
+	}
+	return 0
+}
+
 func filters(ifindex int, h hook.Hook) ([]netlink.Filter, error) {
 	dev := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
 	all, err := netlink.FilterList(dev, filterParent(h))
@@ -117,17 +127,27 @@ func (f Filter) spec(ifindex int, h hook.Hook) *netlink.BpfFilter {
 }
 
 // put adds the filter, or puts p in the place of its program.
-func (f Filter) put(ifindex int, h hook.Hook, p *ebpf.Program, replace bool) error {
+func (f *Filter) put(ifindex int, h hook.Hook, p *ebpf.Program, replace bool) error {
 	s := f.spec(ifindex, h)
 	s.Fd = p.FD()
+	info, err := p.Info()
+	if err != nil {
+		return err
+	}
 	if replace {
-		return netlink.FilterReplace(s)
+		err = netlink.FilterReplace(s)
+	} else if err = netlink.FilterAdd(s); err != nil {
+		err = fmt.Errorf("add filter: %w", err)
 	}
-	if err := netlink.FilterAdd(s); err != nil {
-		return fmt.Errorf("add filter: %w", err)
+	if err == nil {
+		f.Program, _ = info.ID()
 	}
-	return nil
+	return err
 }
+
+// runs reports whether p is the filter's program. Another's filter may have the
+// same name and priority, once ours was taken away by force.
+func (f Filter) runs(p ebpf.ProgramID) bool { return f.Program == 0 || p == 0 || p == f.Program }
 
 func (f Filter) there(ifindex int, h hook.Hook) (bool, error) {
 	all, err := filters(ifindex, h)
@@ -135,7 +155,7 @@ func (f Filter) there(ifindex int, h hook.Hook) (bool, error) {
 		return false, nil // no interface, or no such queueing discipline
 	}
 	for _, x := range all {
-		if name(x) == f.Name && x.Attrs().Priority == f.Priority {
+		if name(x) == f.Name && x.Attrs().Priority == f.Priority && f.runs(programOf(x)) {
 			return true, nil
 		}
 	}

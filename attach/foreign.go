@@ -59,7 +59,7 @@ func foreignXDP(dev netlink.Link) (Foreign, error) {
 		p.Close()
 	}
 	f.Link = xdpLinkOf(f.Program, dev.Attrs().Index)
-	f.Owner = owner(f)
+	f.Owner = owner(f, maxSearch)
 	return f, nil
 }
 
@@ -104,12 +104,15 @@ func (f Foreign) evict(dev netlink.Link) (restore func() error, err error) {
 	}, nil
 }
 
-// maxSearch bounds how many pins and descriptors are looked at for an owner.
+// maxSearch bounds how many pins and descriptors are looked at for an owner of
+// whom only an error tells.
 const maxSearch = 20000
 
-// owner says who keeps f: a pin, or else a process that has it open.
-func owner(f Foreign) string {
-	if path := pinOf(f); path != "" {
+// owner says who keeps f: a pin, or else a process that has it open. It looks at
+// no more than limit of each. Processes of other PID namespaces and pins of
+// other mount namespaces are not seen.
+func owner(f Foreign, limit int) string {
+	if path := pinOf(f, limit); path != "" {
 		return "pinned at " + path
 	}
 	want := fmt.Sprintf("\nprog_id:\t%d\n", f.Program)
@@ -117,7 +120,7 @@ func owner(f Foreign) string {
 		want = fmt.Sprintf("\nlink_id:\t%d\n", f.Link)
 	}
 	files, _ := filepath.Glob("/proc/[0-9]*/fdinfo/*")
-	for _, name := range files[:min(len(files), maxSearch)] {
+	for _, name := range files[:min(len(files), limit)] {
 		// Descriptors of other things have no such line.
 		b, err := os.ReadFile(name)
 		if err != nil || !strings.Contains("\n"+string(b), want) {
@@ -131,8 +134,8 @@ func owner(f Foreign) string {
 }
 
 // pinOf returns the path at which the link of f, or its program, is pinned.
-func pinOf(f Foreign) string {
-	found, left := "", maxSearch
+func pinOf(f Foreign, limit int) string {
+	found, left := "", limit
 	filepath.WalkDir("/sys/fs/bpf", func(path string, d fs.DirEntry, err error) error {
 		if left--; err != nil || left < 0 || found != "" {
 			return fs.SkipAll

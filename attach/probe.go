@@ -60,7 +60,7 @@ func explainXDP(dev netlink.Link, try xdpTry, err error) error {
 
 // explainTC does so for tc.
 func explainTC(m Mode, err error) error {
-	if errors.Is(err, ErrNoInterface) {
+	if errors.Is(err, ErrNoInterface) || errors.Is(err, ErrInUse) {
 		return err
 	}
 	if m == TCX && unsupported(err) {

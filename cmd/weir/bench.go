@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -75,8 +74,7 @@ func (a *app) measure(ctx context.Context, b bench.Bench, asJSON bool, svg strin
 		}
 		defer func() { err = errors.Join(err, chart.Close()) }()
 	}
-	enc := json.NewEncoder(a.out)
-	enc.SetEscapeHTML(false) // a goal is <=10
+	enc := term.JSON(a.out)
 	rows, err := b.Run(ctx, func(r bench.Row) {
 		if asJSON {
 			enc.Encode(r)

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"weir/internal/child"
+	"weir/internal/term"
 	"weir/lang/diag"
 )
 
@@ -49,7 +49,7 @@ line of its own.`,
 				}
 				a.printDiags(ds)
 				if err == nil {
-					fmt.Fprintf(a.out, "%s: ok\n", arg)
+					fmt.Fprintf(a.out, "%s: ok\n", term.Clean(arg))
 				}
 			}
 			if bad {
@@ -65,7 +65,7 @@ line of its own.`,
 
 // printDiagsJSON writes an object a line.
 func (a *app) printDiagsJSON(ds diag.List) {
-	enc := json.NewEncoder(a.out)
+	enc := term.JSON(a.out)
 	for _, d := range ds {
 		kind := "error"
 		if d.Warning {

@@ -10,6 +10,7 @@ import (
 	"weir/attach"
 	"weir/datapath"
 	"weir/hook"
+	"weir/internal/term"
 )
 
 // Completions never fail: what cannot be read is not offered.
@@ -72,7 +73,7 @@ func (a *app) completeParams(c *cobra.Command, args []string, begun string) ([]s
 	a.withGeneration(args[0], func(g *datapath.Generation) {
 		ps, _ := g.Params()
 		for _, p := range ps {
-			out = append(out, p.Name+"=\t"+p.Help)
+			out = append(out, p.Name+"=\t"+term.Clean(p.Help))
 		}
 	})
 	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace

@@ -35,7 +35,7 @@ func helpExamples(t *testing.T) []example {
 		for _, s := range c.Commands() {
 			walk(s)
 		}
-		if c.Hidden || c.Name() == "completion" || c.HasParent() && c.Parent().Name() == "completion" {
+		if c.Hidden {
 			return
 		}
 		if c.Example == "" {
@@ -50,6 +50,22 @@ func helpExamples(t *testing.T) []example {
 	a := &app{in: strings.NewReader(""), out: term.Plain(os.Stdout), err: term.Plain(os.Stderr)}
 	walk(a.root())
 	return out
+}
+
+// Every command that has help has an example in it, cobra's own included.
+func TestHelpHasExamples(t *testing.T) {
+	var shells int
+	for _, e := range helpExamples(t) {
+		if strings.HasPrefix(e.from, "weir completion") {
+			shells++
+		}
+		if !strings.Contains(e.line, "weir ") {
+			t.Errorf("%s: the example %q runs no weir", e.from, e.line)
+		}
+	}
+	if shells < 4 {
+		t.Errorf("%d examples of weir completion", shells)
+	}
 }
 
 // readmeBlocks returns the fenced blocks of the README in one language: "" for

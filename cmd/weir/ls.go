@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -29,7 +28,7 @@ func (a *app) ls() *cobra.Command {
 				g.Close()
 			}
 			if asJSON {
-				err = errors.Join(err, rerr, json.NewEncoder(a.out).Encode(rows))
+				err = errors.Join(err, rerr, term.JSON(a.out).Encode(rows))
 			} else {
 				err = errors.Join(err, rerr, writeRows(a.out, rows))
 			}

@@ -43,10 +43,11 @@ func TestMain(m *testing.M) {
 //	                      with eth0 (10.9.0.1); addresses never have to be asked for
 //	send N PORT [FROM]    N UDP packets from $PEER to a port of $HOST
 //	unplug                eth0 of $HOST goes away
-//	pcap FILE PORT…       a capture with a UDP packet to each port
+//	pcap [-back] FILE PORT…  a capture with a UDP packet to each port, a second
+//	                      later than the one before, or earlier
 //	nobody COMMAND…       the command, without any rights
 //	interrupt SIGNAL      to the last command in the background
-//	attached xdp|tc       eth0 of $HOST has a program, within five seconds
+//	attached xdp|tc|clsact eth0 of $HOST has a program, or a clsact qdisc, within five seconds
 //	write FILE N [a|random] a file of N octets: lines, one line, or random
 //	foreign NAME          an XDP program that is not weir's on eth0 of $HOST
 func TestScripts(t *testing.T) {
@@ -238,6 +239,15 @@ func programs(hook string) (int, error) {
 		return 0, nil
 	}
 	n := 0
+	if hook == "clsact" {
+		qs, err := netlink.QdiscList(dev)
+		for _, q := range qs {
+			if q.Type() == "clsact" {
+				n++
+			}
+		}
+		return n, err
+	}
 	for _, at := range []ebpf.AttachType{ebpf.AttachTCXIngress, ebpf.AttachTCXEgress} {
 		r, err := link.QueryPrograms(link.QueryOptions{Target: dev.Attrs().Index, Attach: at})
 		if err != nil {
@@ -268,11 +278,15 @@ func foreign(ts *testscript.TestScript, _ bool, args []string) {
 
 // writePcap writes a capture.
 func writePcap(ts *testscript.TestScript, _ bool, args []string) {
+	step := time.Second
+	if args[0] == "-back" {
+		step, args = -step, args[1:]
+	}
 	var ports []int
 	for _, a := range args[1:] {
 		p, err := strconv.Atoi(a)
 		ts.Check(err)
 		ports = append(ports, p)
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pcapOf(ports...), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pcapEvery(step, ports...), 0o644))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -63,7 +62,7 @@ func declared(m *datapath.Map) string {
 	}
 	parts = append(parts, fmt.Sprintf("size = %d", m.Size))
 	if m.TTL > 0 {
-		parts = append(parts, fmt.Sprintf("expiring = %q", m.TTL))
+		parts = append(parts, fmt.Sprintf("expiring = %q", term.Duration(m.TTL)))
 	}
 	return m.Kind + "(" + strings.Join(parts, ", ") + ")"
 }
@@ -97,7 +96,7 @@ func (a *app) mapsLs() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(a.out).Encode(rows)
+				return term.JSON(a.out).Encode(rows)
 			}
 			if len(rows) == 0 {
 				return nil
@@ -176,6 +175,7 @@ func (a *app) mapsGet() *cobra.Command {
 		Short:             "Print the value of a key, of an lpm that of the longest prefix",
 		Example:           `  weir maps get edge bucket.state 192.0.2.1`,
 		Args:              wants("NAME", "MAP", "KEY"),
+		Annotations:       map[string]string{takesValues: "yes"},
 		ValidArgsFunction: a.completeMaps,
 		RunE: runs(func(_ context.Context, args []string) error {
 			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
@@ -200,6 +200,7 @@ func (a *app) mapsPut() *cobra.Command {
 		Example: `  weir maps put edge blocked 203.0.113.0/24
   weir maps put edge hits 192.0.2.1 0`,
 		Args:              wants("NAME", "MAP", "KEY", "[VALUE]"),
+		Annotations:       map[string]string{takesValues: "yes"},
 		ValidArgsFunction: a.completeMaps,
 		RunE: runs(func(_ context.Context, args []string) error {
 			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
@@ -221,6 +222,7 @@ func (a *app) mapsDel() *cobra.Command {
 		Short:             "Remove keys",
 		Example:           `  weir maps del edge blocked 203.0.113.0/24`,
 		Args:              wants("NAME", "MAP", "KEY…"),
+		Annotations:       map[string]string{takesValues: "yes"},
 		ValidArgsFunction: a.completeMaps,
 		RunE: runs(func(_ context.Context, args []string) error {
 			return a.withMap(args[0], args[1], func(m *datapath.Map) error {

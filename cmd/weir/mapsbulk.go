@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -39,7 +38,7 @@ With --json an object a line. Entries that come or go meanwhile may be missed.`,
 }
 
 func dump(ctx context.Context, w io.Writer, m *datapath.Map, asJSON bool) error {
-	enc := json.NewEncoder(w)
+	enc := term.JSON(w)
 	return m.Each(func(key, val []byte) error {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -15,7 +15,10 @@ import (
 
 // pcapOf returns a capture with a UDP packet from 10.9.0.1 to each port, a
 // second apart.
-func pcapOf(ports ...int) []byte {
+func pcapOf(ports ...int) []byte { return pcapEvery(time.Second, ports...) }
+
+// pcapEvery is pcapOf with another time between packets.
+func pcapEvery(step time.Duration, ports ...int) []byte {
 	var b bytes.Buffer
 	w := pcapgo.NewWriterNanos(&b)
 	must(w.WriteFileHeader(65536, layers.LinkTypeEthernet))
@@ -26,7 +29,7 @@ func pcapOf(ports ...int) []byte {
 			make([]byte, 18))
 		must(err)
 		must(w.WritePacket(gopacket.CaptureInfo{
-			Timestamp: time.Unix(1_700_000_000+int64(i), 0), CaptureLength: len(frame), Length: len(frame),
+			Timestamp: time.Unix(1_700_000_000, 0).Add(time.Duration(i) * step), CaptureLength: len(frame), Length: len(frame),
 		}, frame))
 	}
 	return b.Bytes()

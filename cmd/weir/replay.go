@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +38,10 @@ func (a *app) replay() *cobra.Command {
 		Short: "Run a chain on the packets of a capture, in the kernel but at no hook",
 		Long: `Runs each packet of a pcap or pcapng file through the chain by a test run and
 tells what became of it. Maps start with their first content and are kept from
-packet to packet. The clock is real time, or that of the capture. A redirect to
-an interface that is not there is reported, and is no error.`,
+packet to packet. The clock is real time, or that of the capture, which never
+goes back. A redirect to an interface that is not there is reported, and is no
+error. IN.pcap - is standard input; with -w - the capture that comes of it goes
+to standard output, and nothing else does.`,
 		Example: `  weir replay edge.weir in.pcap
   weir replay edge.weir in.pcap --json --set limit=10
   weir replay edge.weir in.pcap --hook tc-egress -w out.pcap
@@ -55,7 +56,7 @@ an interface that is not there is reported, and is no error.`,
 	jsonFlag(c, &r.json)
 	f := c.Flags()
 	f.Lookup("json").Usage = "print an object for each packet, and a summary"
-	f.StringVarP(&r.out, "write", "w", "", "write what was not dropped, as the chain left it, to this pcap file")
+	f.StringVarP(&r.out, "write", "w", "", "write what was not dropped, as the chain left it, to this pcap file, or - for standard output")
 	f.StringVar(&r.clock, "clock", "real", "the chain's clock: real or capture")
 	f.StringArrayVar(&r.set, "set", nil, "set a param: PARAM=VALUE; may be repeated")
 	f.IntVar(&r.repeat, "repeat", 0, "time the chain: run each packet this many times more")
@@ -71,12 +72,29 @@ func completeReplay(_ *cobra.Command, args []string, _ string) ([]string, cobra.
 	return []string{ext}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-func (a *app) doReplay(ctx context.Context, chain, capture string, r replaying) error {
-	if !slices.Contains(clocks, r.clock) {
-		return usage("no clock is named %q (there are real and capture)", r.clock)
-	}
-	if r.repeat < 0 {
+// maxRepeat is the greatest --repeat, more than anybody will wait for.
+const maxRepeat = 1_000_000_000
+
+// wrong says what is wrong with the flags, before anything is run.
+func (r *replaying) wrong(out *term.Term) error {
+	switch {
+	case !slices.Contains(clocks, r.clock):
+		return usage("no clock is named %q (there are real and capture)%s", r.clock, didYouMean(r.clock, clocks))
+	case r.repeat < 0:
 		return usage("--repeat %d is less than nothing", r.repeat)
+	case r.repeat > maxRepeat:
+		return usage("--repeat %d is more than %d", r.repeat, maxRepeat)
+	case r.out == "-" && r.json:
+		return usage("-w - and --json cannot both have standard output")
+	case r.out == "-" && out.Terminal:
+		return usage("-w - writes a capture to standard output, which is a terminal")
+	}
+	return nil
+}
+
+func (a *app) doReplay(ctx context.Context, chain, capture string, r replaying) error {
+	if err := r.wrong(a.out); err != nil {
+		return err
 	}
 	set, err := settings(r.set)
 	if err != nil {
@@ -93,8 +111,12 @@ func (a *app) doReplay(ctx context.Context, chain, capture string, r replaying) 
 	}
 	defer in.Close()
 	out := bufio.NewWriter(a.out)
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false) // a reason is shown as it was written
+	if r.out == "-" {
+		o.Out = out
+		_, err := trace.Replay(ctx, p, in, o)
+		return errors.Join(err, out.Flush())
+	}
+	enc := term.JSON(out)
 	o.Each = func(res trace.Result) error {
 		if r.json {
 			return enc.Encode(res)
@@ -103,12 +125,16 @@ func (a *app) doReplay(ctx context.Context, chain, capture string, r replaying) 
 		return err
 	}
 	sum, err := replayTo(ctx, r.out, p, in, o)
-	if err == nil && r.json {
-		err = enc.Encode(sum)
-	} else if err == nil {
+	// What was run before an error is told; out keeps its own error for Flush.
+	if told := err == nil || sum.Packets > 0; told && r.json {
+		enc.Encode(sum)
+	} else if told {
 		a.writeSummary(out, sum)
 	}
-	return errors.Join(err, out.Flush())
+	if ferr := out.Flush(); err == nil {
+		err = ferr
+	}
+	return err
 }
 
 // replayed compiles what Replay needs: the chain with a trace, for XDP another
@@ -185,7 +211,7 @@ func isRegular(name string) bool {
 func (a *app) resultLine(r trace.Result) string {
 	t := a.out
 	if r.Error != "" {
-		return fmt.Sprintf("%6d  %s", r.N, t.Paint(term.Yellow, r.Error))
+		return fmt.Sprintf("%6d  %s", r.N, t.Paint(term.Yellow, term.Clean(r.Error)))
 	}
 	lens := fmt.Sprintf("%d bytes", r.InLen)
 	if r.OutLen != r.InLen {
@@ -193,10 +219,10 @@ func (a *app) resultLine(r trace.Result) string {
 	}
 	s := fmt.Sprintf("%6d  %s  line %d  %s", r.N, term.Pad(live.Paint(t, r.Verdict), 8, false), r.Line, lens)
 	if r.To != "" {
-		s += "  to " + r.To
+		s += "  to " + term.Clean(r.To)
 	}
 	if r.Reason != "" {
-		s += "  " + r.Reason
+		s += "  " + term.Clean(r.Reason)
 	}
 	return s
 }
@@ -209,10 +235,10 @@ func (a *app) writeSummary(w io.Writer, s trace.Summary) {
 	}
 	fmt.Fprintln(w)
 	for _, r := range slices.Sorted(maps.Keys(s.Reasons)) {
-		fmt.Fprintf(w, "  reason %s %s\n", r, term.Count(uint64(s.Reasons[r])))
+		fmt.Fprintf(w, "  reason %s %s\n", term.Clean(r), term.Count(uint64(s.Reasons[r])))
 	}
 	for _, c := range slices.Sorted(maps.Keys(s.Counts)) {
-		fmt.Fprintf(w, "  count %s %s\n", c, term.Count(s.Counts[c]))
+		fmt.Fprintf(w, "  count %s %s\n", term.Clean(c), term.Count(s.Counts[c]))
 	}
 	if s.Errors > 0 {
 		fmt.Fprintf(w, "  %s could not be run\n", term.Plural(uint64(s.Errors), "packet"))

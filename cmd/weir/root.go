@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"weir/internal/term"
 	"weir/lang/diag"
 )
 
@@ -30,14 +33,14 @@ var errSilent = errors.New("failed")
 // execute runs a command line and returns its exit code.
 func (a *app) execute(ctx context.Context, args []string) int {
 	root := a.root()
-	root.SetArgs(args)
+	root.SetArgs(negatives(root, args))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
 	var f failure
 	if !errors.As(err, &f) {
-		fmt.Fprintf(a.err, "%s: %s\n", cmd.CommandPath(), oneLineFirst(err))
+		fmt.Fprintf(a.err, "%s: %s\n", cmd.CommandPath(), cleanLines(oneLineFirst(err)))
 		fmt.Fprintf(a.err, "run %q for help\n", cmd.CommandPath()+" --help")
 		return 2
 	}
@@ -49,9 +52,9 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	case errors.As(err, &ds):
 		a.printDiags(ds)
 	case errors.Is(err, os.ErrPermission) && !privileged():
-		fmt.Fprintf(a.err, "weir: %s needs root (CAP_BPF, CAP_NET_ADMIN): %s\n", cmd.CommandPath(), err)
+		fmt.Fprintf(a.err, "weir: %s needs root (CAP_BPF, CAP_NET_ADMIN): %s\n", cmd.CommandPath(), cleanLines(err.Error()))
 	default:
-		fmt.Fprintf(a.err, "weir: %s\n", err)
+		fmt.Fprintf(a.err, "weir: %s\n", cleanLines(err.Error()))
 	}
 	return 1
 }
@@ -72,6 +75,46 @@ func privileged() bool {
 // suggestions.
 func oneLineFirst(err error) string {
 	return strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n\n", "\n"))
+}
+
+// cleanLines is term.Clean for a text of several lines, as joined errors are.
+func cleanLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = term.Clean(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// takesValues marks commands whose arguments are keys and values, which may be
+// negative numbers. Their flags have no values.
+const takesValues = "values"
+
+var negative = regexp.MustCompile(`^-[0-9]`)
+
+// negatives returns a command line in which negative numbers among keys and
+// values are no flags: they stand behind a "--", and flags before it.
+func negatives(root *cobra.Command, args []string) []string {
+	first := slices.IndexFunc(args, func(s string) bool { return s == "--" || negative.MatchString(s) })
+	if first < 0 || args[first] == "--" {
+		return args
+	}
+	if c, _, err := root.Find(args[:first]); err != nil || c.Annotations[takesValues] == "" {
+		return args
+	}
+	var flags, rest []string
+	for i, s := range args[first:] {
+		switch {
+		case s == "--":
+			rest = append(rest, args[first+i+1:]...)
+			return slices.Concat(args[:first], flags, []string{"--"}, rest)
+		case len(s) > 1 && s[0] == '-' && !negative.MatchString(s):
+			flags = append(flags, s)
+		default:
+			rest = append(rest, s)
+		}
+	}
+	return slices.Concat(args[:first], flags, []string{"--"}, rest)
 }
 
 // root returns the command tree.
@@ -111,7 +154,35 @@ control (tc-ingress, tc-egress).`,
 	}
 	root.AddCommand(a.demo(), a.bench(), a.version())
 	root.SetHelpCommand(a.help(root))
+	root.InitDefaultCompletionCmd()
+	completionHelp(root)
 	return root
+}
+
+// completionHelp adds to cobra's completion commands what all others have: an
+// example, and that an unknown shell is wrong usage.
+func completionHelp(root *cobra.Command) {
+	examples := map[string]string{
+		"completion": "source <(weir completion bash)",
+		"bash":       "source <(weir completion bash)",
+		"fish":       "weir completion fish >weir.fish",
+		"powershell": "weir completion powershell >weir.ps1",
+		"zsh":        "weir completion zsh >_weir",
+	}
+	c, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		return // cobra adds none to a program without commands
+	}
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(c, args[0])
+		}
+		return c.Help()
+	}
+	for _, c := range append(c.Commands(), c) {
+		c.Example = "  " + examples[c.Name()]
+	}
 }
 
 // help is cobra's help command, but for an unknown topic being wrong usage.

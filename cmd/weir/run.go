@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"weir/datapath"
 	"weir/internal/live"
@@ -25,7 +29,13 @@ place, verdicts and reasons by source line, counters, and what full maps have
 refused. On a terminal the view is drawn again in place; elsewhere it is a
 line every second, or an object with --json.
 
-The chain is gone when the command ends, however it ends.`,
+The chain is gone when the command ends, also when the reader of its output
+does. So it is when it is killed (kill -9), but for mode clsact: there a filter
+stays, which the next run or attach of that name at that place removes, and so
+does weir detach NAME.
+
+Chains that run at once may have the same name: each has its own maps. Only in
+mode clsact the second at the same place is refused.`,
 		Example: `  weir run edge.weir --on eth0
   weir run edge.weir --on eth0 --on eth1:tc-ingress --set limit=500
   weir run edge.weir --on blue/veth0 --for 10s --json`,
@@ -35,6 +45,11 @@ The chain is gone when the command ends, however it ends.`,
 			if duration < 0 {
 				return usage("--for %v is in the past", duration)
 			}
+			// Else a write to a pipe that nobody reads would end the process
+			// before it has detached. Now the write fails.
+			pipe := make(chan os.Signal, 1)
+			signal.Notify(pipe, unix.SIGPIPE)
+			defer signal.Stop(pipe)
 			o, err := l.options(ctx, a, args[0])
 			if err != nil {
 				return err
@@ -48,7 +63,11 @@ The chain is gone when the command ends, however it ends.`,
 				ctx, cancel = context.WithTimeout(ctx, duration)
 				defer cancel()
 			}
-			return errors.Join(a.watch(ctx, g, asJSON), g.Close())
+			err = a.watch(ctx, g, asJSON)
+			if errors.Is(err, unix.EPIPE) {
+				err = nil // whoever watched has seen enough
+			}
+			return errors.Join(err, g.Close())
 		}),
 	}
 	l.flags(c)
@@ -120,9 +139,7 @@ func (s *shower) view(v live.View, last bool) error {
 	case s.screen != nil:
 		s.screen.Draw(v.Lines(s.t))
 	case last:
-		for _, l := range v.Lines(s.t) {
-			fmt.Fprintln(s.t, l)
-		}
+		_, err = fmt.Fprintln(s.t, strings.Join(v.Lines(s.t), "\n"))
 	default:
 		_, err = fmt.Fprintln(s.t, v.Brief())
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/datapath"
+	"weir/internal/term"
 	"weir/lang/value"
 )
 
@@ -41,7 +41,7 @@ func (a *app) set() *cobra.Command {
 				return setAll(g, ps, values)
 			}
 			if asJSON {
-				return json.NewEncoder(a.out).Encode(paramRows(ps))
+				return term.JSON(a.out).Encode(paramRows(ps))
 			}
 			for _, p := range ps {
 				fmt.Fprintln(a.out, paramLine(p))
@@ -86,7 +86,7 @@ func paramLine(p datapath.ParamValue) string {
 	if p.Help != "" {
 		s += "  " + p.Help
 	}
-	return s
+	return term.Clean(s)
 }
 
 // A paramRow is a param in JSON.

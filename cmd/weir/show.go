@@ -77,7 +77,7 @@ func (a *app) showText(g *datapath.Generation) error {
 	}
 	head := func(s string) { fmt.Fprintf(t, "\n%s\n", t.Paint(term.Bold, s)) }
 	fmt.Fprintf(t, "%s  generation %d, since %s\n", t.Paint(term.Bold, g.Name), g.Number, g.Time.Format(time.DateTime))
-	fmt.Fprintf(t, "from %s\n", strings.Join(names, ", "))
+	fmt.Fprintf(t, "from %s\n", term.Clean(strings.Join(names, ", ")))
 
 	ps, err := g.Params()
 	if err != nil {
@@ -170,7 +170,7 @@ func (a *app) showJSON(g *datapath.Generation) error {
 	for _, s := range sources(g) {
 		texts = append(texts, source(s))
 	}
-	return json.NewEncoder(a.out).Encode(struct {
+	return term.JSON(a.out).Encode(struct {
 		Name       string          `json:"name"`
 		Generation int             `json:"generation"`
 		Since      time.Time       `json:"since"`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,9 +31,22 @@ func hookFlag(c *cobra.Command, name *string) {
 func parseHook(name string) (hook.Hook, error) {
 	h, err := hook.Parse(name)
 	if err != nil {
-		return 0, usageError{err}
+		return 0, usage("%w%s", err, didYouMean(name, hook.Names()))
 	}
 	return h, nil
+}
+
+// didYouMean offers those of names that are near what was written, if any are.
+func didYouMean(name string, names []string) string {
+	c := &cobra.Command{SuggestionsMinimumDistance: 2}
+	for _, n := range names {
+		c.AddCommand(&cobra.Command{Use: n, Run: func(*cobra.Command, []string) {}})
+	}
+	near := c.SuggestionsFor(name)
+	if name == "" || len(near) == 0 {
+		return ""
+	}
+	return ", did you mean " + strings.Join(near, " or ") + "?"
 }
 
 // completeFiles completes names of chain files.

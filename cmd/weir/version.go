@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"weir/internal/term"
 )
 
 func (a *app) version() *cobra.Command {
@@ -18,7 +19,7 @@ func (a *app) version() *cobra.Command {
 		Args:    wants(),
 		RunE: runs(func(context.Context, []string) error {
 			if asJSON {
-				return json.NewEncoder(a.out).Encode(map[string]string{
+				return term.JSON(a.out).Encode(map[string]string{
 					"version": version, "go": runtime.Version(), "arch": runtime.GOARCH,
 				})
 			}

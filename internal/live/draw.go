@@ -1,7 +1,7 @@
 package live
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
 	"path"
 	"strings"
@@ -153,7 +153,9 @@ func (v View) JSON() ([]byte, error) {
 	for _, e := range v.Exits {
 		o.Exits = append(o.Exits, exit{e.Verdict, e.Reason, e.File, e.Line, e.Packets, e.Bytes, e.PPS})
 	}
-	return json.Marshal(o)
+	var b bytes.Buffer
+	err := term.JSON(&b).Encode(o)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 func named(rs []Rate) map[string]uint64 {

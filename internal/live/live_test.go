@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -102,6 +103,16 @@ func TestJSON(t *testing.T) {
 	}
 	if got.Counts["seen"] != 16000 || got.Refused["few"] != 4 || len(got.Places) != 2 || got.Places[1].Bytes != 1_200_000 {
 		t.Errorf("JSON = %s", b)
+	}
+}
+
+// A reason is text, not HTML.
+func TestJSONText(t *testing.T) {
+	v := view()
+	v.Name = "<a&b>"
+	b, err := v.JSON()
+	if err != nil || !bytes.HasPrefix(b, []byte(`{"name":"<a&b>",`)) || bytes.HasSuffix(b, []byte("\n")) {
+		t.Errorf("JSON = %s, %v", b, err)
 	}
 }
 

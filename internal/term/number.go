@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Number returns a rate or amount with three digits: 0, 7.3, 512, 1.23 k,
@@ -66,6 +67,18 @@ func Bar(fraction float64, columns int) string {
 		s += string(eighths[fill%8])
 	}
 	return s + strings.Repeat(" ", columns-len([]rune(s)))
+}
+
+// Duration returns d as people write it: 1h, 1m30s, 250ms.
+func Duration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // Plural returns "1 packet", "2 packets".

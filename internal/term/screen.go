@@ -20,8 +20,8 @@ func NewScreen(t *Term) *Screen {
 	return &Screen{t: t}
 }
 
-// Draw replaces the lines drawn before. Lines are cut to the width of the
-// terminal, and what does not fit its height is left out at the end, since a
+// Draw replaces the lines drawn before. Lines are cleaned, but for what is
+// painted, and cut to the width of the terminal; what does not fit its height is left out at the end, since a
 // line that has scrolled away cannot be drawn again.
 func (s *Screen) Draw(lines []string) {
 	columns, height := s.t.Size()
@@ -31,7 +31,7 @@ func (s *Screen) Draw(lines []string) {
 	var b strings.Builder
 	s.up(&b)
 	for _, l := range lines {
-		b.WriteString(Cut(l, columns))
+		b.WriteString(Cut(s.t.clean(l), columns))
 		b.WriteString("\x1b[K\n")
 	}
 	b.WriteString("\x1b[J")

@@ -16,7 +16,7 @@ type Table struct {
 func (tb *Table) Add(cells ...string) { tb.Rows = append(tb.Rows, cells) }
 
 // Lines returns the table as lines without trailing blanks. The head is bold.
-// Two blanks part the columns.
+// Two blanks part the columns. Cells are cleaned, but for what is painted.
 func (tb *Table) Lines(t *Term) []string {
 	widths := make([]int, len(tb.Head))
 	right := make([]bool, len(tb.Head))
@@ -25,8 +25,11 @@ func (tb *Table) Lines(t *Term) []string {
 		head[i], right[i] = strings.CutPrefix(h, ">")
 		widths[i] = Width(head[i])
 	}
-	for _, r := range tb.Rows {
+	rows := make([][]string, len(tb.Rows))
+	for n, r := range tb.Rows {
 		for i, c := range r {
+			c = t.clean(c)
+			rows[n] = append(rows[n], c)
 			widths[i] = max(widths[i], Width(c))
 		}
 	}
@@ -38,7 +41,7 @@ func (tb *Table) Lines(t *Term) []string {
 		return strings.TrimRight(strings.Join(parts, "  "), " ")
 	}
 	out := []string{t.Paint(Bold, line(head))}
-	for _, r := range tb.Rows {
+	for _, r := range rows {
 		out = append(out, line(r))
 	}
 	return out

@@ -10,7 +10,9 @@ package term
 import (
 	"io"
 	"os"
+	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -66,6 +68,38 @@ func (t *Term) Paint(c Color, s string) string {
 		return s
 	}
 	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
+}
+
+// Clean returns s on one line and without what a terminal would obey instead of
+// showing: such characters become · (a tab a blank). It is for words of others:
+// reasons, names, sources.
+func Clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			return '·'
+		}
+		return r
+	}, s)
+}
+
+// painted is what Paint returns.
+var painted = regexp.MustCompile("\x1b\\[(?:3[12346]|1|2)m([^\x1b]+)\x1b\\[0m")
+
+// clean is Clean for a line of which parts are painted: their colours stay.
+func (t *Term) clean(s string) string {
+	if !t.Color {
+		return Clean(s)
+	}
+	var b strings.Builder
+	end := 0
+	for _, m := range painted.FindAllStringSubmatchIndex(s, -1) {
+		b.WriteString(Clean(s[end:m[0]]) + s[m[0]:m[2]] + Clean(s[m[2]:m[3]]) + s[m[3]:m[1]])
+		end = m[1]
+	}
+	return b.String() + Clean(s[end:])
 }
 
 // Width returns the columns that s takes: its runes without escape sequences.

@@ -3,6 +3,7 @@ package term
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -36,6 +37,47 @@ func TestCutKeepsColours(t *testing.T) {
 		if got := Cut(c.in, 4); got != c.want {
 			t.Errorf("Cut(%q, 4) = %q, want %q", c.in, got, c.want)
 		}
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for in, want := range map[string]string{
+		"1h": "1h", "90s": "1m30s", "1m": "1m", "3600s": "1h", "1h1m": "1h1m", "1h5s": "1h0m5s", "10m": "10m", "10s": "10s", "500ms": "500ms", "0s": "0s", "20h": "20h",
+	} {
+		d, err := time.ParseDuration(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Duration(d); got != want {
+			t.Errorf("Duration(%s) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// What a terminal would obey is shown as ·, but for our own colours.
+func TestClean(t *testing.T) {
+	plain, colored := &Term{}, &Term{Color: true}
+	for _, c := range []struct {
+		t        *Term
+		in, want string
+	}{
+		{plain, "a\nb\x1b[2Jc\td\xffe\u202ef\u009bg é", "a·b·[2Jc d·e·f·g é"},
+		{plain, "\x1b[31mred\x1b[0m", "·[31mred·[0m"},
+		{colored, colored.Paint(Red, "a\r\nb") + "\n" + colored.Paint(Bold, "c"), "\x1b[31ma··b\x1b[0m·\x1b[1mc\x1b[0m"},
+		{colored, "\x1b[31mnot closed", "·[31mnot closed"},
+		{colored, "\x1b[8mhidden\x1b[0m", "·[8mhidden·[0m"},
+		{colored, "\x1b]0;title\a", "·]0;title·"},
+	} {
+		tb := Table{Head: []string{"X"}}
+		tb.Add(c.in)
+		if got := tb.Lines(c.t)[1]; got != c.want {
+			t.Errorf("a cell of %q is %q, want %q", c.in, got, c.want)
+		}
+	}
+	var out strings.Builder
+	NewScreen(&Term{Writer: &out}).Draw([]string{"a\x1b[2Jb"})
+	if want := "\x1b[?25la·[2Jb\x1b[K\n\x1b[J"; out.String() != want {
+		t.Errorf("drawn %q, want %q", out.String(), want)
 	}
 }
 

@@ -12,7 +12,7 @@ type loop struct{ exit, next *ir.Block }
 func (l *lowerer) enter(head *ir.Block, body []check.Stmt) {
 	st := l.st
 	w := mayWrite(body)
-	if w.any && !l.xdp() {
+	if w.any && l.stale() {
 		st.epoch, st.data = l.newEpoch(), false
 	}
 	if w.moves {

@@ -87,6 +87,7 @@ type needs struct {
 	read     map[packet.Header]bool // are mentioned themselves
 	payload  bool
 	writes   bool // of headers
+	moves    bool // writes that may change which headers follow
 	fragment bool
 	refTTL   bool // records in expiring maps
 	now      bool // the clock

@@ -199,7 +199,7 @@ func (l *lowerer) outlined(loop check.Stmt, body []check.Stmt, n *ir.Value, extr
 	if w.moves {
 		l.st.reparse()
 	}
-	if w.any && !l.xdp() {
+	if w.any && l.stale() {
 		l.invalidate()
 	}
 	l.cutEnds(c, ends)

@@ -17,6 +17,7 @@ func scan(p *check.Program) needs {
 		visit(f.Body, func(s check.Stmt) {
 			if w, ok := s.(*check.SetHeader); ok {
 				n.writes = true
+				n.moves = n.moves || moves(w.View.Type().Header, w.Field)
 				n.noteWrite(w)
 			}
 			switch s.(type) {

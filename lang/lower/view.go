@@ -90,28 +90,50 @@ func (l *lowerer) ipPointer(h packet.Header) *ir.Value {
 // pointer returns the pointer of a view, good in this epoch. Where a write may
 // have come between, it is derived from the view's place; the verifier then
 // wants to see it compared with the packet's end again, and where it is not
-// within (which does not happen) the header is taken as not there.
+// within (which does not happen) the header is taken as not there. A copy is
+// made anew if there may be another copy of the same header, which was written.
 func (l *lowerer) pointer(h packet.Header, p, place *ir.Value) *ir.Value {
-	if l.xdp() || !l.needs.writes {
+	if !l.stale() || l.isFresh(p) {
 		return p
 	}
-	if l.isFresh(p) {
-		return p
-	}
-	v := l.newVar()
-	keep, derive, done := l.coldBlock(), l.block(), l.block()
-	there, yes, no := l.block(), l.block(), l.coldBlock()
-	l.set(v, p)
-	l.branch(ir.UGe, place, l.konst(1<<slowBit), keep, there)
-	l.start(keep)
-	l.jump(done)
-	l.start(there)
-	l.branch(ir.Ne, p, l.konst(0), derive, no)
-	l.start(derive)
 	size := h.Size()
 	if h == packet.L4 {
 		size = packet.UDP.Size() // the shortest of them
 	}
+	v := l.newVar()
+	have, slow, fast, done := l.block(), l.coldBlock(), l.block(), l.block()
+	l.set(v, p)
+	l.branch(ir.Ne, p, l.konst(0), have, done)
+	l.start(have)
+	l.branch(ir.UGe, place, l.konst(1<<slowBit), slow, fast)
+	l.start(slow)
+	if l.needs.moves {
+		l.loadBytes(l.xdp(), l.width(ir.OpZExt, 4, place), p, size)
+	}
+	l.jump(done)
+	l.start(fast)
+	if !l.xdp() {
+		l.derive(v, place, size)
+	}
+	l.jump(done)
+	l.start(done)
+	// A view that is tested for being there and then used gets one derivation.
+	return l.fresh(l.get(v))
+}
+
+// stale reports whether pointers of views can get out of date in the program: at
+// traffic control by any write, at XDP by one that makes headers be parsed and
+// copied again.
+func (l *lowerer) stale() bool {
+	if l.xdp() {
+		return l.needs.moves
+	}
+	return l.needs.writes
+}
+
+// derive sets v to a pointer to size octets at place, or 0.
+func (l *lowerer) derive(v variable, place *ir.Value, size int) {
+	yes, no, done := l.block(), l.coldBlock(), l.block()
 	q := l.op(ir.OpAdd, l.data(), l.opi(ir.OpAnd, place, 0xffff))
 	l.branch(ir.ULe, l.opi(ir.OpAdd, q, int64(size)), l.end(), yes, no)
 	l.start(yes)
@@ -121,7 +143,4 @@ func (l *lowerer) pointer(h packet.Header, p, place *ir.Value) *ir.Value {
 	l.set(v, l.konst(0))
 	l.jump(done)
 	l.start(done)
-	x := l.get(v)
-	// A view that is tested for being there and then used gets one derivation.
-	return l.fresh(x)
 }

@@ -141,10 +141,13 @@ func (l *lowerer) setField1(h packet.Header, v parts, f packet.Field, x parts, d
 	}
 }
 
-// wrote notes that a helper may have written to the packet.
+// wrote notes that a header was written: other pointers to it may be out of date.
 func (l *lowerer) wrote() {
-	if !l.xdp() {
+	switch {
+	case !l.xdp():
 		l.invalidate()
+	case l.needs.moves:
+		l.st.epoch = l.newEpoch()
 	}
 }
 
