@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -34,14 +35,14 @@ func (b *builder) withUnknown(file string, src []byte, f *syntax.File, err error
 	if !errors.As(err, &l) {
 		return nil, nil
 	}
-	unknown, stray := map[string]bool{}, map[syntax.Position]bool{}
+	unknown, stray := map[string]bool{}, map[diag.Pos]bool{}
 	for _, e := range l {
 		name, ok := strings.CutPrefix(e.Msg, "undefined: ")
 		if !insideDef(f, e.Pos) || !ok && !strings.Contains(e.Msg, "not in a loop") {
 			return nil, nil
 		}
 		if !ok {
-			stray[e.Pos] = true
+			stray[posOf(e.Pos)] = true
 			continue
 		}
 		name, _, _ = strings.Cut(name, " ")
@@ -53,7 +54,7 @@ func (b *builder) withUnknown(file string, src []byte, f *syntax.File, err error
 		return nil, nil
 	}
 	syntax.Walk(again, func(n syntax.Node) bool {
-		if s, ok := n.(*syntax.BranchStmt); ok && stray[s.TokenPos] {
+		if s, ok := n.(*syntax.BranchStmt); ok && stray[posOf(s.TokenPos)] {
 			s.Token = syntax.PASS
 		}
 		return true
@@ -240,15 +241,45 @@ func (b *builder) evalError(file string, err error) {
 			return
 		}
 	}
+	var h *hintError
+	found := errors.As(err, &h)
 	if strings.HasPrefix(msg, "cannot load ") && hint != "" {
-		var h *hintError
-		errors.As(err, &h)
 		msg = h.msg
 	}
 	if hint == "" {
-		msg, hint = evalWords(msg)
+		if msg, hint = evalWords(msg); strings.Contains(msg, "the limit of") {
+			code = "limit"
+		}
+	}
+	if found && h.arg != "" {
+		pos = b.argumentAt(pos, h)
 	}
 	b.errorf(pos, code, hint, "%s", msg)
+}
+
+// argumentAt finds the argument that an error is about in the call whose bracket
+// opens at pos; if it is not there, the place is the bracket.
+func (b *builder) argumentAt(pos diag.Pos, h *hintError) diag.Pos {
+	m := b.modules[pos.File]
+	if m == nil || m.syntax == nil {
+		return pos
+	}
+	syntax.Walk(m.syntax, func(n syntax.Node) bool {
+		call, ok := n.(*syntax.CallExpr)
+		if !ok || posOf(call.Lparen) != pos {
+			return true
+		}
+		for i, a := range call.Args {
+			eq, named := a.(*syntax.BinaryExpr)
+			named = named && eq.Op == syntax.EQ
+			if named && eq.X.(*syntax.Ident).Name == h.arg || !named && i < len(h.names) && h.names[i] == h.arg {
+				pos = at(a)
+				break
+			}
+		}
+		return false
+	})
+	return pos
 }
 
 // exports says what a module has instead of name.
@@ -270,8 +301,17 @@ func (b *builder) exports(from, file, name string) string {
 	return didYouMean(name, "", names)
 }
 
+// mapUse is what the interpreter says about a map that is used like a dict.
+var mapUse = regexp.MustCompile(`(?:index operation|binary op: .* in|value of type|^|: )\b ?(table|lru|array|lpm)(?:\[| value (?:does not support|is not iterable)| has no len|$)`)
+
 // evalWords gives the interpreter's messages a hint.
 func evalWords(msg string) (string, string) {
+	if m := mapUse.FindStringSubmatch(msg); m != nil {
+		return "a map has no content while the file is read, but this " + m[1] + " is used as if it had", "read and write it in a function, which runs for each packet; its first content is init ="
+	}
+	if strings.Contains(msg, "repeat count") || strings.Contains(msg, "excessive repeat") {
+		return "repeated so often, the value has more elements than the limit of 1073741824", "repeat it less often"
+	}
 	for _, w := range evalTable {
 		if strings.Contains(msg, w.has) {
 			return msg, w.hint

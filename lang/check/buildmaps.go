@@ -129,60 +129,62 @@ func (b *builder) declareMap(kind MapKind) builtinFunc {
 			return nil, err
 		}
 		m := &Map{Kind: kind, Pos: callerPos(th)}
-		if err := declareTypes(m, a); err != nil {
-			return nil, err
+		if what, err := declareTypes(m, a); err != nil {
+			return nil, onArg(what, names, err)
 		}
 		if err := declareSize(m, a["size"]); err != nil {
-			return nil, err
+			return nil, onArg("size", names, err)
 		}
 		if p := a["percpu"]; p != nil && p.Truth() {
-			return nil, fault("version", "leave percpu out; += on 32 and 64 bits is atomic", "percpu maps are not in this version of weir")
+			return nil, onArg("percpu", names, fault("version", "leave percpu out; += on 32 and 64 bits is atomic", "percpu maps are not in this version of weir"))
 		}
 		if m.TTL, err = parseTTL(a["expiring"]); err != nil {
-			return nil, err
+			return nil, onArg("expiring", names, err)
 		}
 		if m.Init, err = encodeInit(m, a["init"]); err != nil {
-			return nil, err
+			return nil, onArg("init", names, err)
 		}
 		b.maps = append(b.maps, m)
 		return &mapVal{m}, nil
 	}
 }
 
-func declareTypes(m *Map, a map[string]starlark.Value) (err error) {
+// declareTypes reads a map's types; of an error it tells the argument.
+func declareTypes(m *Map, a map[string]starlark.Value) (arg string, err error) {
+	arg = "key"
 	key, val := a["key"], a["value"]
 	switch m.Kind {
 	case Array:
 		m.Key = value.U32
 	case LPM:
-		key = a["prefix"]
+		arg, key = "prefix", a["prefix"]
 		fallthrough
 	default:
 		if m.Key, err = typeOf(key); err != nil {
-			return within("key", err)
+			return arg, within("key", err)
 		}
 	}
 	if val != nil && val != starlark.None {
 		if m.Value, err = typeOf(val); err != nil {
-			return within("value", err)
+			return "value", within("value", err)
 		}
 	}
 	isPrefix := m.Key.Kind >= value.Prefix4 && m.Key.Kind <= value.Prefix
 	if m.Kind == LPM && !isPrefix {
-		return fault("type", "its keys are prefix4, prefix6 or prefix", "%s cannot be the key of an lpm", article(m.Key))
+		return arg, fault("type", "its keys are prefix4, prefix6 or prefix", "%s cannot be the key of an lpm", article(m.Key))
 	}
 	if m.Kind != LPM && isPrefix {
-		return fault("type", "declare lpm("+m.Key.String()+", …)", "a %s has no prefixes as keys", m.Kind)
+		return arg, fault("type", "declare lpm("+m.Key.String()+", …)", "a %s has no prefixes as keys", m.Kind)
 	}
 	if m.Kind != LPM {
 		if err := storable("key", m.Key); err != nil {
-			return err
+			return arg, err
 		}
 	}
 	if m.Value.Kind == value.None {
-		return nil
+		return "", nil
 	}
-	return storable("value", m.Value)
+	return "value", storable("value", m.Value)
 }
 
 func within(what string, err error) error {
@@ -249,20 +251,21 @@ func parseTTL(v starlark.Value) (time.Duration, error) {
 
 // declareParam is param(type, default, unit =, help =).
 func (b *builder) declareParam(th *starlark.Thread, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	a, err := bindArgs(name, []string{"type", "default", "unit", "help"}, 2, args, kwargs)
+	names := []string{"type", "default", "unit", "help"}
+	a, err := bindArgs(name, names, 2, args, kwargs)
 	if err != nil {
 		return nil, err
 	}
 	t, err := typeOf(a["type"])
 	if err != nil {
-		return nil, err
+		return nil, onArg("type", names, err)
 	}
 	if t.Kind != value.Int && t.Kind != value.Bool {
 		return nil, fault("type", "params are integers or bool; keep others in a map", "a param cannot be %s", article(t))
 	}
 	def, err := storeAs(t, a["default"])
 	if err != nil {
-		return nil, within("default", err)
+		return nil, onArg("default", names, within("default", err))
 	}
 	p := &Param{Type: t, Pos: callerPos(th)}
 	for _, s := range []struct {
@@ -314,10 +317,10 @@ func bindArgs(fn string, names []string, required int, args starlark.Tuple, kwar
 			known = known || n == k
 		}
 		if !known {
-			return nil, fault("call", didYouMean(k, "", names), "%s() has no argument %s", fn, k)
+			return nil, onArg(k, nil, fault("call", didYouMean(k, "", names), "%s() has no argument %s", fn, k))
 		}
 		if out[k] != nil {
-			return nil, fault("call", "give it once", "%s() is given %s twice", fn, k)
+			return nil, onArg(k, nil, fault("call", "give it once", "%s() is given %s twice", fn, k))
 		}
 		out[k] = kw[1]
 	}

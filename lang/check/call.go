@@ -228,6 +228,7 @@ func (p *pass) callFunc(e *syntax.CallExpr, f callee) operand {
 	args, ok := p.passArgs(e, f.name, names, positional, required)
 	if !ok {
 		p.lost = true
+		p.callBroken(f, args, defaults)
 		return operand{}
 	}
 	for i := range args {
@@ -244,6 +245,32 @@ func (p *pass) callFunc(e *syntax.CallExpr, f callee) operand {
 		return operand{}
 	}
 	return p.callSpecial(e, f, args)
+}
+
+// callBroken types a function whose call has an error, for the errors of its own:
+// what is not known of its arguments is silent there.
+func (p *pass) callBroken(f callee, args []passed, defaults []operand) {
+	if isStd(f.pos().File) || p.c.calling(f) != nil {
+		return
+	}
+	spec := make([]argument, len(args))
+	for i, a := range args {
+		o := a.o
+		if a.e == nil {
+			o = defaults[i]
+		}
+		switch {
+		case o.bad():
+			spec[i].bad = true
+		case o.v != nil:
+			spec[i].static = o.v
+		default:
+			spec[i].typ = norm(o.x.Type())
+		}
+	}
+	if len(spec) == len(f.def.Params) {
+		p.calls = append(p.calls, p.c.special(f, spec, false))
+	}
 }
 
 // signature gives the parameters of a function and their defaults.

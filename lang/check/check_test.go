@@ -58,3 +58,15 @@ func golden(t *testing.T, file, got string) {
 		t.Errorf("%s differs (run with -update to accept):\n%s", file, got)
 	}
 }
+
+// TestLambda wants the place of a lambda's body for the return that it is.
+func TestLambda(t *testing.T) {
+	p, list := check.Check("t.weir", []byte("\nmain = lambda pkt: DROP\n"), check.Options{})
+	if list.Err() != nil {
+		t.Fatal(list)
+	}
+	r, ok := p.Main.Body[0].(*check.Return)
+	if !ok || r.Pos.Line != 2 || r.Pos.Col != 20 {
+		t.Errorf("the return of a lambda is %+v, want one at 2:20", p.Main.Body[0])
+	}
+}

@@ -122,7 +122,8 @@ func finish(l diag.List, s diag.Source) diag.List {
 	s.Fill(l)
 	for i := range l {
 		if r := []rune(l[i].Text); len(r) > maxLine {
-			l[i].Text = string(r[:maxLine])
+			from := max(0, min(l[i].Pos.Col-maxLine/2, len(r)-maxLine))
+			l[i].Text, l[i].Skipped = string(r[from:from+maxLine]), from
 		}
 	}
 	return l

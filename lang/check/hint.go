@@ -10,6 +10,8 @@ import (
 // A hintError is an error of a builtin at build time that knows what to do.
 type hintError struct {
 	code, msg, hint string
+	arg             string   // the argument of the call that it is about, if one is
+	names           []string // of the call's positional arguments
 }
 
 func (e *hintError) Error() string { return e.msg }
@@ -17,6 +19,14 @@ func (e *hintError) Error() string { return e.msg }
 // fault returns an error with a hint.
 func fault(code, hint, format string, args ...any) error {
 	return &hintError{code: code, msg: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// onArg says which argument of the call an error is about.
+func onArg(arg string, names []string, err error) error {
+	if h, ok := err.(*hintError); ok && h.arg == "" {
+		h.arg, h.names = arg, names
+	}
+	return err
 }
 
 // hintOf returns the code and the hint that err carries, if any.

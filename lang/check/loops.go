@@ -67,6 +67,11 @@ func (p *pass) skipLoop(s *syntax.ForStmt) {
 			v.bad = true
 		}
 	}
+	after := p.fl.clone() // the body is typed for its errors
+	p.enterLoop(s)
+	p.block(s.Body)
+	p.leaveLoop()
+	p.fl = after
 }
 
 // enterLoop forgets what the body of a loop may change.

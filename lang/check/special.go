@@ -58,9 +58,13 @@ type argument struct {
 	typ    value.Type
 	static starlark.Value
 	bounds *interval // of an integer that bounds a loop
+	bad    bool      // an error was told about it
 }
 
 func (a argument) key() string {
+	if a.bad {
+		return "?"
+	}
 	if a.bounds != nil {
 		return fmt.Sprintf("%s %d…%d", a.typ, a.bounds.lo, a.bounds.hi)
 	}

@@ -31,6 +31,7 @@ func (s *special) declare() {
 		if i < len(s.args) {
 			v.typ, v.static = norm(s.args[i].typ), s.args[i].static
 			v.local.Type = v.typ
+			v.bad = s.args[i].bad
 			if v.static == nil {
 				s.out.Params = append(s.out.Params, v.local)
 			}

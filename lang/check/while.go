@@ -27,6 +27,7 @@ func (p *pass) whileStmt(s *syntax.WhileStmt) {
 	switch {
 	case c.known:
 		p.errorf(s.Cond, "loop", "write for i in range(64): and leave it with break", "this loop has no end that the compiler can see: its condition always holds")
+	case c.x == nil: // an error was told about its condition
 	case reason != "":
 		p.errorf(s.Cond, "loop", "write for i in range(64): and leave it with break, or count: while i < 64: … i += 1", "how many turns this loop has is not known: %s", reason)
 	case limit > 1<<20:
@@ -135,6 +136,8 @@ func (p *pass) counterTurns(s *syntax.WhileStmt, entry *flow, op Op, x, y syntax
 		return turns(start.hi, bound.lo-1, step), ""
 	case op == Ne && bound.lo == bound.hi && start.lo == start.hi && (bound.lo-start.lo)%step == 0 && (bound.lo-start.lo)/step >= 0:
 		return (bound.lo - start.lo) / step, ""
+	case op == Ne && !p.steady(s, ye):
+		return 0, "what " + id.Name + " is compared with can change from turn to turn, so it can be missed: compare with <"
 	case op == Ne && (step == 1 && start.hi <= bound.lo):
 		return bound.hi - start.lo, ""
 	case op == Ne && (step == -1 && start.lo >= bound.hi):
@@ -143,6 +146,23 @@ func (p *pass) counterTurns(s *syntax.WhileStmt, entry *flow, op Op, x, y syntax
 		return 0, id.Name + " is never negative, so it can step over its bound and wrap: compare with a greater bound"
 	}
 	return 0, id.Name + " moves away from its bound"
+}
+
+// steady reports whether x is the same in all turns of a loop.
+func (p *pass) steady(s *syntax.WhileStmt, x Expr) bool {
+	same := true
+	walk(x, func(e Expr) {
+		switch e := e.(type) {
+		case *Const, *Unary, *Binary, *MinMax, *Abs, *Convert, *PacketField:
+		case *LocalRef:
+			for i := range p.info.inLoop[s] {
+				same = same && p.s.vars[i].local != e.Local
+			}
+		default:
+			same = false
+		}
+	})
+	return same
 }
 
 // lands reports whether a counter that goes down while it is greater than bound

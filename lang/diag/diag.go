@@ -40,6 +40,7 @@ type Diagnostic struct {
 	Message string // what is wrong, one sentence without a full stop
 	Hint    string // what to do, one sentence without a full stop; may be empty
 	Text    string // the source line, without its newline; may be empty
+	Skipped int    // how many characters of the line are left out before Text
 	Warning bool   // the program is valid all the same
 }
 
@@ -56,8 +57,8 @@ func (d Diagnostic) String() string {
 		kind = "warning"
 	}
 	fmt.Fprintf(&b, "%s: %s: %s", visible(d.Pos.String()), kind, visible(d.Message))
-	if d.Text != "" && d.Pos.Col > 0 {
-		text, caret := excerpt(d.Text, d.Pos.Col)
+	if d.Text != "" && d.Pos.Col > d.Skipped {
+		text, caret := excerpt(d.Text, d.Pos.Col-d.Skipped)
 		fmt.Fprintf(&b, "\n    %s\n    %s^", text, strings.Repeat(" ", caret))
 	}
 	if d.Hint != "" {

@@ -33,3 +33,11 @@ func TestStringIsVisible(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestSkipped shows a line whose beginning was left out.
+func TestSkipped(t *testing.T) {
+	d := Diagnostic{Pos: Pos{"f.weir", 3, 1003}, Message: "m", Text: "abcdef", Skipped: 1000}
+	if got, want := d.String(), "f.weir:3:1003: error: m\n    abcdef\n      ^"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
