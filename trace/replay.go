@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -37,7 +38,7 @@ type Options struct {
 
 // Replay runs p, which was compiled with lang.Options.Trace for its hook, on the
 // packets of a pcap or pcapng file. A program that was compiled with
-// lang.Options.Clock reads the time of the capture. The summary is of the
+// lang.Options.Clock reads the time of the capture, which never goes back. The summary is of the
 // packets up to the error, if there is one.
 func Replay(ctx context.Context, p *lang.Program, in io.Reader, o Options) (Summary, error) {
 	sum := Summary{Verdicts: map[string]int{}, Counts: map[string]uint64{}, Reasons: map[string]int{}}
@@ -56,53 +57,83 @@ func Replay(ctx context.Context, p *lang.Program, in io.Reader, o Options) (Summ
 
 func replay(ctx context.Context, p *lang.Program, c *capture, o Options, sum *Summary) error {
 	data, ci, readErr := c.next()
-	r, err := NewRunner(p, RunnerOptions{Frags: o.Frags, Set: o.Set, Start: ci.Timestamp})
-	if err != nil {
+	x := pass{o: o, sum: sum, now: epoch}
+	x.at(ci.Timestamp)
+	var err error
+	if x.r, err = NewRunner(p, RunnerOptions{Frags: o.Frags, Set: o.Set, Start: x.now}); err != nil {
 		return err
 	}
-	defer r.Close()
-	var sw *stopwatch
+	defer x.r.Close()
 	if o.Repeat > 0 {
-		if sw, err = newStopwatch(p, o, ci.Timestamp); err != nil {
+		if x.sw, err = newStopwatch(p, o, x.now); err != nil {
 			return err
 		}
-		defer sw.close()
+		defer x.sw.close()
 	}
-	write, err := writer(o.Out)
-	if err != nil {
+	if x.write, err = writer(o.Out); err != nil {
 		return err
 	}
-	for ; readErr == nil; data, ci, readErr = c.next() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		res, out, err := r.Run(data, ci.Timestamp)
-		if err != nil {
-			return fmt.Errorf("packet %d: %w", c.n, err)
-		}
-		res.N = c.n
-		sum.add(res, ci)
-		if err := write(res, out, ci); err != nil {
-			return err
-		}
-		if o.Each != nil {
-			if err := o.Each(res); err != nil {
-				return err
-			}
-		}
-		if sw != nil && res.Error == "" {
-			if err := sw.time(data, out, ci.Timestamp); err != nil {
-				return fmt.Errorf("packet %d: %w", c.n, err)
-			}
+	for readErr == nil && err == nil {
+		if err = x.packet(ctx, c.n, data, ci); err == nil {
+			data, ci, readErr = c.next()
 		}
 	}
-	if sw != nil {
-		sum.NsPerPacket = sw.mean()
+	if x.sw != nil {
+		sum.NsPerPacket = x.sw.mean()
 	}
-	if errors.Is(readErr, io.EOF) {
+	if readErr == io.EOF {
 		readErr = nil
 	}
-	return errors.Join(readErr, sum.count(r))
+	return errors.Join(err, readErr, sum.count(x.r))
+}
+
+// A pass is a capture on its way through a chain.
+type pass struct {
+	o     Options
+	r     *Runner
+	sw    *stopwatch // nil: packets are not timed
+	write func(Result, []byte, gopacket.CaptureInfo) error
+	sum   *Summary
+	now   time.Time // of the capture
+}
+
+// epoch is the least time that a chain can be told.
+var epoch = time.Unix(0, 1)
+
+// at moves the clock on, and never back as that of the kernel never goes back:
+// a packet that is older than one before it comes at the time of that.
+func (x *pass) at(t time.Time) {
+	if t.After(x.now) {
+		x.now = t
+	}
+}
+
+func (x *pass) packet(ctx context.Context, n int, data []byte, ci gopacket.CaptureInfo) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	x.at(ci.Timestamp)
+	res, out, err := x.r.Run(data, x.now)
+	if err != nil {
+		return fmt.Errorf("packet %d: %w", n, err)
+	}
+	res.N = n
+	x.sum.add(res, ci)
+	if err := x.write(res, out, ci); err != nil {
+		return err
+	}
+	if x.o.Each != nil {
+		if err := x.o.Each(res); err != nil {
+			return err
+		}
+	}
+	if x.sw == nil || res.Error != "" {
+		return nil
+	}
+	if err := x.sw.time(ctx, data, out, x.now); err != nil {
+		return fmt.Errorf("packet %d: %w", n, err)
+	}
+	return nil
 }
 
 func (s *Summary) add(r Result, ci gopacket.CaptureInfo) {

@@ -291,6 +291,41 @@ func TestReplayInterrupted(t *testing.T) {
 	}
 }
 
+// A packet is timed in pieces, so that ^C does not have to wait for its end;
+// what was counted until then is told.
+func TestReplayInterruptedWhileTiming(t *testing.T) {
+	for _, swap := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(context.Background())
+		in := pcapFile(t, layers.LinkTypeEthernet, frameOf(60), frameOf(60))
+		begun := time.Now()
+		time.AfterFunc(300*time.Millisecond, cancel)
+		sum, err := Replay(ctx, codetest.Chain(hook.XDP, codetest.ChainOptions{Trace: true, Swap: swap}), in, Options{Repeat: 1_000_000_000})
+		if !errors.Is(err, context.Canceled) || sum.Packets != 1 || sum.Counts["seen"] != 1 {
+			t.Errorf("%+v, %v; want one packet and Canceled", sum, err)
+		}
+		if d := time.Since(begun); d > 1300*time.Millisecond {
+			t.Errorf("ended %v after it began, want a second after 300 ms at most", d)
+		}
+	}
+}
+
+// The clock of a capture stands still where its times go back, and does not
+// begin before 1970.
+func TestCaptureClockNeverGoesBack(t *testing.T) {
+	x := pass{now: epoch}
+	for _, c := range []struct{ at, want time.Time }{
+		{time.Time{}, epoch},
+		{time.Unix(-5, 0), epoch},
+		{time.Unix(20, 5), time.Unix(20, 5)},
+		{time.Unix(10, 0), time.Unix(20, 5)},
+		{time.Unix(20, 6), time.Unix(20, 6)},
+	} {
+		if x.at(c.at); !x.now.Equal(c.want) {
+			t.Errorf("at %v the clock is %v, want %v", c.at, x.now, c.want)
+		}
+	}
+}
+
 func TestRedirectByNumber(t *testing.T) {
 	r := &Runner{names: map[int]string{}}
 	a, _ := r.index("wnone1")

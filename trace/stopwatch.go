@@ -2,6 +2,7 @@ package trace
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -16,7 +17,7 @@ import (
 // change what is counted.
 //
 // A test run that repeats hands the changed packet to the next turn. A packet
-// that the chain leaves as it was is timed in one call of many turns; one that
+// that the chain leaves as it was is timed in calls of many turns; one that
 // it changes in many calls of one turn, each with a fresh copy. A single turn
 // costs more than one of many (the clock is read around it, and what it needs
 // is no longer in the cache): what it costs with an empty program is taken off.
@@ -47,7 +48,7 @@ func newStopwatch(p *lang.Program, o Options, start time.Time) (*stopwatch, erro
 func (s *stopwatch) close() { s.r.Close() }
 
 // time runs a packet that the chain made out of.
-func (s *stopwatch) time(frame, out []byte, at time.Time) error {
+func (s *stopwatch) time(ctx context.Context, frame, out []byte, at time.Time) error {
 	x, err := s.r.choose(len(frame))
 	if err != nil || x == nil {
 		return err
@@ -57,31 +58,45 @@ func (s *stopwatch) time(frame, out []byte, at time.Time) error {
 			return err
 		}
 	}
-	calls, turns := 1, s.repeat
-	if !bytes.Equal(frame, out) {
-		calls, turns = s.repeat, 1
+	most := 1 // turns of a call
+	if s.repeat > 1 && bytes.Equal(frame, out) {
+		_, d, err := x.obj.Benchmark(frame, 1, nil)
+		if err != nil {
+			return fmt.Errorf("timed test run: %w", err)
+		}
+		most = int(max(1, maxCall/max(1, d)))
 	}
-	var total time.Duration
-	for range calls {
+	var total float64
+	for left := s.repeat; left > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		turns := min(left, most)
 		_, d, err := x.obj.Benchmark(frame, turns, nil)
 		if err != nil {
 			return fmt.Errorf("timed test run: %w", err)
 		}
-		if total += d; turns == 1 {
-			total -= min(d, s.overhead)
+		if turns == 1 {
+			d -= min(d, s.overhead)
 		}
+		total += float64(d.Nanoseconds()) * float64(turns)
+		left -= turns
 	}
 	s.packets++
-	s.ns += float64(total.Nanoseconds()) / float64(calls)
+	s.ns += total / float64(s.repeat)
 	return nil
 }
 
-// mean returns the mean over packets.
+// maxCall is about how long a call of many turns takes: between calls it is
+// seen that the user has had enough.
+const maxCall = 100 * time.Millisecond
+
+// mean returns the mean over packets, or nil if none was timed.
 func (s *stopwatch) mean() *float64 {
-	m := 0.0
-	if s.packets > 0 {
-		m = s.ns / float64(s.packets)
+	if s.packets == 0 {
+		return nil
 	}
+	m := s.ns / float64(s.packets)
 	return &m
 }
 
