@@ -244,7 +244,7 @@ func (w *world) run(line string) (string, error) {
 	if started && !strings.Contains(line, "--for") {
 		line += " --for 100ms"
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", line)
 	cmd.Dir, cmd.Env = w.dir, w.env
