@@ -238,7 +238,7 @@ func (l *lowerer) bufLen() *ir.Value {
 	if !l.xdp() {
 		return l.load(4, l.ctx, skbLen)
 	}
-	if !l.st.length {
+	if !l.st.length || l.opts.Copy {
 		l.set(l.facts.length, l.call(helperXDPLen, "xdp_get_buff_len", ir.Int, l.ctx))
 		l.st.length = true
 	}
