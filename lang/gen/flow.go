@@ -16,40 +16,15 @@ type flow struct {
 
 func (fn *function) flow() *flow {
 	n := len(fn.blocks)
-	tree := fn.f.Tree()
-	num, group := make([]int, n), make([]int, n)
-	for _, edges := range [2]bool{false, true} {
-		for _, b := range fn.blocks {
-			if (b.ir == nil) != edges {
-				continue
-			}
-			if edges { // stands right behind the block that it comes from
-				p := b.preds[0].id
-				num[b.id], group[b.id] = num[p], group[p]
-				continue
-			}
-			num[b.id] = tree.Number[b.ir.ID]
-			group[b.id] = num[b.id]
-			for h := tree.Header[b.ir.ID]; h != nil; h = tree.Outer[h.ID] {
-				group[b.id] = tree.Number[h.ID]
-			}
-		}
-	}
-	for _, b := range fn.blocks {
-		for _, s := range b.succs {
-			if group[b.id] > group[s.id] { // a loop with two entries: all is one piece
-				clear(group)
-			}
-		}
-	}
+	num, group := fn.groups()
 	fl := &flow{order: slices.Clone(fn.blocks), rank: make([]int, n), from: make([]int, n), to: make([]int, n)}
-	slices.SortStableFunc(fl.order, func(a, b *mblock) int {
-		edge := func(m *mblock) int {
-			if m.ir == nil {
-				return 1
-			}
-			return 0
+	edge := func(m *mblock) int {
+		if m.ir == nil {
+			return 1
 		}
+		return 0
+	}
+	slices.SortStableFunc(fl.order, func(a, b *mblock) int {
 		return cmp.Or(group[a.id]-group[b.id], num[a.id]-num[b.id], edge(a)-edge(b))
 	})
 	for i := 0; i < n; {
@@ -64,4 +39,37 @@ func (fn *function) flow() *flow {
 		i = j
 	}
 	return fl
+}
+
+// groups returns by block its number in reverse postorder and that of the header
+// of its outermost loop, or its own. A block on an edge has those of the block
+// that it comes from.
+func (fn *function) groups() (num, group []int) {
+	tree := fn.f.Tree()
+	num, group = make([]int, len(fn.blocks)), make([]int, len(fn.blocks))
+	for _, b := range fn.blocks {
+		if b.ir == nil {
+			continue
+		}
+		num[b.id] = tree.Number[b.ir.ID]
+		group[b.id] = num[b.id]
+		for h := tree.Header[b.ir.ID]; h != nil; h = tree.Outer[h.ID] {
+			group[b.id] = tree.Number[h.ID]
+		}
+	}
+	for _, b := range fn.blocks {
+		if b.ir == nil {
+			p := b.preds[0].id
+			num[b.id], group[b.id] = num[p], group[p]
+		}
+	}
+	for _, b := range fn.blocks {
+		for _, s := range b.succs {
+			if group[b.id] > group[s.id] { // a loop with two entries: all is one piece
+				clear(group)
+				return num, group
+			}
+		}
+	}
+	return num, group
 }

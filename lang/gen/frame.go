@@ -83,6 +83,9 @@ func lowest(it *stackItem, placed []*stackItem) int {
 }
 
 func spansMeet(a, b []span) bool {
+	if len(a) == 0 || len(b) == 0 || a[len(a)-1].to <= b[0].from || b[len(b)-1].to <= a[0].from {
+		return false // without a walk, since most do not
+	}
 	for len(a) > 0 && len(b) > 0 {
 		switch {
 		case a[0].to <= b[0].from:

@@ -18,6 +18,10 @@ type segment struct {
 // put in between.
 const maxReach = 32000
 
+// maxRounds bounds how often islands are put in: each round may push others out
+// of reach, and the largest programs that the kernel takes need some hundreds.
+const maxRounds = 2000
+
 // arrange puts the blocks one after another: jumps to blocks that only jump go
 // to the end of the chain, jumps to what comes next are dropped, conditions are
 // turned round where that saves a jump, jumps to a return become the return.
@@ -25,7 +29,7 @@ func (fn *function) arrange() ([]output, error) {
 	segs := fn.segments()
 	fn.fallThrough(segs)
 	segs = prune(segs)
-	for range 64 {
+	for range maxRounds {
 		far, err := islands(&segs)
 		if err != nil {
 			return nil, err
@@ -206,7 +210,10 @@ func abs(n int) int { return max(n, -n) }
 // insert puts added segments in place, and a jump past them where code would
 // run into them.
 func insert(segs []segment, added map[int][]segment) []segment {
-	var out []segment
+	if len(added) == 0 {
+		return segs
+	}
+	out := make([]segment, 0, len(segs)+len(added))
 	for i, s := range segs {
 		if list := added[i]; len(list) > 0 {
 			if before := &out[len(out)-1]; before.runsOn() {
