@@ -260,7 +260,7 @@ func (k Kernel) Detach(ctx context.Context, name string) error {
 	case err == nil:
 		return k.detach(g)
 	case errors.Is(err, ErrNotFound):
-		if n, serr := attach.Sweep(name); n > 0 || serr != nil {
+		if n, serr := sweep(ctx, name); n > 0 || serr != nil {
 			return wrap(serr, "detach %s", name)
 		}
 		return fmt.Errorf("detach %w", err)
@@ -269,6 +269,23 @@ func (k Kernel) Detach(ctx context.Context, name string) error {
 	}
 	// The pins are all that holds the links.
 	return wrap(removePins(k.dir(name), filepath.Dir(k.manifest(name))), "detach %s", name)
+}
+
+// sweep takes away what killed processes left of a name. The kernel lets go of a
+// dying process's programs a moment after its end, and namespaces come and go:
+// what is not found at once is looked for again.
+func sweep(ctx context.Context, name string) (int, error) {
+	for try := 0; ; try++ {
+		n, err := attach.Sweep(name)
+		if n > 0 || err != nil || try == 4 {
+			return n, err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // DetachAll takes all pinned generations away and returns their names.
