@@ -31,6 +31,7 @@ import (
 type Options struct {
 	File string    // name of the source, for messages and for the name of the program
 	Func string    // the attached function; "" is main
+	Line bool      // the source is a one-liner: the body of main (see docs/oneliners.md)
 	Hook hook.Hook // where it will run
 
 	// Load reads the file that a load statement names, with its path already
@@ -75,7 +76,7 @@ type compiler struct {
 func (c *compiler) dump(stage, text string) { c.pending = append(c.pending, [2]string{stage, text}) }
 
 func (c *compiler) compile(source []byte) (*Program, error) {
-	tree, ds := check.Check(c.opts.File, source, check.Options{Func: c.opts.Func, Hook: c.opts.Hook, Load: c.load})
+	tree, ds := check.Check(c.opts.File, source, check.Options{Func: c.opts.Func, Line: c.opts.Line, Hook: c.opts.Hook, Load: c.load})
 	if err := ds.Err(); err != nil {
 		return nil, err
 	}
@@ -189,6 +190,9 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 	if p.Func == "" {
 		p.Func = "main"
 	}
+	if c.opts.Line {
+		p.Name = LineName
+	}
 	user := map[string]*check.Map{}
 	for _, m := range t.Maps {
 		user[m.Name] = m
@@ -235,6 +239,9 @@ func mapOf(k *ir.Map, m *check.Map) Map {
 	}
 	return out
 }
+
+// LineName is the name that an attachment of a one-liner has.
+const LineName = "line"
 
 // Name returns the name that an attachment of a file has: its base name without
 // the ending.

@@ -15,15 +15,16 @@ import (
 func (a *app) check() *cobra.Command {
 	var hookName string
 	var asJSON bool
+	var src chain
 	c := &cobra.Command{
-		Use:   "check FILE[:FUNC]...",
+		Use:   "check FILE[:FUNC]...|-e TEXT",
 		Short: "Say what is wrong with chains, or that they are right",
 		Long: `Compiles each chain for a hook and throws the program away. No kernel is
 asked and no root is needed. With --json each diagnostic is an object on a
 line of its own.`,
 		Example: `  weir check edge.weir
   weir check edge.weir:outgoing --hook tc-egress`,
-		Args:              wants("FILE…"),
+		Args:              src.wants("FILE…"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			h, err := parseHook(hookName)
@@ -31,8 +32,8 @@ line of its own.`,
 				return err
 			}
 			bad := false
-			for _, arg := range args {
-				r := request(arg)
+			for _, arg := range src.args(args) {
+				r := src.request(arg)
 				r.Forms = []child.Form{{Hook: h}}
 				ps, _, err := child.Compile(ctx, r, child.Limits{})
 				var ds diag.List
@@ -58,6 +59,7 @@ line of its own.`,
 			return nil
 		}),
 	}
+	src.flag(c)
 	hookFlag(c, &hookName)
 	c.Flags().BoolVar(&asJSON, "json", false, "print diagnostics as JSON lines on standard output")
 	return c

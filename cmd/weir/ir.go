@@ -16,8 +16,9 @@ var stages = []string{"check", "lower", "opt", "gen"}
 
 func (a *app) ir() *cobra.Command {
 	var hookName, stage, pass string
+	var src chain
 	c := &cobra.Command{
-		Use:   "ir FILE[:FUNC]",
+		Use:   "ir FILE[:FUNC]|-e TEXT",
 		Short: "Print a chain as the compiler sees it, stage by stage",
 		Long: `Prints the text of one stage of the compiler: check (names and types), lower
 (blocks in single assignment, packets as loads and helper calls), opt (the
@@ -26,7 +27,7 @@ after one pass.`,
 		Example: `  weir ir edge.weir
   weir ir edge.weir --stage gen --hook tc-ingress
   weir ir edge.weir --pass dce`,
-		Args:              wants("FILE"),
+		Args:              src.wants("FILE"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if !slices.Contains(stages, stage) {
@@ -36,7 +37,7 @@ after one pass.`,
 			if err != nil {
 				return err
 			}
-			r := request(args[0])
+			r := src.request(src.args(args)[0])
 			r.Forms, r.Stages = []child.Form{{Hook: h}}, true
 			_, texts, err := child.Compile(ctx, r, child.Limits{})
 			if err != nil && len(texts) == 0 {
@@ -52,6 +53,7 @@ after one pass.`,
 			return err
 		}),
 	}
+	src.flag(c)
 	hookFlag(c, &hookName)
 	c.Flags().StringVar(&stage, "stage", "opt", "the stage: "+strings.Join(stages, ", "))
 	c.Flags().StringVar(&pass, "pass", "", "the form after this pass of the optimiser")

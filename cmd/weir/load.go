@@ -17,6 +17,7 @@ import (
 // loading is what run and attach have in common: a chain, the places for it,
 // and its first settings.
 type loading struct {
+	chain
 	on      []string
 	name    string
 	set     []string
@@ -28,9 +29,10 @@ type loading struct {
 var modes = []string{string(attach.Native), string(attach.Generic), string(attach.TCX), string(attach.Clsact)}
 
 func (l *loading) flags(c *cobra.Command) {
+	l.flag(c)
 	f := c.Flags()
 	f.StringArrayVar(&l.on, "on", nil, "where: [NETNS/]INTERFACE[:HOOK], hook xdp if none is given; may be repeated")
-	f.StringVar(&l.name, "name", "", "name of the attachment (default: base name of the file)")
+	f.StringVar(&l.name, "name", "", "name of the attachment (default: base name of the file, or line)")
 	f.StringArrayVar(&l.set, "set", nil, "set a param at the start: PARAM=VALUE; may be repeated")
 	f.StringVar(&l.mode, "mode", "", "attach in this mode only: "+strings.Join(modes, ", "))
 	f.BoolVar(&l.replace, "replace", false, "take the place of a foreign XDP program")
@@ -60,7 +62,7 @@ func (l *loading) options(ctx context.Context, a *app, arg string) (datapath.Opt
 		}
 		places = append(places, w)
 	}
-	compiled, err := compileFor(ctx, request(arg), places)
+	compiled, err := compileFor(ctx, l.request(arg), places)
 	if err != nil {
 		return o, err
 	}

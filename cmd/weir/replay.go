@@ -25,6 +25,7 @@ var clocks = []string{"real", "capture"}
 
 // replaying is the flags of replay.
 type replaying struct {
+	chain
 	hook, out, clock string
 	set              []string
 	repeat           int
@@ -34,7 +35,7 @@ type replaying struct {
 func (a *app) replay() *cobra.Command {
 	var r replaying
 	c := &cobra.Command{
-		Use:   "replay FILE[:FUNC] IN.pcap",
+		Use:   "replay FILE[:FUNC]|-e TEXT IN.pcap",
 		Short: "Run a chain on the packets of a capture, in the kernel but at no hook",
 		Long: `Runs each packet of a pcap or pcapng file through the chain by a test run and
 tells what became of it. Maps start with their first content and are kept from
@@ -46,12 +47,13 @@ to standard output, and nothing else does.`,
   weir replay edge.weir in.pcap --json --set limit=10
   weir replay edge.weir in.pcap --hook tc-egress -w out.pcap
   weir replay edge.weir in.pcap --clock capture --repeat 10000`,
-		Args:              wants("FILE", "IN.pcap"),
+		Args:              r.wants("FILE", "IN.pcap"),
 		ValidArgsFunction: completeReplay,
 		RunE: runs(func(ctx context.Context, args []string) error {
-			return a.doReplay(ctx, args[0], args[1], r)
+			return a.doReplay(ctx, r.args(args), &r)
 		}),
 	}
+	r.flag(c)
 	hookFlag(c, &r.hook)
 	jsonFlag(c, &r.json)
 	f := c.Flags()
@@ -92,7 +94,7 @@ func (r *replaying) wrong(out *term.Term) error {
 	return nil
 }
 
-func (a *app) doReplay(ctx context.Context, chain, capture string, r replaying) error {
+func (a *app) doReplay(ctx context.Context, args []string, r *replaying) error {
 	if err := r.wrong(a.out); err != nil {
 		return err
 	}
@@ -100,12 +102,12 @@ func (a *app) doReplay(ctx context.Context, chain, capture string, r replaying) 
 	if err != nil {
 		return err
 	}
-	p, o, err := a.replayed(ctx, chain, r)
+	p, o, err := a.replayed(ctx, r.request(args[0]), r)
 	if err != nil {
 		return err
 	}
 	o.Set, o.Repeat = set, r.repeat
-	in, _, err := a.open(capture)
+	in, _, err := a.open(args[1])
 	if err != nil {
 		return fmt.Errorf("%v", err) // of the file: not a lack of rights for the kernel
 	}
@@ -139,7 +141,7 @@ func (a *app) doReplay(ctx context.Context, chain, capture string, r replaying) 
 
 // replayed compiles what Replay needs: the chain with a trace, for XDP another
 // for large frames, and to be timed one without a trace.
-func (a *app) replayed(ctx context.Context, chain string, r replaying) (*lang.Program, trace.Options, error) {
+func (a *app) replayed(ctx context.Context, q child.Request, r *replaying) (*lang.Program, trace.Options, error) {
 	var o trace.Options
 	h, err := parseHook(r.hook)
 	if err != nil {
@@ -148,7 +150,6 @@ func (a *app) replayed(ctx context.Context, chain string, r replaying) (*lang.Pr
 	f := child.Form{Hook: h, Trace: true, Clock: r.clock == "capture"}
 	frags, timed := f, f
 	frags.Frags, timed.Trace = true, false
-	q := request(chain)
 	q.Forms = []child.Form{f, timed}
 	if h == hook.XDP {
 		q.Forms = append(q.Forms, frags)

@@ -22,7 +22,7 @@ func (a *app) run() *cobra.Command {
 	var asJSON bool
 	var duration time.Duration
 	c := &cobra.Command{
-		Use:   "run FILE[:FUNC] --on [NETNS/]INTERFACE[:HOOK]...",
+		Use:   "run FILE[:FUNC]|-e TEXT --on [NETNS/]INTERFACE[:HOOK]...",
 		Short: "Run a chain and watch it, until ^C",
 		Long: `Compiles a chain, attaches it, and shows what it does: packets and rates by
 place, verdicts and reasons by source line, counters, and what full maps have
@@ -38,8 +38,9 @@ Chains that run at once may have the same name: each has its own maps. Only in
 mode clsact the second at the same place is refused.`,
 		Example: `  weir run edge.weir --on eth0
   weir run edge.weir --on eth0 --on eth1:tc-ingress --set limit=500
-  weir run edge.weir --on blue/veth0 --for 10s --json`,
-		Args:              wants("FILE"),
+  weir run edge.weir --on blue/veth0 --for 10s --json
+  weir run -e 'drop("dns") if pkt.udp.dport == 53 else PASS' --on eth0`,
+		Args:              l.wants("FILE"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if duration < 0 {
@@ -50,7 +51,7 @@ mode clsact the second at the same place is refused.`,
 			pipe := make(chan os.Signal, 1)
 			signal.Notify(pipe, unix.SIGPIPE)
 			defer signal.Stop(pipe)
-			o, err := l.options(ctx, a, args[0])
+			o, err := l.options(ctx, a, l.args(args)[0])
 			if err != nil {
 				return err
 			}

@@ -21,6 +21,44 @@ func request(arg string) child.Request {
 	return child.Request{File: arg}
 }
 
+// A chain is what a command is given to compile: a file, or a text of lines (see
+// docs/oneliners.md).
+type chain struct{ lines []string }
+
+// flag adds -e.
+func (s *chain) flag(c *cobra.Command) {
+	c.Flags().StringArrayVarP(&s.lines, "expr", "e", nil, "a line of a chain instead of FILE, the body of def main(pkt); may be repeated")
+}
+
+// wants is the check of arguments, of which -e stands for the first.
+func (s *chain) wants(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(s.lines) == 0 {
+			return wants(names...)(c, args)
+		}
+		if len(args) >= len(names) {
+			return usage("give either -e or a FILE, but there is %q", args[0])
+		}
+		return wants(names[1:]...)(c, args)
+	}
+}
+
+// args returns args, or what stands for -e in their place.
+func (s *chain) args(args []string) []string {
+	if len(s.lines) == 0 {
+		return args
+	}
+	return append([]string{"-e"}, args...)
+}
+
+// request returns what to compile for one of args.
+func (s *chain) request(arg string) child.Request {
+	if len(s.lines) == 0 {
+		return request(arg)
+	}
+	return child.Request{File: arg, Source: []byte(strings.Join(s.lines, "\n") + "\n"), Line: true}
+}
+
 // hookFlag adds --hook with its completion.
 func hookFlag(c *cobra.Command, name *string) {
 	c.Flags().StringVar(name, "hook", hook.XDP.String(), "the hook to compile for")

@@ -72,7 +72,7 @@ func compile(r Request) *answer {
 	}
 	for _, f := range r.Forms {
 		opts := lang.Options{
-			File: r.File, Func: r.Func, Load: os.ReadFile,
+			File: r.File, Func: r.Func, Line: r.Line, Load: os.ReadFile,
 			Hook: f.Hook, Frags: f.Frags, Trace: f.Trace, Clock: f.Clock,
 		}
 		if r.Stages {

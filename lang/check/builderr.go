@@ -49,7 +49,7 @@ func (b *builder) withUnknown(file string, src []byte, f *syntax.File, err error
 		unknown[name] = true
 	}
 	// The tree keeps what it was resolved to: a new one.
-	again, err := dialect.Parse(file, src, 0)
+	again, err := b.tree(file, src)
 	if err != nil {
 		return nil, nil
 	}

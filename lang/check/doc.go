@@ -39,6 +39,7 @@ import (
 // Options are what a check depends on beside the text.
 type Options struct {
 	Func string // the attached function; "" is main
+	Line bool   // the text is a one-liner: the body of main
 	Hook hook.Hook
 	// Load reads a module that is no part of the standard library. Its name is a
 	// path, already joined with the folder of the file that loads it. Without Load

@@ -33,12 +33,7 @@ func (p *pass) mapCall(e *syntax.CallExpr) (*mapVal, string) {
 
 // isMapPath tries whether e leads to a map, reporting nothing.
 func (p *pass) isMapPath(e syntax.Expr) bool {
-	diags, unguarded, changed := p.diags, p.unguarded, p.changed
-	fl := p.fl
-	p.fl = fl.clone()
-	o := p.expr(e)
-	p.diags, p.unguarded, p.changed, p.fl = diags, unguarded, changed, fl
-	_, ok := o.v.(*mapVal)
+	_, ok := p.try(e).v.(*mapVal)
 	return ok
 }
 

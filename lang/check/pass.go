@@ -161,6 +161,10 @@ func (p *pass) stmts(stmts []syntax.Stmt) {
 func (p *pass) stmt(s syntax.Stmt) {
 	switch s := s.(type) {
 	case *syntax.ExprStmt:
+		if p.s.attached && p.c.b.opts.Line {
+			p.lineStmt(s)
+			return
+		}
 		p.exprStmt(s)
 	case *syntax.AssignStmt:
 		p.assignStmt(s)

@@ -181,6 +181,9 @@ func (c *checker) run(m *module) {
 	s := c.special(f, []argument{{typ: value.PacketT}}, true)
 	c.collect(s, map[*special]bool{})
 	for _, r := range s.unguarded {
+		if c.b.opts.Line {
+			break // who types one line knows
+		}
 		w := r
 		w.write = true
 		if !r.write && slices.Contains(s.unguarded, w) {

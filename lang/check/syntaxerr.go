@@ -17,7 +17,7 @@ func (b *builder) parse(file string, src []byte) (*syntax.File, bool) {
 	if !b.isText(file, src) {
 		return nil, false
 	}
-	f, err := dialect.Parse(file, src, 0)
+	f, err := b.tree(file, src)
 	if err != nil {
 		var se syntax.Error
 		if !errors.As(err, &se) {
