@@ -1,6 +1,6 @@
 # make run    set up, build, and show a chain at work: weir demo
 # make test   set up, check, and run all tests (as root: they use the kernel)
-# make check  form: gofmt, vet, staticcheck, tidy, generate, import table
+# make check  form: gofmt, weir fmt, vet, staticcheck, tidy, generate, import table
 # make build  the one static binary: bin/weir
 # make soak   the long proofs (an hour or so)
 # make bench  the measurements that tests of functions bring along

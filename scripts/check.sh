@@ -23,6 +23,10 @@ formatted() {
 	[ -z "$files" ] || { echo "gofmt -w $files"; return 1; }
 }
 
+chains() {
+	go run ./cmd/weir fmt --check examples lang/std lang/testdata/corpus
+}
+
 # The sum of every file that git knows or would take.
 tree() {
 	git ls-files --cached --others --exclude-standard -z | sort -z | xargs -0 sha256sum
@@ -36,6 +40,7 @@ generated() {
 }
 
 rule "gofmt" formatted
+rule "weir fmt" chains
 rule "go vet" go vet ./...
 rule "staticcheck" go tool -modfile=scripts/tools.mod staticcheck ./...
 rule "go mod tidy" go mod tidy -diff

@@ -41,6 +41,7 @@ var rows = []row{
 	{"lang/gen", []string{"lang/ir"}, []string{asmM, btfM}, "instructions, without a kernel: compile is pure"},
 	{"lang/opt", []string{"lang/ir"}, nil, "passes see the ir and nothing else"},
 	{"lang/check", []string{"lang/ir", "lang/std"}, []string{starlarkM}, "syntax, names and types: the only stage that knows Starlark besides the reference"},
+	{"lang/format", []string{"lang/check"}, []string{starlarkM}, "prints the syntax tree"},
 	{"lang/lower", []string{"lang/check"}, []string{starlarkM}, "the last stage that sees the syntax tree"},
 	{"lang/ref", nil, []string{starlarkM, gopacketM}, "the reference shares the parser with the compiler and nothing else, least of all its view of packets"},
 	{"lang", []string{"lang/lower", "lang/opt", "lang/gen"}, []string{starlarkM, asmM, btfM}, "compile is pure: the same source gives the same program on every machine, so no kernel, no netlink"},
@@ -63,7 +64,7 @@ var rows = []row{
 	{"internal/arch", nil, nil, "rules about the tree, not a part of it"},
 	{"internal/tally", nil, nil, "a tool of the build"},
 	{"bench", []string{"lab", "trace", "internal/child"}, []string{ebpfM, sysM}, "measurements beside peers"},
-	{"cmd/weir", []string{"*"}, []string{"github.com/spf13/cobra", "golang.org/x/term", sysM}, "the one binary may see everything; it is thin"},
+	{"cmd/weir", []string{"*"}, []string{"github.com/spf13/cobra", "github.com/rogpeppe/go-internal/diff", "golang.org/x/term", sysM}, "the one binary may see everything; it is thin"},
 }
 
 // testModules may be used by every test.
