@@ -78,7 +78,7 @@ func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 			return run(&Field{Base{t.Elems[i], at(e)}, base.x, i})
 		}
 		return operand{}
-	case value.Payload:
+	case value.Span:
 		return p.payloadAttr(e, base.x)
 	case value.IP4:
 		if name == "int" {
@@ -109,7 +109,7 @@ func (p *pass) pktAttr(e *syntax.DotExpr, pkt Expr) operand {
 		return run(&Header{Base{value.Type{Kind: value.View, Header: h}, at(e)}})
 	}
 	if name == "payload" {
-		return run(&PayloadOf{Base{value.Type{Kind: value.Payload}, at(e)}})
+		return run(&PayloadOf{Base{value.Type{Kind: value.Span}, at(e)}})
 	}
 	if _, ok := frameReads[name]; ok {
 		p.errorAt(pos, "call", "write pkt."+name+"(off)", "pkt.%s is a function", name)
@@ -210,7 +210,7 @@ func (p *pass) recordField(e *syntax.DotExpr, t value.Type) int {
 func (p *pass) payloadAttr(e *syntax.DotExpr, payload Expr) operand {
 	name := e.Name.Name
 	if name == "len" {
-		return run(&PayloadLen{Base{value.U32, at(e)}, payload})
+		return run(&SpanLen{Base{value.U32, at(e)}, payload})
 	}
 	if p.missingAttr("payload", e) {
 		return operand{}

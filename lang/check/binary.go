@@ -186,7 +186,7 @@ func (p *pass) countHint(o operand) string {
 		return "addresses are compared and looked up, not computed with"
 	case value.View:
 		return "read one of its fields"
-	case value.Payload:
+	case value.Span:
 		return "read its .len, or bytes of it with .u8(off)"
 	case value.Record:
 		return "read one of its fields"

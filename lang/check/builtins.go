@@ -254,7 +254,7 @@ func (p *pass) lenOf(e *syntax.CallExpr) operand {
 	switch t := o.x.Type(); t.Kind {
 	case value.Packet:
 		return p.hintTo(e, "pkt.len", "the packet")
-	case value.Payload:
+	case value.Span:
 		return p.hintTo(e, "pkt.payload.len", "the payload")
 	case value.Tuple:
 		return known(starlark.MakeInt(len(t.Elems)))

@@ -124,7 +124,7 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 		return condition{x: p.truthOf(o.x)}
 	case value.View:
 		return condition{x: p.truthOf(o.x), facts: facts{yes: implied[t.Header]}}
-	case value.Payload, value.Record:
+	case value.Span, value.Record:
 		return condition{x: p.truthOf(o.x)}
 	case value.None:
 		p.noCondition(n, "a call that gives no value", "let the function return one")

@@ -69,7 +69,7 @@ func (p *pass) inLiteral(e *syntax.BinaryExpr, x operand, list []syntax.Expr) op
 func (p *pass) inRuntime(e *syntax.BinaryExpr, x operand, y Expr) operand {
 	hint := "maps, lists, dicts, tuples and prefixes can be searched"
 	switch y.Type().Kind {
-	case value.Payload:
+	case value.Span:
 		p.errorf(e.Y, "version", "pkt.payload.startswith(b\"…\") looks at the beginning", "searching the payload is not in this version of weir")
 		return operand{}
 	case value.Int:

@@ -268,7 +268,7 @@ func (p *pass) tuple(e *syntax.TupleExpr) operand {
 		if x == nil {
 			return operand{}
 		}
-		if k := x.Type().Kind; k == value.View || k == value.Payload || k == value.Packet {
+		if k := x.Type().Kind; k == value.View || k == value.Span || k == value.Packet {
 			p.errorf(e.List[i], "type", "put its fields into the tuple", "%s cannot be part of a tuple", what(x.Type()))
 			return operand{}
 		}

@@ -85,7 +85,7 @@ type (
 		Base
 		X Expr
 	}
-	// Truth makes a bool of an Int (not 0), a View or a Payload (there), or a
+	// Truth makes a bool of an Int (not 0), a View or a Span (there), or a
 	// Record (a reference to something).
 	Truth struct {
 		Base
@@ -141,22 +141,22 @@ type (
 		View  Expr
 		Field packet.Field
 	}
-	// PayloadOf is pkt.payload.
+	// PayloadOf is pkt.payload, a Span.
 	PayloadOf struct{ Base }
-	// PayloadLen is PAYLOAD.len.
-	PayloadLen struct {
+	// SpanLen is SPAN.len.
+	SpanLen struct {
 		Base
 		X Expr
 	}
 	// Read reads Width octets big-endian at Off, from the start of the frame if
-	// Payload is nil, else from the start of that. Zero if not wholly there.
+	// Span is nil, else from the start of that. Zero if not wholly there.
 	Read struct {
 		Base
-		Payload Expr
-		Off     Expr
-		Width   int
+		Span  Expr
+		Off   Expr
+		Width int
 	}
-	// StartsWith is PAYLOAD.startswith(Prefix).
+	// StartsWith is SPAN.startswith(Prefix).
 	StartsWith struct {
 		Base
 		X      Expr

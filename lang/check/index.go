@@ -38,7 +38,7 @@ func (p *pass) elementOf(e *syntax.IndexExpr, x Expr, y operand) operand {
 	t := x.Type()
 	if t.Kind != value.Tuple {
 		hint := "lists, dicts, tuples and maps have elements"
-		if t.Kind == value.Payload || t.Kind == value.Packet {
+		if t.Kind == value.Span || t.Kind == value.Packet {
 			hint = "read bytes with .u8(off), .u16(off), .u32(off) or .u64(off)"
 		}
 		p.errorf(e, "type", hint, "%s has no elements", what(t))

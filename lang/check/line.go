@@ -157,7 +157,7 @@ func isString(e syntax.Expr) bool {
 
 // isThereOrNot reports whether values of a kind are no more than conditions.
 func isThereOrNot(k value.Kind) bool {
-	return k == value.View || k == value.Payload || k == value.Record
+	return k == value.View || k == value.Span || k == value.Record
 }
 
 // callOf is the call NAME(x) of a builtin.

@@ -58,7 +58,7 @@ func (p *pass) methodCall(e *syntax.CallExpr, dot *syntax.DotExpr, base operand)
 	var payload Expr
 	switch base.x.Type().Kind {
 	case value.Packet:
-	case value.Payload:
+	case value.Span:
 		payload = base.x
 		if name == "startswith" {
 			return p.startsWith(e, payload), true

@@ -94,12 +94,12 @@ func (pr *printer) special(x Expr) string {
 		return "pkt." + x.T.Header.String()
 	case *PayloadOf:
 		return "pkt.payload"
-	case *PayloadLen:
+	case *SpanLen:
 		return pr.expr(x.X) + ".len"
 	case *Read:
 		from := "pkt"
-		if x.Payload != nil {
-			from = pr.expr(x.Payload)
+		if x.Span != nil {
+			from = pr.expr(x.Span)
 		}
 		return fmt.Sprintf("%s.u%d(%s)", from, 8*x.Width, pr.expr(x.Off))
 	case *StartsWith:

@@ -223,7 +223,7 @@ func article(t value.Type) string {
 		return "a " + s
 	case value.View:
 		return "the header " + t.Header.String()
-	case value.Payload, value.Packet:
+	case value.Span, value.Packet:
 		return "the " + s
 	}
 	if strings.ContainsRune("aio", rune(s[0])) {

@@ -53,10 +53,10 @@ func operands(x Expr) []Expr {
 		return some(x.Rec)
 	case *HeaderField:
 		return some(x.View)
-	case *PayloadLen:
+	case *SpanLen:
 		return some(x.X)
 	case *Read:
-		return some(x.Payload, x.Off)
+		return some(x.Span, x.Off)
 	case *StartsWith:
 		return some(x.X)
 	case *RedirectTo:

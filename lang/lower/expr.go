@@ -65,7 +65,7 @@ func (l *lowerer) special(e check.Expr) parts {
 		return l.headerField(e)
 	case *check.PayloadOf:
 		return l.payload()
-	case *check.PayloadLen:
+	case *check.SpanLen:
 		p := l.expr(e.X)
 		return parts{l.op(ir.OpSub, p[1], p[0])}
 	case *check.Read:

@@ -19,7 +19,7 @@ type parts []*ir.Value
 //	View l4                                            pointer place protocol
 //	View ip                                            pointer4 pointer6 place
 //	View vlan, vlan2                                   there
-//	Payload                                            start end (0 0 if not there)
+//	Span                                               start end (0 0 if not there)
 //	Record                                             pointer timeOffset
 //	Verdict                                            action|index<<8 ifindex
 const slowBit = 32
@@ -29,7 +29,7 @@ func numParts(t value.Type) int {
 	switch t.Kind {
 	case value.None, value.Packet, value.Static:
 		return 0
-	case value.IP6, value.IP, value.Record, value.Verdict, value.Payload:
+	case value.IP6, value.IP, value.Record, value.Verdict, value.Span:
 		return 2
 	case value.Octets:
 		return (t.Width + 7) / 8
@@ -74,7 +74,7 @@ func isPointer(t value.Type, i int) bool {
 // that the verifier must follow rests on.
 func isSoft(t value.Type) bool {
 	switch t.Kind {
-	case value.Record, value.View, value.Payload, value.Verdict:
+	case value.Record, value.View, value.Span, value.Verdict:
 		return false
 	case value.Tuple:
 		for _, e := range t.Elems {

@@ -85,10 +85,10 @@ func (l *lowerer) wireRead(off *ir.Value, w int) *ir.Value {
 
 // read lowers pkt.u16(off) and pkt.payload.u16(off).
 func (l *lowerer) read(e *check.Read) *ir.Value {
-	if e.Payload == nil {
+	if e.Span == nil {
 		return l.wireRead(l.expr(e.Off)[0], e.Width)
 	}
-	p := l.expr(e.Payload)
+	p := l.expr(e.Span)
 	off := l.expr(e.Off)[0]
 	return l.payloadRead(p, off, e.Width)
 }

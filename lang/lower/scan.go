@@ -296,10 +296,10 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.Rec}
 	case *check.HeaderField:
 		return []check.Expr{e.View}
-	case *check.PayloadLen:
+	case *check.SpanLen:
 		return []check.Expr{e.X}
 	case *check.Read:
-		return []check.Expr{e.Payload, e.Off}
+		return []check.Expr{e.Span, e.Off}
 	case *check.StartsWith:
 		return []check.Expr{e.X}
 	case *check.RedirectTo:

@@ -37,16 +37,16 @@ const (
 	Record
 
 	Verdict
-	View    // of a header: Type.Header
-	Payload // pkt.payload
-	Packet  // pkt
-	Static  // something known at build time: function, map, list, string, type
+	View   // of a header: Type.Header
+	Span   // octets of the packet: pkt.payload, an option of TCP
+	Packet // pkt
+	Static // something known at build time: function, map, list, string, type
 )
 
 var kindNames = [...]string{
 	None: "nothing", Int: "int", Bool: "bool", IP4: "ip4", IP6: "ip6", IP: "ip", MAC: "mac",
 	Octets: "octets", Prefix4: "prefix4", Prefix6: "prefix6", Prefix: "prefix", Tuple: "tuple",
-	Record: "record", Verdict: "verdict", View: "header", Payload: "payload", Packet: "packet",
+	Record: "record", Verdict: "verdict", View: "header", Span: "span of bytes", Packet: "packet",
 	Static: "build-time value",
 }
 
