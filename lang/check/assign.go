@@ -142,6 +142,7 @@ func (p *pass) setLocal(id *syntax.Ident, o operand) {
 		return
 	}
 	pos := posOf(id.NamePos)
+	p.shadows(id)
 	if o.v != nil && !scalar(o.v) {
 		p.bindStatic(v, o.v, pos)
 		return
@@ -296,7 +297,7 @@ func (p *pass) setAttr(l *syntax.DotExpr, rhs syntax.Expr, o operand) {
 		if p.pktAttr(l, base.x).bad() {
 			return
 		}
-		p.errorAt(posOf(l.Name.NamePos), "type", "change the fields of headers", "pkt.%s cannot be assigned to", name)
+		p.errorAt(posOf(l.Name.NamePos), "type", "a header is changed by its fields: pkt.ip4.ttl = 64", "pkt.%s cannot be assigned to", name)
 	default:
 		p.errorAt(posOf(l.Name.NamePos), "type", "fields of headers and records can be assigned to", "%s has no field to assign to", what(t))
 	}

@@ -90,7 +90,7 @@ func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 	case value.None:
 		p.errorAt(pos, "name", "let the function return something", "a call that gives no value has no %s", name)
 	default:
-		p.errorAt(pos, "name", "only the packet, headers, records and the payload have fields", "%s has no %s", what(t), name)
+		p.errorAt(pos, "name", fieldHint(t, name), "%s has no %s", what(t), name)
 	}
 	return operand{}
 }

@@ -176,6 +176,8 @@ func (p *pass) countHint(o operand) string {
 			}
 		case starlark.Float:
 			return "compute with integers, and divide with //"
+		case starlark.String:
+			return textIsFixed
 		}
 		return "only integers are computed with"
 	}
@@ -239,7 +241,15 @@ func (p *pass) compare(e syntax.Node, op Op, tok syntax.Token, xe syntax.Node, x
 	}
 	for _, o := range []operand{x, y} {
 		if o.v == starlark.None {
-			p.errorf(e, "python", "test it: if r: for a record's reference, k in m for a key, or compare with 0", "nothing is None at packet time")
+			p.errorf(e, "python", noneHint(x, y), "nothing is None at packet time")
+			return operand{}
+		}
+	}
+	for _, side := range []struct {
+		n        syntax.Node
+		o, other operand
+	}{{xe, x, y}, {ye, y, x}} {
+		if side.other.x != nil && p.noText(side.n, side.o, side.other.x.Type(), "cannot compare %s with a string", what(side.other.x.Type())) {
 			return operand{}
 		}
 	}
@@ -252,6 +262,7 @@ func (p *pass) compare(e syntax.Node, op Op, tok syntax.Token, xe syntax.Node, x
 		if ta.Kind != value.Bool || tb.Kind != value.Bool || op > Ne {
 			a, b = p.coerce(a, value.U64), p.coerce(b, value.U64)
 		}
+		p.neverEqual(e, op, a, b)
 		return run(compareInts(op, a, b, at(e)))
 	}
 	if j, ok := join(ta, tb); ok {

@@ -54,6 +54,7 @@ func newBuilder(opts Options, sources diag.Source) *builder {
 	b := &builder{opts: opts, sources: sources, modules: map[string]*module{}, defs: map[diag.Pos]*resolve.Function{}, loadNames: map[diag.Pos]bool{}}
 	b.env = b.predeclared()
 	b.thread = &starlark.Thread{Name: "build", Load: b.load, Print: b.print}
+	b.thread.SetLocal(builderKey, b)
 	return b
 }
 

@@ -143,7 +143,14 @@ func (b *builder) undefinedHint(file, name string, pos syntax.Position) string {
 	if m := b.modules[file]; m != nil && m.syntax != nil {
 		names = append(names, namesIn(m.syntax, pos)...)
 	}
-	if n := nearest(name, names); n != "" {
+	if h := wordHint(name); h != "" {
+		return h
+	}
+	switch n := nearest(name, names); n {
+	case "":
+	case name:
+		return "move what defines it above this line"
+	default:
 		return "did you mean " + n + "?"
 	}
 	if name == "token_bucket" {

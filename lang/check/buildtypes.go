@@ -12,6 +12,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"weir/lang/diag"
 	"weir/lang/value"
 )
 
@@ -34,12 +35,15 @@ func (t *typeVal) CompareSameType(op syntax.Token, y starlark.Value, _ int) (boo
 }
 
 // CallInternal makes a value of the type from one argument.
-func (t *typeVal) CallInternal(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (t *typeVal) CallInternal(th *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	if t.T.Kind == value.Record {
 		return newRecordVal(t, args, kwargs)
 	}
 	if len(args) != 1 || len(kwargs) > 0 {
 		return nil, fault("type", "write "+example(t.T), "%s takes one value", t.T)
+	}
+	if b, ok := th.Local(builderKey).(*builder); ok && lacksLength(t.T, args[0]) {
+		b.diags = append(b.diags, diag.Diagnostic{Pos: callerPos(th), Code: "prefix", Message: lengthMessage(args[0]), Hint: lengthHint, Warning: true})
 	}
 	return makeValue(t.T, args[0])
 }

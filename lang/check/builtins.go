@@ -340,6 +340,9 @@ func (p *pass) convert(e *syntax.CallExpr, t *typeVal) operand {
 		return p.boolOf(n, p.truth(n, o))
 	}
 	if o.v != nil && !isParam(o.v) {
+		if lacksLength(t.T, o.v) {
+			p.warnf(e, "prefix", lengthHint, "%s", lengthMessage(o.v))
+		}
 		v, err := makeValue(t.T, o.v)
 		if err != nil {
 			p.fail(n, err)

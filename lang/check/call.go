@@ -39,6 +39,7 @@ func (p *pass) callStmt(e *syntax.CallExpr) {
 		return
 	}
 	o := p.call(e)
+	p.unusedVerdict(e, o)
 	if o.x != nil && effects(o.x) {
 		p.emit(&Eval{Pos: at(e), X: o.x})
 	}
@@ -113,6 +114,8 @@ func (p *pass) callValue(e *syntax.CallExpr, f operand) operand {
 			hint = "headers are attributes: leave out the brackets"
 		}
 		p.errorf(e, "type", hint, "%s is not called", what(f.x.Type()))
+	case verdictVal:
+		p.errorf(e, "type", "leave out the brackets: return "+v.v.Action.String(), "%s is not called", describe(f.v))
 	default:
 		p.errorf(e, "type", "only functions and types can be called", "%s is not called", describe(f.v))
 	}
@@ -145,7 +148,7 @@ func (p *pass) passArgs(e *syntax.CallExpr, fn string, names []string, positiona
 			i = p.argIndex(b.X.(*syntax.Ident), fn, names, out)
 		} else if pos++; pos > positional {
 			if ok {
-				p.errorf(a, "call", takes(names), "%s() takes at most %s", fn, arguments(positional))
+				p.errorf(a, "call", takes(names), "%s() takes %s", fn, arguments(positional))
 			}
 			i = -1
 		}
@@ -199,11 +202,11 @@ func (p *pass) inOrder(e *syntax.CallExpr, args []passed) {
 func arguments(n int) string {
 	switch n {
 	case 0:
-		return "arguments with names"
+		return "only arguments with names"
 	case 1:
-		return "one argument"
+		return "at most one argument"
 	}
-	return itoa(uint64(n)) + " arguments"
+	return "at most " + itoa(uint64(n)) + " arguments"
 }
 
 func takes(names []string) string {

@@ -45,6 +45,8 @@ func (p *pass) cond(e syntax.Expr) condition {
 // logic types and, and or: the right side is seen with what the left has shown.
 func (p *pass) logic(e *syntax.BinaryExpr) condition {
 	and := e.Op == syntax.AND
+	p.loneNumber(e.X)
+	p.loneNumber(e.Y)
 	l := p.cond(e.X)
 	if l.known && l.holds != and {
 		return l // the right side is not reached
@@ -121,6 +123,7 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 		if c, ok := o.x.(*Const); ok {
 			return decided(c.Bits != 0)
 		}
+		p.ackAsCondition(n, o.x)
 		return condition{x: p.truthOf(o.x)}
 	case value.View:
 		return condition{x: p.truthOf(o.x), facts: facts{yes: implied[t.Header]}}

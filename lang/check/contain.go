@@ -1,6 +1,8 @@
 package check
 
 import (
+	"fmt"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
@@ -102,7 +104,11 @@ func (p *pass) inStatic(e *syntax.BinaryExpr, x operand, y starlark.Value) opera
 			has, _ := y.Has(s)
 			return known(starlark.Bool(has))
 		}
-		p.errorf(e.X, "type", "strings are known at build time only", "%s cannot be searched for in a string", p.typeWord(x))
+		hint := "strings are known at build time only"
+		if x.x != nil && isIP(x.x.Type().Kind) {
+			hint = textHint(string(y), x.x.Type())
+		}
+		p.errorf(e.X, "type", hint, "%s cannot be searched for in a string", p.typeWord(x))
 		return operand{}
 	}
 	if y.Type() == "range" {
@@ -111,6 +117,9 @@ func (p *pass) inStatic(e *syntax.BinaryExpr, x operand, y starlark.Value) opera
 	hint := "maps, lists, dicts, tuples and prefixes can be searched"
 	if _, ok := y.(*mapMethod); ok {
 		hint = "leave out the method: k in m"
+	}
+	if _, ok := y.(starlark.Int); ok {
+		hint = fmt.Sprintf("write x == %s, or x in [%s]", y, y)
 	}
 	p.errorf(e.Y, "type", hint, "%s cannot be searched", describe(y))
 	return operand{}
@@ -184,6 +193,11 @@ func (p *pass) inList(e *syntax.BinaryExpr, x operand, vs []starlark.Value) oper
 	v := p.value(e.X, x)
 	if v == nil {
 		return operand{}
+	}
+	for _, l := range vs {
+		if p.noText(e.Y, known(l), v.Type(), "%s is not among strings", what(v.Type())) {
+			return operand{}
+		}
 	}
 	values := p.caseList(e.Y, vs, v)
 	if values == nil {

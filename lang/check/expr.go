@@ -36,11 +36,11 @@ func (p *pass) expr(e syntax.Expr) operand {
 	case *syntax.ListExpr:
 		return p.listExpr(e)
 	case *syntax.DictExpr:
-		p.errorf(e, "python", "make it at the top level of the file, or use a map", "a dict cannot be made while a packet is handled")
+		p.errorf(e, "python", "make it at the top level of the file; named values of one packet are a record(a = u32)", "a dict cannot be made while a packet is handled")
 	case *syntax.Comprehension:
 		p.errorf(e, "python", "make the list at the top level of the file, or use a for loop", "comprehensions are for build time only")
 	case *syntax.SliceExpr:
-		p.errorf(e, "python", "slice it at the top level of the file", "slices are for build time only")
+		p.errorf(e, "python", sliceHint(p.expr(e.X)), "slices are for build time only")
 	case *syntax.LambdaExpr:
 		return known(&localFunc{def: p.c.b.defs[posOf(e.Lambda)], name: "lambda", outer: p, params: e.Params})
 	default:

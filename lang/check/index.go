@@ -41,6 +41,9 @@ func (p *pass) elementOf(e *syntax.IndexExpr, x Expr, y operand) operand {
 		if t.Kind == value.Span || t.Kind == value.Packet {
 			hint = "read bytes with .u8(off), .u16(off), .u32(off) or .u64(off)"
 		}
+		if t.Kind == value.IP4 {
+			hint = "test: addr in prefix4(\"10.0.0.0/8\"), or compute with addr.int"
+		}
 		p.errorf(e, "type", hint, "%s has no elements", what(t))
 		return operand{}
 	}
@@ -74,11 +77,12 @@ func (p *pass) constIndex(o operand) (int64, bool) {
 func (p *pass) indexList(e *syntax.IndexExpr, l starlark.Indexable, y operand) operand {
 	if i, ok := p.constIndex(y); ok {
 		n := int64(l.Len())
+		asked := i
 		if i < 0 {
 			i += n
 		}
 		if i < 0 || i >= n {
-			p.errorf(e.Y, "range", "indices count from 0 to the length less 1", "the %s has %d elements", l.Type(), n)
+			p.errorf(e.Y, "range", indexHint(n), "the index %d is outside: the %s has %d elements", asked, l.Type(), n)
 			return operand{}
 		}
 		return known(l.Index(int(i)))

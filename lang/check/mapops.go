@@ -20,11 +20,14 @@ func (p *pass) key(n syntax.Node, m *Map, o operand) Expr {
 		}
 		t = addressOf(m.Key)
 	}
+	place := "the key of " + m.Name
+	if p.noText(n, o, t, "%s is %s, not a string", place, article(t)) {
+		return nil
+	}
 	x := p.value(n, o)
 	if x == nil {
 		return nil
 	}
-	place := "the key of " + m.Name
 	y := p.coerce(x, t)
 	if !suits(y.Type(), t) {
 		hint := storeHint(x.Type(), t)

@@ -156,7 +156,7 @@ func (p *pass) callStatic(e *syntax.CallExpr, f starlark.Value, name string) ope
 			o = known(staticOf(c))
 		}
 		if o.v == nil {
-			p.errorf(a, "type", "call it at the top level of the file, or compute with operators", "%s() is for values that are known at build time", name)
+			p.errorf(a, "type", buildOnly(name), "%s() is for values that are known at build time", name)
 			return operand{}
 		}
 		if key != "" {

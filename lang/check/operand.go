@@ -95,6 +95,9 @@ func (p *pass) constant(v starlark.Value, pos diag.Pos) (Expr, error) {
 	case *mapVal:
 		return nil, fault("type", "read an entry: m[key]", "%s is no value", describe(v))
 	case *starlark.Function, *starlark.Builtin, *packetBuiltin, *localFunc, *mapMethod:
+		if b, ok := v.(starlark.Callable); ok && b.Name() == "drop" {
+			return nil, fault("type", `write DROP, or drop("reason")`, "%s is no value", describe(v))
+		}
 		return nil, fault("type", "call it", "%s is no value", describe(v))
 	}
 	return nil, fault("type", "it is known at build time only", "%s has no value at packet time", describe(v))

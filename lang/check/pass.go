@@ -312,6 +312,7 @@ func (p *pass) exprStmt(s *syntax.ExprStmt) {
 		return
 	}
 	o := p.expr(s.X)
+	p.unusedVerdict(s, o)
 	if o.x != nil && effects(o.x) {
 		p.emit(&Eval{Pos: at(s), X: o.x})
 	}

@@ -236,7 +236,7 @@ func (c *checker) attached(m *module) *starlark.Function {
 	case nearest(name, names) != "" || name != "main":
 		c.errorf(pos, "name", didYouMean(name, "", names), "the file defines no function %s", name)
 	default:
-		c.errorf(pos, "name", fmt.Sprintf("write def main(pkt):, or attach another function with %s:%s", m.name, names[0]), "the file defines no function main")
+		c.errorf(pos, "name", fmt.Sprintf("write def main(pkt):, or name the function on the command line: %s:%s", m.name, names[0]), "the file defines no function main")
 	}
 	return nil
 }

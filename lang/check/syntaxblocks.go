@@ -297,6 +297,8 @@ func ruleOtherLanguage(e *syntaxError) (string, string) {
 		if e.want == "in" {
 			return "a for loop goes over values", "write for x in LIST:, or for i in range(n):"
 		}
+	case "elsif", "elseif", "elsiff", "elf", "elid", "elfi":
+		return say(w+" is written elif", "write elif x:")
 	case "goto", "do", "repeat", "until", "loop":
 		return say("there is no "+w, "write a for loop, and leave it with break")
 	}
@@ -336,6 +338,9 @@ func ruleRest(e *syntaxError) (string, string) {
 	}
 	if e.tok(0) == ";" || e.tok(0) == "{" || e.tok(0) == "}" {
 		return fmt.Sprintf("%s does not fit here", quoted(what)), "blocks are made by indentation, and a line ends a statement"
+	}
+	if c := e.tok(0); (c == "<" || c == ">" || c == "<=" || c == ">=" || c == "==" || c == "!=") && (e.tok(-1) == "and" || e.tok(-1) == "or") {
+		return fmt.Sprintf("a value is missing before %s", quoted(what)), "each side of " + e.tok(-1) + " compares on its own: a < x and x < b"
 	}
 	if e.want == "primary expression" {
 		return fmt.Sprintf("a value is missing before %s", quoted(what)), "write a name, a number or a call there"

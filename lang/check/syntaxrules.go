@@ -64,16 +64,16 @@ func ruleChars(e *syntaxError) (string, string) {
 // keywordHints are words of Python that the language has not.
 var keywordHints = map[string][2]string{
 	"class":    {"there are no classes", "declare a record(a = u32) for data, and make a struct(f = f) of functions"},
-	"try":      {"there are no exceptions", "nothing is thrown: a read of what is absent gives 0"},
-	"except":   {"there are no exceptions", "nothing is thrown: a read of what is absent gives 0"},
-	"finally":  {"there are no exceptions", "nothing is thrown: a read of what is absent gives 0"},
+	"try":      {"there are no exceptions", "nothing is thrown, so leave it out: a read of what is absent gives 0"},
+	"except":   {"there are no exceptions", "nothing is thrown, so leave it out: a read of what is absent gives 0"},
+	"finally":  {"there are no exceptions", "nothing is thrown, so leave it out: a read of what is absent gives 0"},
 	"raise":    {"there are no exceptions", `return drop("reason") for a packet; fail("…") stops the compile`},
-	"import":   {"there is no import", `write load("std/rate.weir", "token_bucket")`},
-	"from":     {"there is no import", `write load("std/rate.weir", "token_bucket")`},
+	"import":   {"there is no import", `addresses, time and chance are built in; modules are loaded: load("std/rate.weir", "token_bucket")`},
+	"from":     {"there is no import", `addresses, time and chance are built in; modules are loaded: load("std/rate.weir", "token_bucket")`},
 	"global":   {"there is no global statement", "packet-time code cannot change globals: keep what changes in a map"},
 	"nonlocal": {"there is no nonlocal statement", "packet-time code cannot change the variables around it: keep what changes in a map"},
 	"with":     {"there is no with statement", "there is nothing to close: leave it out"},
-	"assert":   {"there is no assert statement", `write if not x: fail("…") at the top level`},
+	"assert":   {"there is no assert statement", `at packet time write if not x: return drop("reason"); at the top level fail("…")`},
 	"del":      {"there is no del statement", "write m.pop(k), or m.discard(k) for a set"},
 	"yield":    {"there is no yield", "return a list at build time"},
 	"async":    {"there are no coroutines", "a chain runs once for each packet: leave it out"},
@@ -106,6 +106,9 @@ func ruleKeyword(e *syntaxError) (string, string) {
 		return h[0], h[1]
 	}
 	if (t == "else" || t == "elif") && e.want == "primary expression" && e.at == 0 {
+		if t == "else" && e.afterLoop() {
+			return "a loop has no else", "note what was found in a local: found = True, and test it behind the loop"
+		}
 		return t + " without an if above it", "it stands as deep as its if, and directly after its body"
 	}
 	if (t == "else" || t == "elif") && e.want == "newline" {
