@@ -26,7 +26,7 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", b.file, b.line) }
 
 // program reports whether b is a whole program.
 func (b block) program() bool {
-	return b.info == "python" && strings.Contains("\n"+b.text, "\ndef main(pkt)")
+	return b.info == "python" && strings.Contains("\n"+b.text, "\ndef main(")
 }
 
 // blocks returns the fenced blocks of a page.
@@ -108,10 +108,10 @@ func TestPrograms(t *testing.T) {
 func TestFragments(t *testing.T) {
 	for _, b := range pages(t) {
 		switch {
-		case !strings.HasPrefix(b.info, "python"), b.program():
+		case !strings.HasPrefix(b.info, "python"), b.program(), b.info == "python wrong":
 		case b.info != "python fragment":
 			t.Errorf("%s: the block has no main(pkt): mark it as %q", b, "python fragment")
-		case strings.Contains("\n"+b.text, "\ndef main(pkt)"):
+		case strings.Contains("\n"+b.text, "\ndef main("):
 			t.Errorf("%s: the fragment is a whole program: mark it as %q", b, "python")
 		}
 	}
