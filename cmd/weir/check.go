@@ -4,83 +4,131 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
+	"weir/hook"
 	"weir/internal/child"
 	"weir/internal/term"
 	"weir/lang/diag"
 )
 
+// A checker is one run of weir check.
+type checker struct {
+	*app
+	hook hook.Hook
+	json bool
+	name string // of standard input
+	text []byte // standard input, once it is read
+}
+
 func (a *app) check() *cobra.Command {
 	var hookName string
-	var asJSON bool
-	var src chain
+	k := &checker{app: a}
 	c := &cobra.Command{
-		Use:   "check FILE[:FUNC]...|-e TEXT",
+		Use:   "check FILE[:FUNC]...",
 		Short: "Say what is wrong with chains, or that they are right",
 		Long: `Compiles each chain for a hook and throws the program away. No kernel is
-asked and no root is needed. With --json each diagnostic is an object on a
-line of its own.`,
+asked and no root is needed. - is standard input, called by --file in messages
+and for what it loads.
+
+With --json each diagnostic is an object on a line of standard output: file,
+line, col, end_line, end_col (behind the place), severity (error or warning),
+code, message, hint. Lines and columns count from 1, columns in characters; a
+line of 0 is the file as a whole.`,
 		Example: `  weir check edge.weir
-  weir check edge.weir:outgoing --hook tc-egress`,
-		Args:              src.wants("FILE…"),
+  weir check edge.weir:outgoing --hook tc-egress
+  weir check --json --file edge.weir - <edge.weir`,
+		Args:              wants("FILE…"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			h, err := parseHook(hookName)
 			if err != nil {
 				return err
 			}
-			bad := false
-			for _, arg := range src.args(args) {
-				r := src.request(arg)
-				r.Forms = []child.Form{{Hook: h}}
-				ps, _, err := child.Compile(ctx, r, child.Limits{})
-				var ds diag.List
-				if err != nil && !errors.As(err, &ds) {
-					return err
-				}
-				bad = bad || err != nil
-				if err == nil {
-					ds = ps[0].Warnings
-				}
-				if asJSON {
-					a.printDiagsJSON(ds)
-					continue
-				}
-				a.printDiags(ds)
-				if err == nil {
-					fmt.Fprintf(a.out, "%s: ok\n", term.Clean(arg))
-				}
-			}
-			if bad {
-				return errSilent
-			}
-			return nil
+			k.hook = h
+			return k.all(ctx, args)
 		}),
 	}
-	src.flag(c)
 	hookFlag(c, &hookName)
-	c.Flags().BoolVar(&asJSON, "json", false, "print diagnostics as JSON lines on standard output")
+	c.Flags().BoolVar(&k.json, "json", false, "print diagnostics as JSON lines on standard output")
+	c.Flags().StringVar(&k.name, "file", "standard input", "the name of what is read from standard input")
 	return c
+}
+
+// all checks every file, also behind one that is wrong.
+func (k *checker) all(ctx context.Context, args []string) error {
+	bad := false
+	for _, arg := range args {
+		r, err := k.request(arg)
+		if err != nil {
+			return err
+		}
+		ps, _, err := child.Compile(ctx, r, child.Limits{})
+		var ds diag.List
+		switch {
+		case err == nil:
+			ds = ps[0].Warnings
+		case errors.As(err, &ds):
+		case k.json && ctx.Err() == nil: // who reads JSON reads nothing else
+			ds = diag.List{{Pos: diag.Pos{File: r.File}, Code: "file", Message: err.Error()}}
+		default:
+			return err
+		}
+		bad = bad || err != nil
+		if k.json {
+			k.printDiagsJSON(ds)
+			continue
+		}
+		k.printDiags(ds)
+		if err == nil {
+			fmt.Fprintf(k.out, "%s: ok\n", term.Clean(arg))
+		}
+	}
+	if bad {
+		return errSilent
+	}
+	return nil
+}
+
+// request returns the compile of an argument.
+func (k *checker) request(arg string) (child.Request, error) {
+	r := request(arg)
+	r.Forms = []child.Form{{Hook: k.hook}}
+	if r.File != "-" {
+		return r, nil
+	}
+	if k.text == nil {
+		text, err := io.ReadAll(k.in)
+		if err != nil {
+			return r, err
+		}
+		k.text = append(text, '\n') // a text without octets would be read from the file
+	}
+	r.File, r.Source = k.name, k.text
+	return r, nil
 }
 
 // printDiagsJSON writes an object a line.
 func (a *app) printDiagsJSON(ds diag.List) {
 	enc := term.JSON(a.out)
 	for _, d := range ds {
-		kind := "error"
+		severity := "error"
 		if d.Warning {
-			kind = "warning"
+			severity = "warning"
 		}
+		end := d.End()
 		enc.Encode(struct {
-			File    string `json:"file"`
-			Line    int    `json:"line"`
-			Col     int    `json:"col"`
-			Kind    string `json:"kind"`
-			Code    string `json:"code"`
-			Message string `json:"message"`
-			Hint    string `json:"hint"`
-		}{d.Pos.File, d.Pos.Line, d.Pos.Col, kind, d.Code, d.Message, d.Hint})
+			File     string `json:"file"`
+			Line     int    `json:"line"`
+			Col      int    `json:"col"`
+			EndLine  int    `json:"end_line"`
+			EndCol   int    `json:"end_col"`
+			Severity string `json:"severity"`
+			Code     string `json:"code"`
+			Message  string `json:"message"`
+			Hint     string `json:"hint"`
+		}{d.Pos.File, d.Pos.Line, d.Pos.Col, end.Line, end.Col, severity, d.Code, d.Message, d.Hint})
 	}
 }

@@ -61,9 +61,11 @@ type Request struct {
 	File   string // read by the child, relative to the working folder
 	Source []byte // the text of File, if it is not to be read
 	Func   string
-	Line   bool // Source is a one-liner
+	Line   bool   // Source is a one-liner
 	Forms  []Form // to compile, in order; none is the zero Form
 	Stages bool   // return the text of the stages, of all forms
+
+	inspect bool // for Inspect
 }
 
 // A Form is a way to compile a chain. The zero Form is for XDP.
@@ -75,7 +77,8 @@ type Form struct {
 // order is what the child is sent.
 type order struct {
 	Request
-	Memory uint64
+	Memory  uint64
+	Inspect bool
 }
 
 // A Stage is the text of a stage of the compiler, as of lang.Options.Dump.
@@ -87,6 +90,8 @@ type answer struct {
 	Diags    diag.List
 	Err      string // an error that is no diagnostic: the file cannot be read
 	Stages   []Stage
+
+	Inspection lang.Inspection
 }
 
 // serving is a fact of the process: MaybeServe was called.
@@ -103,28 +108,58 @@ func Compile(ctx context.Context, r Request, l Limits) ([]*lang.Program, []Stage
 	if !serving.Load() {
 		return nil, nil, ErrNotServing
 	}
-	l = l.orDefault()
 	if len(r.Forms) == 0 {
 		r.Forms = []Form{{}}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, l.Time, errTime)
-	defer cancel()
-	a, err := ask(ctx, order{r, l.Memory})
+	a, err := run(ctx, r, l)
 	switch {
-	case errors.Is(err, errMemory):
-		return nil, nil, limit(r.File, fmt.Sprintf("build time needs more than %d MiB of memory", l.Memory>>20),
-			"make smaller lists, or load large content with weir maps load")
-	case errors.Is(err, errTime):
-		return nil, nil, limit(r.File, fmt.Sprintf("the compile takes more than %v", l.Time),
-			"look for a loop at build time that does not end")
 	case err != nil:
-		return nil, nil, fmt.Errorf("compile %s: %w", r.File, err)
+		return nil, nil, err
 	case len(a.Diags) > 0:
 		return nil, a.Stages, a.Diags
 	case a.Err != "":
 		return nil, a.Stages, errors.New(a.Err)
 	}
 	return a.Programs, a.Stages, nil
+}
+
+// Inspect reads a text for an editor in a child process; of r only File and
+// Source count. A limit that was hit is one of the diagnostics.
+func Inspect(ctx context.Context, r Request, l Limits) (lang.Inspection, error) {
+	if !serving.Load() {
+		return lang.Inspection{}, ErrNotServing
+	}
+	r.inspect = true
+	a, err := run(ctx, r, l)
+	var hit diag.List
+	switch {
+	case errors.As(err, &hit):
+		return lang.Inspection{Diags: hit}, nil
+	case err != nil:
+		return lang.Inspection{}, err
+	case a.Err != "":
+		return lang.Inspection{}, errors.New(a.Err)
+	}
+	return a.Inspection, nil
+}
+
+// run runs the child under its limits; one that was hit is a diag.List.
+func run(ctx context.Context, r Request, l Limits) (*answer, error) {
+	l = l.orDefault()
+	ctx, cancel := context.WithTimeoutCause(ctx, l.Time, errTime)
+	defer cancel()
+	a, err := ask(ctx, order{r, l.Memory, r.inspect})
+	switch {
+	case errors.Is(err, errMemory):
+		return nil, limit(r.File, fmt.Sprintf("build time needs more than %d MiB of memory", l.Memory>>20),
+			"make smaller lists, or load large content with weir maps load")
+	case errors.Is(err, errTime):
+		return nil, limit(r.File, fmt.Sprintf("the compile takes more than %v", l.Time),
+			"look for a loop at build time that does not end")
+	case err != nil:
+		return nil, fmt.Errorf("compile %s: %w", r.File, err)
+	}
+	return a, nil
 }
 
 func limit(file, message, hint string) error {
@@ -150,6 +185,9 @@ func ask(ctx context.Context, o order) (*answer, error) {
 	cmd.Env = append(os.Environ(), "GOTRACEBACK=none")
 	// Standard input is handed on for sources like /dev/stdin.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, &stdout, &stderr
+	if o.Inspect {
+		cmd.Stdin = nil // it belongs to the editor
+	}
 	cmd.ExtraFiles = []*os.File{request}
 	if err := cmd.Start(); err != nil {
 		return nil, err

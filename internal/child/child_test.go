@@ -233,3 +233,40 @@ func BenchmarkCompileInProcess(b *testing.B) {
 		}
 	}
 }
+
+// TestInspect: an editor is told what a file binds, right or not, and what is
+// wrong with it.
+func TestInspect(t *testing.T) {
+	in, err := Inspect(t.Context(), Request{File: "no/such.weir", Source: []byte(chain + "\ndef other(pkt):\n    return 5 + pkt.ip4\n")}, Limits{})
+	if err != nil || len(in.Diags) != 0 {
+		t.Fatalf("Inspect = %v, %v", in.Diags, err)
+	}
+	types := map[string]string{}
+	for _, f := range in.Facts {
+		types[f.Kind+" "+f.Name] = f.Type
+	}
+	want := map[string]string{
+		"map t":                 `table((ip4, u16), record(a = u64, b = mac), size = 10, expiring = "10s")`,
+		"param limit":           "param(u32, 2000) pps",
+		"object b":              "struct",
+		"function token_bucket": "token_bucket(key, size = 65536)",
+		"function main":         "main(pkt)",
+		"function other":        "other(pkt)",
+		"local pkt":             "packet",
+	}
+	if d := cmp.Diff(want, types); d != "" {
+		t.Errorf("facts (-want +got):\n%s", d)
+	}
+	in, err = Inspect(t.Context(), Request{File: "m.weir", Source: []byte("x = [0] * (1 << 28)\n")}, Limits{})
+	if err != nil || len(in.Diags) != 1 || in.Diags[0].Code != "limit" {
+		t.Errorf("Inspect of a large list = %v, %v; want the limit", in.Diags, err)
+	}
+	in, err = Inspect(t.Context(), Request{File: "m.weir", Source: []byte("def _f(x):\n    return x\n")}, Limits{})
+	if err != nil || len(in.Diags) != 0 {
+		t.Errorf("Inspect of a module = %v, %v; want nothing wrong", in.Diags, err)
+	}
+	in, err = Inspect(t.Context(), Request{File: "m.weir", Source: []byte("def a(pkt):\n    pkt.nosuch\ndef b(pkt):\n    return pkt.ip4.src + 1\n")}, Limits{})
+	if err != nil || len(in.Diags) != 2 {
+		t.Errorf("Inspect of two chains = %v, %v; want an error of each", in.Diags, err)
+	}
+}

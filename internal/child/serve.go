@@ -39,7 +39,7 @@ func serve(in io.Reader, out io.Writer) error {
 	if err := confine(o.Memory); err != nil {
 		return fmt.Errorf("limit memory: %w", err)
 	}
-	return gob.NewEncoder(out).Encode(compile(o.Request))
+	return gob.NewEncoder(out).Encode(o.answer())
 }
 
 // GCPercent is how much a compile may add to the heap before the collector runs
@@ -57,6 +57,15 @@ func confine(bytes uint64) error {
 	debug.SetGCPercent(GCPercent)
 	debug.SetMemoryLimit(int64(min(CollectFrom, bytes/4*3)))
 	return unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: bytes, Max: bytes})
+}
+
+// answer answers o.
+func (o order) answer() *answer {
+	if o.Inspect {
+		opts := lang.Options{File: o.File, Load: os.ReadFile}
+		return &answer{Inspection: lang.Inspect(o.Source, opts)}
+	}
+	return compile(o.Request)
 }
 
 // compile answers r.

@@ -44,6 +44,31 @@ type Diagnostic struct {
 	Warning bool   // the program is valid all the same
 }
 
+// End returns the place behind what the diagnostic points at: a name or number,
+// a string, or else one character.
+func (d Diagnostic) End() Pos {
+	end := d.Pos
+	text := []rune(d.Text)
+	i := d.Pos.Col - 1 - d.Skipped
+	if d.Pos.Col == 0 || i < 0 || i >= len(text) {
+		return end
+	}
+	n := 1
+	switch word := func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }; {
+	case word(text[i]):
+		for i+n < len(text) && word(text[i+n]) {
+			n++
+		}
+	case text[i] == '"' || text[i] == '\'':
+		for i+n < len(text) && text[i+n] != text[i] {
+			n++
+		}
+		n = min(n+1, len(text)-i)
+	}
+	end.Col += n
+	return end
+}
+
 // String returns the diagnostic as people read it:
 //
 //	my.weir:7:12: error: cannot add ip4 and int

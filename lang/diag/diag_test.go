@@ -41,3 +41,15 @@ func TestSkipped(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+func TestEnd(t *testing.T) {
+	const text = `    x = nosuch + f("a b") # é`
+	for _, c := range []struct{ col, skipped, want int }{
+		{5, 0, 6}, {9, 0, 15}, {16, 0, 17}, {20, 0, 25}, {26, 0, 27}, {0, 0, 0}, {40, 0, 40}, {109, 100, 115},
+	} {
+		d := Diagnostic{Pos: Pos{File: "a", Line: 1, Col: c.col}, Text: text, Skipped: c.skipped}
+		if got := d.End(); got.Col != c.want || got.Line != 1 {
+			t.Errorf("End of column %d of %q = %v, want column %d", c.col, text, got, c.want)
+		}
+	}
+}
