@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -13,11 +14,48 @@ import (
 type Count struct {
 	Name string
 	N    uint64
+	Of   string // what count(x) counts by its value, the text of x; Name is TEXT=VALUE
 }
 
-// Counts returns the counters that the chain names, in their order.
+// Counts returns the counters that the chain names, in their order, and then the
+// values that count(x) has seen, those with the greatest counts first.
 func (s *State) Counts() ([]Count, error) {
-	return s.counts(lang.CountMap, func(p *lang.Program) []string { return p.Counts })
+	out, err := s.counts(lang.CountMap, func(p *lang.Program) []string { return p.Counts })
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range s.mapsOf(lang.TallyMap) {
+		var some []Count
+		err := m.Each(func(key, val []byte) error {
+			some = append(some, Count{Name: m.Text + "=" + m.Key.Format(key), N: m.Value.Word(val), Of: m.Text})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(some, func(a, b Count) int {
+			return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name))
+		})
+		out = append(out, some...)
+	}
+	return joined(out), nil
+}
+
+// joined adds up what has the same name: one text may stand for values of two
+// types.
+func joined(all []Count) []Count {
+	var out []Count
+	at := map[string]int{}
+	for _, c := range all {
+		i, ok := at[c.Name]
+		if ok {
+			out[i].N += c.N
+			continue
+		}
+		at[c.Name] = len(out)
+		out = append(out, c)
+	}
+	return out
 }
 
 // Refused returns how many new keys each map refused because it was full. An
@@ -49,7 +87,7 @@ func (s *State) Forgotten() ([]Count, error) {
 		came[c.Name] += c.N
 	}
 	var out []Count
-	for _, m := range s.Maps() {
+	for _, m := range s.filled() {
 		if !m.forgets() {
 			continue
 		}
@@ -57,15 +95,18 @@ func (s *State) Forgotten() ([]Count, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Count{m.Name, n})
+		out = append(out, Count{Name: m.Name, N: n})
 	}
 	return out, nil
 }
 
+// filled are the maps whose entries packets make.
+func (s *State) filled() []*Map { return append(s.Maps(), s.mapsOf(lang.TallyMap)...) }
+
 // forgetful are the lrus by name.
 func (s *State) forgetful() map[string]*Map {
 	out := map[string]*Map{}
-	for _, m := range s.Maps() {
+	for _, m := range s.filled() {
 		if m.forgets() {
 			out[m.Name] = m
 		}

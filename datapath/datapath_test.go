@@ -170,7 +170,7 @@ func checkExits(t *testing.T, a *Attachment, pass, drop uint64) {
 func checkCount(t *testing.T, s *State, name string, want uint64) {
 	t.Helper()
 	counts, err := s.Counts()
-	if err != nil || len(counts) != 1 || counts[0] != (Count{name, want}) {
+	if err != nil || len(counts) != 1 || counts[0] != (Count{Name: name, N: want}) {
 		t.Errorf("counts %v, %v, want %s %d", counts, err, name, want)
 	}
 }

@@ -21,7 +21,7 @@ import (
 //
 // With one copy of each value per CPU, what is written is written to every
 // copy, and what is read is the sum of the copies' integers; of what cannot be
-// summed, the first copy that is not zero.
+// summed, the first copy that is not zero. Copies that have expired do not count.
 type Map struct {
 	lang.Map
 	obj  *ebpf.Map
@@ -30,13 +30,15 @@ type Map struct {
 }
 
 // Maps returns the maps that the chain declares, in order.
-func (s *State) Maps() []*Map {
+func (s *State) Maps() []*Map { return s.mapsOf(lang.User) }
+
+func (s *State) mapsOf(use lang.System) []*Map {
 	var out []*Map
 	seen := map[*ebpf.Map]bool{}
 	for _, u := range s.units {
 		for i := range u.prog.Maps {
 			m := &u.prog.Maps[i]
-			if obj := u.maps[m.Spec.Name]; m.System == lang.User && !seen[obj] {
+			if obj := u.maps[m.Spec.Name]; m.System == use && !seen[obj] {
 				seen[obj] = true
 				out = append(out, s.newMap(u, m, obj))
 			}
@@ -60,8 +62,11 @@ func (s *State) Map(name string) (*Map, error) {
 // newMap is newMap of a map of u that is in use.
 func (s *State) newMap(u *unit, m *lang.Map, obj *ebpf.Map) *Map {
 	out := newMap(m, obj, s.now)
+	if m.System == lang.TallyMap {
+		out.Name = tallyName(m)
+	}
 	if out.forgets() {
-		out.came = func(n int64) error { return u.came(m.Name, n) }
+		out.came = func(n int64) error { return u.came(out.Name, n) }
 	}
 	return out
 }
@@ -166,8 +171,11 @@ func (m *Map) lookup(key []byte) ([]byte, error) {
 
 // merge makes one value of those of all CPUs; the last write counts as its time.
 func (m *Map) merge(perCPU [][]byte) []byte {
-	out := slices.Clone(perCPU[0])
-	for _, b := range perCPU[1:] {
+	out := make([]byte, m.Spec.ValueSize)
+	for _, b := range perCPU {
+		if !m.live(b, m.now()) {
+			continue
+		}
 		addValue(m.Value, out, b)
 		if m.TTL > 0 {
 			at := m.timeAt()

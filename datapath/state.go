@@ -37,21 +37,33 @@ func mapID(p *lang.Program, m *lang.Map, unit int) string {
 		return m.Spec.Name + "\x00" + strings.Join(names, "\x00")
 	case lang.CountMap:
 		return m.Spec.Name + "\x00" + strings.Join(p.Counts, "\x00")
+	case lang.HistMap:
+		return m.Spec.Name + "\x00" + strings.Join(p.Hists, "\x00")
+	case lang.TallyMap:
+		return m.Spec.Name[:len(".tally")] + "\x00" + m.Name
 	case lang.RefusedMap:
 		return m.Spec.Name + "\x00" + strings.Join(userMaps(p), "\x00")
 	}
 	return fmt.Sprintf("%s\x00%d", m.Spec.Name, unit)
 }
 
+// userMaps returns the names of the maps whose entries packets make, in order: the
+// chain's own, then tallies.
 func userMaps(p *lang.Program) []string {
 	var names []string
 	for i := range p.Maps {
-		if p.Maps[i].System == lang.User {
-			names = append(names, p.Maps[i].Name)
+		switch m := &p.Maps[i]; m.System {
+		case lang.User:
+			names = append(names, m.Name)
+		case lang.TallyMap:
+			names = append(names, tallyName(m))
 		}
 	}
 	return names
 }
+
+// tallyName is what a tally is called among maps.
+func tallyName(m *lang.Map) string { return "count(" + m.Name + ")" }
 
 // add loads a program and makes those of its maps that are not there yet.
 func (s *State) add(p *lang.Program, frags bool, resolve func(string) (uint32, error)) (*unit, error) {

@@ -45,7 +45,7 @@ func TestCountersByName(t *testing.T) {
 		}
 	}
 	counts, err := s.Counts()
-	if want := "[{seen 1} {other 1}]"; err != nil || fmt.Sprint(counts) != want {
+	if want := "[{seen 1 } {other 1 }]"; err != nil || fmt.Sprint(counts) != want {
 		t.Errorf("counts %v, %v, want %s", counts, err, want)
 	}
 }

@@ -186,6 +186,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		Hook:   c.opts.Hook,
 		Code:   *code,
 		Counts: t.Counters,
+		Hists:  t.Hists,
 	}
 	if p.Func == "" {
 		p.Func = "main"
@@ -193,12 +194,8 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 	if c.opts.Line {
 		p.Name = LineName
 	}
-	user := map[string]*check.Map{}
-	for _, m := range t.Maps {
-		user[m.Name] = m
-	}
 	for _, k := range low.IR.Maps {
-		m := mapOf(k, user[k.Name])
+		m := mapOf(k, low.User[k])
 		if m.System == ConstMap {
 			m.Init = []Entry{{Key: make([]byte, 4), Value: low.Consts}}
 		}
@@ -224,7 +221,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 var systemMaps = map[string]System{
 	lower.ParamMap: ParamMap, lower.CountMap: CountMap, lower.ExitMap: ExitMap, lower.RefusedMap: RefusedMap,
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
-	lower.ConstMap: ConstMap,
+	lower.ConstMap: ConstMap, lower.HistMap: HistMap,
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {
@@ -233,6 +230,9 @@ func mapOf(k *ir.Map, m *check.Map) Map {
 	}
 	out := Map{
 		Spec: *k, Name: m.Name, Kind: m.Kind.String(), Key: m.Key, Value: m.Value, Size: m.Size, TTL: m.TTL,
+	}
+	if m.Tally != "" {
+		out.System, out.Text = TallyMap, m.Tally
 	}
 	for _, e := range m.Init {
 		out.Init = append(out.Init, Entry{Key: e.Key, Value: e.Value})

@@ -7,6 +7,7 @@ import (
 	"weir/lang/diag"
 	"weir/lang/gen"
 	"weir/lang/ir"
+	"weir/lang/lower"
 	"weir/lang/value"
 )
 
@@ -21,7 +22,8 @@ type Program struct {
 	Maps     []Map   // kernel maps, the program's own (see System) included
 	Params   []Param // in order of their slot
 	Counts   []string
-	Exits    []Exit // what may end the program, in order of their slot
+	Hists    []string // histograms, in order of their slot
+	Exits    []Exit   // what may end the program, in order of their slot
 	Sources  []Source
 	Warnings diag.List
 }
@@ -35,7 +37,7 @@ type Source struct {
 // System is the use that the program itself makes of a kernel map.
 type System uint8
 
-// Uses of kernel maps. All but User are arrays with a u32 key.
+// Uses of kernel maps. All but User and TallyMap are arrays with a u32 key.
 const (
 	// User maps are those that the chain declares.
 	User System = iota
@@ -46,8 +48,8 @@ const (
 	// ExitMap is a per-CPU array of two u64, packets and octets, one entry for
 	// each of Program.Exits. Each attachment has its own.
 	ExitMap
-	// RefusedMap is a per-CPU array of u64, one for each of the user maps in
-	// order: what a full table refused; of an lru, the keys that came in less
+	// RefusedMap is a per-CPU array of u64, one for each of the user and tally maps
+	// in order: what a full table refused; of an lru, the keys that came in less
 	// those that were removed. As many follow that only user space writes: the
 	// same of what it put into an lru.
 	RefusedMap
@@ -63,6 +65,11 @@ const (
 	// ConstMap is an array of one value: lists that the chain reads by index. Its
 	// content is the one entry of Init.
 	ConstMap
+	// TallyMap is what a count of values that packets bring has counted: a map as
+	// the chain's own, per CPU, from values to u64. There may be several.
+	TallyMap
+	// HistMap is a per-CPU array of u64: HistBuckets for each of Program.Hists.
+	HistMap
 )
 
 // A Map is a kernel map of a program and what the language knows of it.
@@ -81,7 +88,12 @@ type Map struct {
 	Size  int
 	TTL   time.Duration
 	Init  []Entry // encoded as the kernel keeps them, without the time
+	Text  string  // of a TallyMap: what is counted, as the source has it
 }
+
+// HistBuckets is how many buckets a histogram has: the first counts negative
+// values, the second zeros, and each that follows values of one bit more.
+const HistBuckets = lower.HistBuckets
 
 // An Entry is one key and value.
 type Entry struct{ Key, Value []byte }

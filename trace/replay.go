@@ -11,6 +11,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
+	"weir/datapath"
 	"weir/lang"
 )
 
@@ -153,6 +154,11 @@ func (s *Summary) add(r Result, ci gopacket.CaptureInfo) {
 
 // count adds the counters that were hit.
 func (s *Summary) count(r *Runner) error {
+	hists, err := r.Hists()
+	if err != nil {
+		return err
+	}
+	s.Hists, s.Histograms = datapath.Filled(hists), hists
 	counts, err := r.Counts()
 	for _, c := range counts {
 		if c.N > 0 {

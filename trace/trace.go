@@ -16,6 +16,8 @@
 // takes no more than what fits a page.
 package trace
 
+import "weir/datapath"
+
 // A Result is what became of a packet. Its JSON form is fixed.
 type Result struct {
 	N       int    `json:"n"`       // from 1
@@ -31,11 +33,13 @@ type Result struct {
 // A Summary is what became of all packets. Its JSON form is fixed. Maps hold
 // what was hit.
 type Summary struct {
-	Packets     int               `json:"packets"`
-	Verdicts    map[string]int    `json:"verdicts"`
-	Counts      map[string]uint64 `json:"counts"`
-	Reasons     map[string]int    `json:"reasons"`
-	NsPerPacket *float64          `json:"ns_per_packet,omitempty"` // under Options.Repeat
-	Errors      int               `json:"errors,omitempty"`        // packets that could not be run
-	Truncated   int               `json:"truncated,omitempty"`     // packets that the capture holds in part
+	Packets     int                          `json:"packets"`
+	Verdicts    map[string]int               `json:"verdicts"`
+	Counts      map[string]uint64            `json:"counts"`
+	Reasons     map[string]int               `json:"reasons"`
+	Hists       map[string][]datapath.Bucket `json:"hists,omitempty"`
+	Histograms  []datapath.Hist              `json:"-"`                       // the same with empty buckets between, to be drawn
+	NsPerPacket *float64                     `json:"ns_per_packet,omitempty"` // under Options.Repeat
+	Errors      int                          `json:"errors,omitempty"`        // packets that could not be run
+	Truncated   int                          `json:"truncated,omitempty"`     // packets that the capture holds in part
 }

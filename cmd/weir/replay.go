@@ -241,6 +241,9 @@ func (a *app) writeSummary(w io.Writer, s trace.Summary) {
 	for _, c := range slices.Sorted(maps.Keys(s.Counts)) {
 		fmt.Fprintf(w, "  count %s %s\n", term.Clean(c), term.Count(s.Counts[c]))
 	}
+	for _, l := range live.HistLines(a.out, s.Histograms) {
+		fmt.Fprintln(w, l)
+	}
 	if s.Errors > 0 {
 		fmt.Fprintf(w, "  %s could not be run\n", term.Plural(uint64(s.Errors), "packet"))
 	}

@@ -136,11 +136,20 @@ func (a *app) showCounters(g *datapath.Generation) error {
 	}
 	if len(v.Counts) > 0 {
 		tb := term.Table{Head: []string{"COUNT", ">TOTAL"}}
-		for _, c := range v.Counts {
+		shown, more := live.Top(v.Counts)
+		for _, c := range shown {
 			tb.Add(c.Name, term.Count(c.N))
 		}
 		fmt.Fprintln(t)
-		return tb.Write(t)
+		if err := tb.Write(t); err != nil {
+			return err
+		}
+		for _, m := range more {
+			fmt.Fprintln(t, t.Paint(term.Faint, m))
+		}
+	}
+	for _, l := range live.HistLines(t, v.Hists) {
+		fmt.Fprintln(t, l)
 	}
 	return nil
 }

@@ -69,6 +69,11 @@ func (c Case) Run(h hook.Hook, frags bool, frames []Frame) error {
 	if err != nil {
 		return fmt.Errorf("compile: %w", err)
 	}
+	free, err := oneCPU()
+	if err != nil {
+		return err
+	}
+	defer free()
 	st, err := datapath.Load(p, datapath.LoadOptions{Now: epoch})
 	if err != nil {
 		return err
@@ -109,6 +114,7 @@ type kernel struct {
 	state  *datapath.State
 	object *ebpf.Program
 	counts map[string]uint64
+	hists  map[string][lang.HistBuckets]uint64
 	now    uint64 // ns
 }
 
@@ -174,6 +180,7 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	for name, n := range want.Counts {
 		k.counts[name] += n
 	}
+	k.noteHists(want.Hists)
 	if want.Reason == "wrong" {
 		return errors.New(`reason "wrong": both sides give what the case says is not so`)
 	}
@@ -195,6 +202,9 @@ func (k *kernel) compareState(r *ref.Chain) error {
 	maps.DeleteFunc(k.counts, func(_ string, n uint64) bool { return n == 0 })
 	if d := cmp.Diff(k.counts, counts); d != "" && len(k.counts)+len(counts) > 0 {
 		return fmt.Errorf("counts (-reference +kernel):\n%s", d)
+	}
+	if err := k.compareHists(); err != nil {
+		return err
 	}
 	want := r.Maps()
 	for _, m := range k.state.Maps() {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/datapath"
 	"weir/internal/term"
 )
 
@@ -32,11 +33,16 @@ func (v View) Lines(t *term.Term) []string {
 	}
 	if len(v.Counts) > 0 {
 		tb := term.Table{Head: []string{"COUNT", ">TOTAL", ">PER SECOND"}}
-		for _, c := range v.Counts {
+		shown, more := Top(v.Counts)
+		for _, c := range shown {
 			tb.Add(c.Name, term.Count(c.N), term.Number(c.PS))
 		}
 		out = append(append(out, ""), tb.Lines(t)...)
+		for _, m := range more {
+			out = append(out, t.Paint(term.Faint, m))
+		}
 	}
+	out = append(out, HistLines(t, v.Hists)...)
 	for _, r := range v.Refused {
 		out = append(out, "", t.Paint(term.Yellow, fmt.Sprintf("map %s is full: it has refused %s (%s/s)",
 			r.Name, term.Plural(r.N, "new key"), term.Number(r.PS))))
@@ -101,7 +107,8 @@ func (v View) Brief() string {
 		}
 		parts = append(parts, fmt.Sprintf("%s:%d %s %s", path.Base(e.File), e.Line, name, term.Count(e.Packets)))
 	}
-	for _, c := range v.Counts {
+	shown, _ := Top(v.Counts)
+	for _, c := range shown {
 		parts = append(parts, fmt.Sprintf("%s=%d", c.Name, c.N))
 	}
 	for _, r := range v.Refused {
@@ -136,16 +143,17 @@ func (v View) JSON() ([]byte, error) {
 		BPS     float64 `json:"bits_per_second"`
 	}
 	o := struct {
-		Name     string            `json:"name"`
-		Seconds  float64           `json:"seconds"`
-		Places   []place           `json:"places"`
-		Exits    []exit            `json:"exits"`
-		Verdicts map[string]uint64 `json:"verdicts"`
-		Reasons  map[string]uint64 `json:"reasons"`
-		Counts   map[string]uint64 `json:"counts"`
-		Refused  map[string]uint64 `json:"refused"`
-		Forgot   map[string]uint64 `json:"forgot"`
-	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused), Forgot: named(v.Forgot)}
+		Name     string                       `json:"name"`
+		Seconds  float64                      `json:"seconds"`
+		Places   []place                      `json:"places"`
+		Exits    []exit                       `json:"exits"`
+		Verdicts map[string]uint64            `json:"verdicts"`
+		Reasons  map[string]uint64            `json:"reasons"`
+		Counts   map[string]uint64            `json:"counts"`
+		Refused  map[string]uint64            `json:"refused"`
+		Forgot   map[string]uint64            `json:"forgot"`
+		Hists    map[string][]datapath.Bucket `json:"hists,omitempty"`
+	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused), Forgot: named(v.Forgot), Hists: datapath.Filled(v.Hists)}
 	o.Verdicts, o.Reasons = v.Totals()
 	for _, p := range v.Places {
 		o.Places = append(o.Places, place{p.Where, p.Hook, p.Mode, p.Why, p.Gone, p.Packets, p.Bytes, p.PPS, 8 * p.BPS})
@@ -161,7 +169,7 @@ func (v View) JSON() ([]byte, error) {
 func named(rs []Rate) map[string]uint64 {
 	m := make(map[string]uint64)
 	for _, r := range rs {
-		m[r.Name] = r.N
+		m[r.Name] += r.N
 	}
 	return m
 }

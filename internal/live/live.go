@@ -23,6 +23,7 @@ type Sample struct {
 	Time    time.Time
 	Places  []Place
 	Counts  []datapath.Count
+	Hists   []datapath.Hist
 	Refused []datapath.Count
 	Forgot  []datapath.Count
 }
@@ -51,6 +52,9 @@ func Take(g *datapath.Generation) (Sample, error) {
 	}
 	var err error
 	if s.Counts, err = g.Counts(); err != nil {
+		return s, err
+	}
+	if s.Hists, err = g.Hists(); err != nil {
 		return s, err
 	}
 	if s.Refused, err = g.Refused(); err != nil {
@@ -89,6 +93,7 @@ type View struct {
 	Places  []PlaceView
 	Exits   []ExitView // what was hit, of all places, in the order of the source
 	Counts  []Rate
+	Hists   []datapath.Hist
 	Refused []Rate // maps that have refused new keys
 	Forgot  []Rate // maps that have forgotten old ones
 }
@@ -114,6 +119,7 @@ type ExitView struct {
 // A Rate is a counter with how fast it grows.
 type Rate struct {
 	Name string
+	Of   string // as of a datapath.Count
 	N    uint64
 	PS   float64 // per second
 }
@@ -137,6 +143,7 @@ func Make(name string, start time.Time, before, now Sample, text diag.Source) Vi
 	}
 	v.Exits = exits(before, now, per, text)
 	v.Counts = rates(before.Counts, now.Counts, per)
+	v.Hists = now.Hists
 	some := func(before, now []datapath.Count) []Rate {
 		return slices.DeleteFunc(rates(before, now, per), func(r Rate) bool { return r.N == 0 })
 	}
@@ -146,13 +153,13 @@ func Make(name string, start time.Time, before, now Sample, text diag.Source) Vi
 }
 
 func rates(before, now []datapath.Count, per func(n, b uint64) float64) []Rate {
+	was := make(map[string]uint64, len(before))
+	for _, c := range before {
+		was[c.Name] = c.N
+	}
 	var out []Rate
-	for i, c := range now {
-		var b uint64
-		if i < len(before) {
-			b = before[i].N
-		}
-		out = append(out, Rate{Name: c.Name, N: c.N, PS: per(c.N, b)})
+	for _, c := range now {
+		out = append(out, Rate{Name: c.Name, Of: c.Of, N: c.N, PS: per(c.N, was[c.Name])})
 	}
 	return out
 }

@@ -122,7 +122,7 @@ func (b *builder) declareMap(kind MapKind) builtinFunc {
 		case Array:
 			names = []string{"value", "size", "init", "percpu"}
 		case LPM:
-			names = []string{"prefix", "value", "size", "init", "percpu"}
+			names = []string{"prefix", "value", "size", "init"}
 		}
 		a, err := bindArgs(name, names, required, args, kwargs)
 		if err != nil {
@@ -135,11 +135,11 @@ func (b *builder) declareMap(kind MapKind) builtinFunc {
 		if err := declareSize(m, a["size"]); err != nil {
 			return nil, onArg("size", names, err)
 		}
-		if p := a["percpu"]; p != nil && p.Truth() {
-			return nil, onArg("percpu", names, fault("version", "leave percpu out; += on 32 and 64 bits is atomic", "percpu maps are not in this version of weir"))
-		}
 		if m.TTL, err = parseTTL(a["expiring"]); err != nil {
 			return nil, onArg("expiring", names, err)
+		}
+		if m.PerCPU, err = parsePerCPU(m, a["percpu"]); err != nil {
+			return nil, onArg("percpu", names, err)
 		}
 		if m.Init, err = encodeInit(m, a["init"]); err != nil {
 			return nil, onArg("init", names, err)
@@ -232,6 +232,21 @@ func declareSize(m *Map, v starlark.Value) error {
 			"%d entries of %d octets are %d octets, more than the limit of %d", size, each, total, int64(maxMapBytes))
 	}
 	return nil
+}
+
+func parsePerCPU(m *Map, v starlark.Value) (bool, error) {
+	on, ok := v.(starlark.Bool)
+	switch {
+	case v == nil || v == starlark.None || ok && !bool(on):
+		return false, nil
+	case !ok:
+		return false, fault("type", "write percpu = True", "percpu is %s", describe(v))
+	case m.Value.Kind == value.None:
+		return false, fault("type", "leave percpu out: all CPUs share the keys", "a set has no values to keep for each CPU")
+	case m.Kind == Table && m.TTL > 0:
+		return false, fault("type", "declare an lru, or leave one of them out", "a table with values for each CPU cannot expire: what is old for one CPU may be new for another")
+	}
+	return true, nil
 }
 
 func parseTTL(v starlark.Value) (time.Duration, error) {

@@ -16,8 +16,8 @@ func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
 	}
 	pos := at(e)
 	switch b.name {
-	case "count":
-		p.errorf(e, "type", "write it on a line of its own", "count() gives no value")
+	case "count", "hist":
+		p.errorf(e, "type", "write it on a line of its own", "%s() gives no value", b.name)
 		return operand{}
 	case "sample":
 		args, ok := p.passArgs(e, b.name, []string{"n"}, 1, 1)
@@ -68,26 +68,6 @@ func (p *pass) hashCall(e *syntax.CallExpr) operand {
 		}
 	}
 	return run(&HashOf{Base{value.U32, at(e)}, x, seed})
-}
-
-// count is count("name", n = 1).
-func (p *pass) count(e *syntax.CallExpr) {
-	args, ok := p.passArgs(e, "count", []string{"name", "n"}, 2, 1)
-	if !ok {
-		return
-	}
-	name, ok := args[0].o.v.(starlark.String)
-	if !ok || name == "" {
-		p.errorf(args[0].e, "type", "write count(\"name\"); a table counts by keys that packets bring", "the name of a counter is a string that is known at build time")
-		return
-	}
-	var n Expr = intConst(1, false, at(e))
-	if args[1].e != nil {
-		if n = p.intValue(args[1].e, args[1].o, "what is added"); n == nil {
-			return
-		}
-	}
-	p.emit(&Count{Pos: at(e), Counter: p.c.counter(string(name)), N: n})
 }
 
 // builtinCall calls a builtin that exists at build time as well.

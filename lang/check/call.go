@@ -34,9 +34,15 @@ func (p *pass) callStmt(e *syntax.CallExpr) {
 		p.methodStmt(e, m.m, name)
 		return
 	}
-	if b, ok := p.calleeOf(e).v.(*packetBuiltin); ok && b.name == "count" {
-		p.count(e)
-		return
+	if b, ok := p.calleeOf(e).v.(*packetBuiltin); ok {
+		switch b.name {
+		case "count":
+			p.count(e)
+			return
+		case "hist":
+			p.hist(e)
+			return
+		}
 	}
 	o := p.call(e)
 	p.unusedVerdict(e, o)

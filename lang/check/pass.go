@@ -32,6 +32,7 @@ type pass struct {
 	unguarded []reading
 	calls     []*special
 	called    map[*special]bool
+	tallies   []*Map // that count(x) made
 }
 
 func newPass(c *checker, s *special) *pass {
@@ -66,6 +67,7 @@ func (p *pass) finish() {
 	s := p.s
 	s.out.Result = s.result
 	s.diags, s.unguarded, s.calls, s.lost = p.diags, p.unguarded, p.calls, p.lost
+	s.tallies = p.tallies
 	s.out.Locals = append([]*Local(nil), s.out.Params...)
 	for i, v := range s.vars {
 		if i >= len(s.args) && v.typ.Kind != value.None && v.typ.Kind != value.Packet && v.static == nil {

@@ -79,7 +79,7 @@ func (p *packetBuiltin) CallInternal(*starlark.Thread, starlark.Tuple, []starlar
 }
 
 // packetOnly are the builtins that mean something at packet time only.
-var packetOnly = []string{"count", "sample", "rand", "now", "cpu", "hash_of"}
+var packetOnly = []string{"count", "hist", "sample", "rand", "now", "cpu", "hash_of"}
 
 // missingHints are the builtins of the language that are still to come, with
 // what to do instead.
@@ -90,7 +90,6 @@ var missingHints = map[string]string{
 	"bloom":         "use an lru(K, size =), which is exact",
 	"queue":         "use an array and an index",
 	"stack":         "use an array and an index",
-	"hist":          "count(\"name\") counts events",
 	"log":           "count(\"name\") counts events",
 	"redirect_cpu":  "redirect(\"eth1\") sends out of an interface",
 	"redirect_peer": "redirect(\"eth1\") sends out of an interface",

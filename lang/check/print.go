@@ -22,6 +22,9 @@ func (p *Program) String() string {
 	for i, c := range p.Counters {
 		pr.line("counter %d: %q", i, c)
 	}
+	for i, h := range p.Hists {
+		pr.line("hist %d: %q", i, h)
+	}
 	for _, f := range p.Funcs {
 		pr.function(f)
 	}
@@ -36,6 +39,9 @@ func mapLine(m *Map) string {
 	s += fmt.Sprintf(", size = %d", m.Size)
 	if m.TTL > 0 {
 		s += ", expiring = " + m.TTL.String()
+	}
+	if m.PerCPU {
+		s += ", percpu = True"
 	}
 	if len(m.Init) > 0 {
 		s += fmt.Sprintf(", init = %d entries", len(m.Init))
@@ -143,6 +149,8 @@ func (pr *printer) stmt(s Stmt) {
 		pr.line("%s.discard(%s)", s.Map.Name, pr.expr(s.Key))
 	case *Count:
 		pr.line("count(%q, %s)", pr.p.Counters[s.Counter], pr.expr(s.N))
+	case *Hist:
+		pr.line("hist(%q, %s)", pr.p.Hists[s.Hist], pr.expr(s.X))
 	case *Eval:
 		pr.line("%s", pr.expr(s.X))
 	case *If:

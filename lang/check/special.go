@@ -32,6 +32,7 @@ type checker struct {
 
 	globals map[*starlark.Module]starlark.StringDict
 	lost    bool // a tree has holes
+	tallies []*Map
 }
 
 // A callee is a function that packet-time code calls.
@@ -113,6 +114,7 @@ type special struct {
 	diags     diag.List
 	unguarded []reading
 	calls     []*special
+	tallies   []*Map
 	wanted    bool // its wants grew
 	lost      bool
 }
@@ -201,6 +203,7 @@ func (c *checker) run(m *module) {
 		}
 	}
 	sortBy(c.prog.Maps, func(m *Map) string { return m.Name })
+	c.mergeTallies(c.tallies)
 	for _, p := range c.b.params {
 		if c.params[p] || p.Pos.File == m.name {
 			c.prog.Params = append(c.prog.Params, p)
@@ -300,6 +303,7 @@ func (c *checker) collect(s *special, seen map[*special]bool) {
 		c.collect(t, seen)
 	}
 	c.prog.Funcs = append(c.prog.Funcs, s.out)
+	c.tallies = append(c.tallies, s.tallies...)
 	if !isStd(s.pos().File) || s.attached {
 		c.diags = append(c.diags, s.diags...)
 	}

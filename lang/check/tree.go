@@ -15,9 +15,10 @@ type Program struct {
 	File     string
 	Main     *Func   // the attached function; its one parameter is the packet
 	Funcs    []*Func // every specialised function, callees before callers, Main last
-	Maps     []*Map  // every map that packet-time code uses or that a global reaches, by name
+	Maps     []*Map  // every map that packet-time code uses or that a global reaches, by name; then tallies
 	Params   []*Param
 	Counters []string // names of count(), in order of first mention
+	Hists    []string // names of hist(), in order of first mention
 	Verdicts []Verdict
 	Sources  diag.Source
 	Files    []string // the attached file, then the modules in order of loading
@@ -74,6 +75,7 @@ type Map struct {
 	Size   int           // entries
 	TTL    time.Duration // of expiring; 0 for none
 	PerCPU bool
+	Tally  string // the text of x, of a map that count(x) makes
 	Init   []Entry
 	Pos    diag.Pos
 }
@@ -161,6 +163,12 @@ type (
 		Counter int // index in Program.Counters
 		N       Expr
 	}
+	// Hist counts X in a histogram.
+	Hist struct {
+		Pos  diag.Pos
+		Hist int // index in Program.Hists
+		X    Expr
+	}
 	// Eval computes X for its effects.
 	Eval struct {
 		Pos diag.Pos
@@ -219,6 +227,7 @@ func (*SetHeader) stmt() {}
 func (*SetMap) stmt()    {}
 func (*Delete) stmt()    {}
 func (*Count) stmt()     {}
+func (*Hist) stmt()      {}
 func (*Eval) stmt()      {}
 func (*If) stmt()        {}
 func (*Block) stmt()     {}
@@ -232,8 +241,8 @@ func (*Continue) stmt()  {}
 // An Update says how a stored value changes.
 type Update uint8
 
-// Updates. All but Set are atomic on 4 and 8 octets; on narrower ones they are
-// a load and a store.
+// Updates. All but Set are atomic on 4 and 8 octets of what CPUs share; elsewhere
+// they are a load and a store.
 const (
 	Set Update = iota
 	AddTo

@@ -54,8 +54,10 @@ func (l *lowerer) indexKey(i *ir.Value) *ir.Value {
 }
 
 // bump adds n to entry i of a per-CPU array of u64.
-func (l *lowerer) bump(m *ir.Map, i int, n *ir.Value) {
-	p := l.lookup(m, l.indexKey(l.konst(int64(i))))
+func (l *lowerer) bump(m *ir.Map, i int, n *ir.Value) { l.bumpAt(m, l.konst(int64(i)), n) }
+
+func (l *lowerer) bumpAt(m *ir.Map, i, n *ir.Value) {
+	p := l.lookup(m, l.indexKey(i))
 	there, done := l.block(), l.block()
 	l.branch(ir.Ne, p, l.konst(0), there, done)
 	l.start(there)

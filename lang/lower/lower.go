@@ -1,6 +1,8 @@
 package lower
 
 import (
+	"fmt"
+
 	"weir/hook"
 	"weir/lang/check"
 	"weir/lang/diag"
@@ -25,6 +27,7 @@ type Options struct {
 const (
 	ParamMap   = ".params"
 	CountMap   = ".counts"
+	HistMap    = ".hists"
 	ExitMap    = ".exits"
 	RefusedMap = ".refused"
 	TraceMap   = ".trace"
@@ -42,6 +45,7 @@ type Exit struct {
 // Result is a lowered program.
 type Result struct {
 	IR     *ir.Program
+	User   map[*ir.Map]*check.Map // kernel maps that the chain asked for
 	Exits  []Exit
 	Consts []byte // content of the constant map
 	Kinds  int    // of L4 headers that the program parses
@@ -69,6 +73,7 @@ type lowerer struct {
 	wireFn   *ir.Func
 	sweeps   map[*check.Map]*ir.Func
 	exitIDs  map[Exit]int
+	bits     *int // where in the constant map bit numbers are; nil: not yet
 
 	needs  needs
 	facts  facts
@@ -110,7 +115,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	l := &lowerer{
 		p: p, opts: opts,
 		builder:  newBuilder(fn),
-		res:      &Result{IR: &ir.Program{Funcs: []*ir.Func{fn}}},
+		res:      &Result{IR: &ir.Program{Funcs: []*ir.Func{fn}}, User: map[*ir.Map]*check.Map{}},
 		maps:     map[string]*ir.Map{},
 		userMaps: map[*check.Map]*ir.Map{},
 		refused:  map[*check.Map]int{},
@@ -188,17 +193,13 @@ func (l *lowerer) tooBig() bool {
 func (l *lowerer) declare() {
 	for i, m := range l.p.Maps {
 		k := &ir.Map{Name: m.Name, KeySize: m.Key.Size(), ValueSize: valueSize(m), MaxEntries: uint32(m.Size)}
-		switch m.Kind {
-		case check.Table:
-			k.Kind = ir.Hash
-		case check.LRU:
-			k.Kind = ir.LRUHash
-		case check.Array:
-			k.Kind = ir.Array
-		case check.LPM:
-			k.Kind, k.NoPrealloc = ir.LPMTrie, true
+		k.Kind = mapKind(m)
+		k.NoPrealloc = k.Kind == ir.LPMTrie
+		if m.Tally != "" { // whose name may be as long as it likes
+			k.Name = fmt.Sprintf(".tally%d", i)
 		}
 		l.userMaps[m] = l.addMap(k)
+		l.res.User[k] = m
 		l.refused[m] = i
 		if m.TTL > 0 && m.Kind == check.Table {
 			l.scratch[m] = 8 + 8*len(l.scratch) // after a word that stays zero
@@ -209,6 +210,7 @@ func (l *lowerer) declare() {
 	}
 	l.system(ParamMap, ir.Array, 8*len(l.p.Params), 1)
 	l.system(CountMap, ir.PerCPUArray, 8, len(l.p.Counters))
+	l.system(HistMap, ir.PerCPUArray, 8, HistBuckets*len(l.p.Hists))
 	l.system(RefusedMap, ir.PerCPUArray, 8, 2*len(l.p.Maps))
 	if l.needs.loops || l.opts.Copy || len(l.scratch) > 0 {
 		l.system(ScratchMap, ir.Array, 8+8*len(l.scratch), 1)
@@ -219,6 +221,16 @@ func (l *lowerer) declare() {
 	if l.opts.Clock {
 		l.system(ClockMap, ir.Array, 8, 1)
 	}
+}
+
+// mapKind returns the kernel's kind of a map.
+func mapKind(m *check.Map) ir.MapKind {
+	shared := [...]ir.MapKind{check.Table: ir.Hash, check.LRU: ir.LRUHash, check.Array: ir.Array, check.LPM: ir.LPMTrie}
+	perCPU := [...]ir.MapKind{check.Table: ir.PerCPUHash, check.LRU: ir.LRUPerCPUHash, check.Array: ir.PerCPUArray}
+	if m.PerCPU {
+		return perCPU[m.Kind]
+	}
+	return shared[m.Kind]
 }
 
 func (l *lowerer) system(name string, k ir.MapKind, size, n int) {

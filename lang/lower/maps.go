@@ -311,7 +311,7 @@ func (l *lowerer) incr(m *check.Map, keyExpr check.Expr, op check.Update, by che
 	there, not := l.block(), l.block()
 	l.branch(ir.Ne, pl.entry, l.konst(0), there, not)
 	l.start(there)
-	l.set(result, l.update(pl.entry, 0, t, op, n, true))
+	l.set(result, l.update(pl.entry, 0, t, op, n, updating{want: true, own: m.PerCPU}))
 	l.touch(m, pl.entry)
 	l.jump(done)
 	l.start(not)
@@ -323,7 +323,7 @@ func (l *lowerer) incr(m *check.Map, keyExpr check.Expr, op check.Update, by che
 			flags = 0 // what has expired is replaced
 		}
 		r := l.insert(m, pl.key, l.valueMemory(m, parts{first}), flags)
-		if flags == flagNoExist {
+		if flags == flagNoExist && !m.PerCPU { // no other CPU makes this one's value
 			l.raced(m, pl.key, r, op, n, result)
 		}
 	}
@@ -340,7 +340,7 @@ func (l *lowerer) raced(m *check.Map, key, r *ir.Value, op check.Update, n *ir.V
 	entry := l.lookup(l.userMaps[m], key)
 	l.branch(ir.Ne, entry, l.konst(0), there, done)
 	l.start(there)
-	l.set(result, l.update(entry, 0, m.Value, op, n, true))
+	l.set(result, l.update(entry, 0, m.Value, op, n, updating{want: true}))
 	l.jump(done)
 	l.start(done)
 }
@@ -361,10 +361,16 @@ func (l *lowerer) apply(op check.Update, x, n *ir.Value) *ir.Value {
 	return l.op(ops[op], x, n)
 }
 
-// update changes an integer in memory in place, atomically if it has 4 or 8
-// octets, and gives the new value if want is set and it can be had for nothing.
-func (l *lowerer) update(p *ir.Value, off int, t value.Type, op check.Update, n *ir.Value, want bool) *ir.Value {
-	if t.Kind != value.Int || t.Width < 4 {
+// updating says how an integer in memory is changed.
+type updating struct {
+	want bool // the new value is wanted, if it can be had for nothing
+	own  bool // no other CPU sees the memory
+}
+
+// update changes an integer in memory in place and gives the new value if it is
+// wanted. On 4 or 8 octets that other CPUs see it does so atomically.
+func (l *lowerer) update(p *ir.Value, off int, t value.Type, op check.Update, n *ir.Value, how updating) *ir.Value {
+	if how.own || t.Kind != value.Int || t.Width < 4 {
 		x := l.fit(t, l.apply(op, l.loadParts(p, off, t)[0], n))
 		l.storeParts(p, off, t, parts{x})
 		return x
@@ -373,7 +379,7 @@ func (l *lowerer) update(p *ir.Value, off int, t value.Type, op check.Update, n 
 		op, n = check.AddTo, l.add(ir.OpNeg, ir.Int, n)
 	}
 	code := [...]ir.Op{check.AddTo: ir.OpAtomicAdd, check.OrInto: ir.OpAtomicOr, check.AndInto: ir.OpAtomicAnd, check.XorInto: ir.OpAtomicXor}[op]
-	if want && op == check.AddTo {
+	if how.want && op == check.AddTo {
 		v := l.add(ir.OpFetchAdd, ir.Int, p, n)
 		v.Width, v.Off = t.Width, off
 		return l.fit(t, l.op(ir.OpAdd, v, n))

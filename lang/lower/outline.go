@@ -71,6 +71,8 @@ func stmtCost(s check.Stmt) int {
 		return 50
 	case *check.SetField, *check.Count, *check.Delete:
 		return 15
+	case *check.Hist:
+		return 45
 	}
 	return 2
 }

@@ -58,7 +58,7 @@ func (l *lowerer) setField(s *check.SetField) {
 	if s.Op == check.Set {
 		l.storeParts(r[0], off, ft, x)
 	} else {
-		l.update(r[0], off, ft, s.Op, x[0], false)
+		l.update(r[0], off, ft, s.Op, x[0], updating{own: l.owned(t)})
 	}
 	if l.needs.refTTL {
 		timed := l.block()
@@ -68,4 +68,27 @@ func (l *lowerer) setField(s *check.SetField) {
 	}
 	l.jump(done)
 	l.start(done)
+}
+
+// owned reports whether no other CPU sees a record of this type: no map that CPUs
+// share holds one.
+func (l *lowerer) owned(t value.Type) bool {
+	for _, m := range l.p.Maps {
+		if !m.PerCPU && holds(m.Value, t) {
+			return false
+		}
+	}
+	return true
+}
+
+func holds(t, part value.Type) bool {
+	if t.Equal(part) {
+		return true
+	}
+	for _, e := range t.Elems {
+		if holds(e, part) {
+			return true
+		}
+	}
+	return false
 }

@@ -231,6 +231,8 @@ func (v visitor) stmt(s check.Stmt) {
 		v.exprs(s.Key)
 	case *check.Count:
 		v.exprs(s.N)
+	case *check.Hist:
+		v.exprs(s.X)
 	case *check.Eval:
 		v.exprs(s.X)
 	case *check.If:

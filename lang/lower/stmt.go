@@ -36,6 +36,9 @@ func (l *lowerer) stmt(s check.Stmt) {
 		l.pos = s.Pos
 		n := l.expr(s.N)[0]
 		l.bump(l.maps[CountMap], s.Counter, n)
+	case *check.Hist:
+		l.pos = s.Pos
+		l.hist(s.Hist, l.expr(s.X)[0], s.X.Type().Signed)
 	case *check.Eval:
 		l.pos = s.Pos
 		l.expr(s.X)

@@ -67,6 +67,11 @@ func (l *lowerer) table(values []check.Expr) (base int, ok bool) {
 			return 0, false
 		}
 	}
+	return l.consts(words), true
+}
+
+// consts puts whole words into the constant map and returns where they begin.
+func (l *lowerer) consts(words []byte) (base int) {
 	m := l.maps[ConstMap]
 	if m == nil {
 		m = l.addMap(&ir.Map{Name: ConstMap, Kind: ir.Array, KeySize: 4, MaxEntries: 1})
@@ -74,7 +79,7 @@ func (l *lowerer) table(values []check.Expr) (base int, ok bool) {
 	base = m.ValueSize
 	m.ValueSize += len(words)
 	l.res.Consts = append(l.res.Consts, words...)
-	return base, true
+	return base
 }
 
 // appendWords appends the parts of a constant, 8 octets each.

@@ -48,10 +48,11 @@ type builder struct {
 	order       []*module              // loaded ones, in the order in which they ended
 	maps        []*mapVal
 	clock       func() uint64
+	texts       map[string]string // of the files
 }
 
 func newBuilder(opts Options, clock func() uint64) *builder {
-	b := &builder{opts: opts, clock: clock, defs: map[place]*resolve.Function{}, modules: map[string]*module{}, loaded: map[*syntax.Ident]bool{}}
+	b := &builder{opts: opts, clock: clock, defs: map[place]*resolve.Function{}, modules: map[string]*module{}, loaded: map[*syntax.Ident]bool{}, texts: map[string]string{}}
 	b.predeclared = b.names()
 	return b
 }
@@ -69,6 +70,7 @@ func (b *builder) run(file string, src []byte) (*module, error) {
 		return nil, err
 	}
 	b.index(tree)
+	b.texts[file] = string(src)
 	m := &module{file: file, values: map[string]starlark.Value{}}
 	thread := &starlark.Thread{
 		Name:  file,

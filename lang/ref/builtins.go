@@ -15,7 +15,7 @@ var (
 )
 
 // packetOnly are the builtins that build time cannot call.
-var packetOnly = []string{"count", "sample", "rand", "now", "cpu", "hash_of"}
+var packetOnly = []string{"count", "hist", "sample", "rand", "now", "cpu", "hash_of"}
 
 // names are the predeclared names.
 func (b *builder) names() starlark.StringDict {

@@ -39,10 +39,11 @@ type Chain struct {
 type Result struct {
 	Verdict string // PASS ACCEPT DROP TX REDIRECT
 	Reason  string
-	Target  uint32            // interface of a redirect
-	Line    int               // of the attached function's return; of its def where it ended without
-	Frame   []byte            // as the chain left it
-	Counts  map[string]uint64 // what this packet added to each counter; without zeros
+	Target  uint32              // interface of a redirect
+	Line    int                 // of the attached function's return; of its def where it ended without
+	Frame   []byte              // as the chain left it
+	Counts  map[string]uint64   // what this packet added to each counter, of count(x) named TEXT=VALUE; without zeros
+	Hists   map[string][]Number // what this packet put into each histogram
 }
 
 // evaluator is packet time. at is the place that is looked at.
@@ -62,6 +63,7 @@ type evaluator struct {
 	time   uint64
 	pkt    *packet
 	counts map[string]uint64
+	hists  map[string][]Number
 }
 
 // Open runs the build time of a chain file. Its error is that of the parser,
@@ -121,7 +123,7 @@ func (e *evaluator) recovered(err *error) {
 func (c *Chain) Run(frame []byte) (res Result, err error) {
 	e := c.e
 	e.steps, e.depth, e.timed, e.running = 0, 0, false, true
-	e.counts = map[string]uint64{}
+	e.counts, e.hists = map[string]uint64{}, map[string][]Number{}
 	defer func() { e.running = false }()
 	defer e.recovered(&err)
 	f := append([]byte(nil), frame...)
@@ -140,7 +142,7 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 			delete(e.counts, name)
 		}
 	}
-	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: f, Counts: e.counts}, nil
+	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: f, Counts: e.counts, Hists: e.hists}, nil
 }
 
 // Maps is what each map holds: text of the key to text of the value, which is

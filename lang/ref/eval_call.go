@@ -19,6 +19,10 @@ func (fr *frame) callExpr(x *syntax.CallExpr) value {
 	callee := fr.expr(x.Fn)
 	args, named := fr.args(xs, names, namedXs)
 	fr.e.at = syntax.Start(x)
+	if b, ok := callee.(*starlark.Builtin); ok && (b.Name() == "count" || b.Name() == "hist") {
+		fr.e.tally(b.Name(), x, args, named)
+		return starlark.None
+	}
 	return fr.callValue(callee, args, named)
 }
 
@@ -108,13 +112,6 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		return d
 	}
 	switch name := b.Name(); name {
-	case "count":
-		text, ok := arg(0, "name", nil).(starlark.String)
-		if !ok {
-			refuse("count: want a name that is known at build time")
-		}
-		fr.e.counts[string(text)] += needNum(arg(1, "n", unsigned(1)), name).bits
-		return starlark.None
 	case "sample":
 		n := needNum(arg(0, "n", nil), name).bits
 		return starlark.Bool(n == 1 || n > 1 && fr.e.rand()%n == 0)

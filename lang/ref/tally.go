@@ -1,0 +1,65 @@
+package ref
+
+import (
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// A Number is an integer of packet time: 64 bits, read as two's complement if
+// Signed.
+type Number struct {
+	Bits   uint64
+	Signed bool
+}
+
+// tally is count(x, n = 1) or hist(name, x), whose names may be the text of the
+// call's first argument.
+func (e *evaluator) tally(fn string, call *syntax.CallExpr, args []value, named map[string]value) {
+	if len(args) == 0 {
+		refuse("%s: want a value", fn)
+	}
+	text, isText := args[0].(starlark.String)
+	if fn == "count" {
+		n := unsigned(1)
+		if len(args) == 2 {
+			n = needNum(args[1], fn)
+		} else if v, ok := named["n"]; ok {
+			n = needNum(v, fn)
+		}
+		name := string(text)
+		if !isText {
+			name = e.source(call.Args[0]) + "=" + args[0].String()
+		}
+		e.counts[name] += n.bits
+		return
+	}
+	name := string(text)
+	if len(args) == 1 {
+		name = e.source(call.Args[0])
+	}
+	n := needNum(args[len(args)-1], fn)
+	e.hists[name] = append(e.hists[name], Number{n.bits, n.signed})
+}
+
+// source is the text of an expression, in one line.
+func (e *evaluator) source(x syntax.Expr) string {
+	from, to := syntax.Start(x), syntax.End(x)
+	var out []string
+	for i, line := range strings.Split(e.builder.texts[from.Filename()], "\n") {
+		runes := []rune(line)
+		switch n := int32(i) + 1; {
+		case n < from.Line || n > to.Line:
+			continue
+		case n == from.Line && n == to.Line:
+			runes = runes[from.Col-1 : to.Col-1]
+		case n == from.Line:
+			runes = runes[from.Col-1:]
+		case n == to.Line:
+			runes = runes[:to.Col-1]
+		}
+		out = append(out, strings.Fields(string(runes))...)
+	}
+	return strings.Join(out, " ")
+}
