@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -30,25 +31,41 @@ type Row struct {
 	Valid    bool    `json:"valid"`
 	Sent     uint64  `json:"sent,omitempty"`    // packets
 	Counted  uint64  `json:"counted,omitempty"` // packets at the hook
+
+	// Of rows of programs: the time of an empty one, which is taken off, in ns a
+	// packet, and instructions as the kernel has them.
+	Floor     float64 `json:"floor,omitempty"`
+	Insns     int     `json:"insns,omitempty"`
+	PeerInsns int     `json:"peer_insns,omitempty"`
 }
 
 // A Bench is a set of measurements with a name.
 type Bench struct {
 	Name    string
 	Summary string // one line for people
-	measure func(ctx context.Context, row func(Row)) error
+	Selects bool   // its rows can be chosen: see Options
+	measure func(ctx context.Context, o Options, row func(Row)) error
 }
 
 // All lists the benches that there are.
 func All() []Bench {
-	return []Bench{{"compile", "time from text to a chain at work", compile}}
+	return []Bench{
+		{Name: "compile", Summary: "time from text to a chain at work", measure: compile},
+		{Name: "lang", Summary: "chains beside the same in C", Selects: true, measure: language},
+	}
+}
+
+// Options choose among the rows of a bench that Selects. The zero value is all.
+type Options struct {
+	Rows *regexp.Regexp // of those that have it in their name
+	Hook string         // of those that are about this one; "" for every hook
 }
 
 // Run measures. It calls row for each row as soon as it is there, and returns
-// the rows.
-func (b Bench) Run(ctx context.Context, row func(Row)) ([]Row, error) {
+// the rows. The error wraps [ErrNoRow] if the options leave none.
+func (b Bench) Run(ctx context.Context, o Options, row func(Row)) ([]Row, error) {
 	var rows []Row
-	err := b.measure(ctx, func(r Row) {
+	err := b.measure(ctx, o, func(r Row) {
 		r.Bench = b.Name
 		rows = append(rows, r)
 		row(r)
@@ -59,8 +76,11 @@ func (b Bench) Run(ctx context.Context, row func(Row)) ([]Row, error) {
 	return rows, nil
 }
 
-// ErrUnknown says that there is no such bench.
-var ErrUnknown = errors.New("no bench is named")
+// Errors that callers branch on.
+var (
+	ErrUnknown = errors.New("no bench is named")
+	ErrNoRow   = errors.New("no row matches") // what Options choose
+)
 
 // Find returns the bench of that name. The error wraps [ErrUnknown].
 func Find(name string) (Bench, error) {
@@ -86,9 +106,9 @@ func (r Row) Outcome() string {
 	return "missed"
 }
 
-// Cells returns the row as people read it: what Head names.
-func (r Row) Cells() []string {
-	c := []string{r.Row, number(r.Ours) + " " + r.Unit, "", "", "", r.Goal, r.Outcome()}
+// cells returns the row as people read it: see Table.
+func (r Row) cells() []string {
+	c := []string{r.Row, number(r.Ours) + " " + r.Unit, "", "", "", "", r.Goal, r.Outcome()}
 	if !r.Valid {
 		c[1] = fmt.Sprintf("%d sent, %d counted", r.Sent, r.Counted)
 	}
@@ -101,11 +121,38 @@ func (r Row) Cells() []string {
 	if r.AA > 0 {
 		c[4] = fmt.Sprintf("%.2f", r.AA)
 	}
+	if r.Insns > 0 {
+		c[5] = fmt.Sprintf("%d / %d", r.Insns, r.PeerInsns)
+	}
 	return c
 }
 
-// Head names the columns of Cells; ">" marks numbers.
-func Head() []string { return []string{"ROW", ">OURS", ">PEER", ">RATIO", ">A/A", "GOAL", ""} }
+// Table returns rows as people read them, under a head in which ">" marks
+// numbers. A column in which nothing stands is left out.
+func Table(rows []Row) (head []string, cells [][]string) {
+	all := []string{"ROW", ">OURS", ">PEER", ">RATIO", ">A/A", ">INSNS", "GOAL", ""}
+	lines := make([][]string, len(rows))
+	used := make([]bool, len(all))
+	for i, r := range rows {
+		lines[i] = r.cells()
+		for k, c := range lines[i] {
+			used[k] = used[k] || c != ""
+		}
+	}
+	keep := func(cells []string) []string {
+		var out []string
+		for i, c := range cells {
+			if used[i] {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	for i := range lines {
+		lines[i] = keep(lines[i])
+	}
+	return keep(all), lines
+}
 
 // number has three digits that count.
 func number(x float64) string {

@@ -29,7 +29,7 @@ const rounds = 10
 // compile measures the way from text to a chain at work: chains of growing
 // length compiled, loaded, attached to a link of a lab, with packets sent and
 // counted; and the size of the binary.
-func compile(ctx context.Context, row func(Row)) error {
+func compile(ctx context.Context, _ Options, row func(Row)) error {
 	progs, err := compiles(ctx, row)
 	if err != nil {
 		return err

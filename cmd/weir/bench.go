@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ import (
 
 func (a *app) bench() *cobra.Command {
 	var asJSON bool
-	var svg string
+	var svg, rows, hookName string
 	var names []string
 	for _, b := range bench.All() {
 		names = append(names, b.Name)
@@ -29,7 +30,8 @@ far two equal figures lie apart. What is sent is counted at the hook; where
 that does not match, the row is INVALID. Needs root.`,
 		Example: `  weir bench
   weir bench compile
-  weir bench compile --json --svg compile.svg`,
+  weir bench compile --json --svg compile.svg
+  weir bench lang --hook xdp --run 'NAT|record'`,
 		Args: wants("[NAME]"),
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if len(args) == 0 {
@@ -39,7 +41,11 @@ that does not match, the row is INVALID. Needs root.`,
 			if err != nil {
 				return usage("%w (there are: %s)", err, strings.Join(names, ", "))
 			}
-			return a.measure(ctx, b, asJSON, svg)
+			o, err := selection(b, rows, hookName)
+			if err != nil {
+				return err
+			}
+			return a.measure(ctx, b, o, asJSON, svg)
 		}),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -49,9 +55,30 @@ that does not match, the row is INVALID. Needs root.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print an object a row, as soon as it is there")
+	c.Flags().StringVar(&rows, "run", "", "of lang: only rows whose name matches this expression")
+	c.Flags().StringVar(&hookName, "hook", "", "of lang: only this hook")
 	c.Flags().StringVar(&svg, "svg", "", "write a chart to this file")
 	c.MarkFlagFilename("svg", "svg")
 	return c
+}
+
+// selection reads the flags that choose rows.
+func selection(b bench.Bench, rows, hookName string) (o bench.Options, err error) {
+	if !b.Selects && (rows != "" || hookName != "") {
+		return o, usage("bench %s measures all of its rows: --run and --hook are for others", b.Name)
+	}
+	if hookName != "" {
+		if _, err := parseHook(hookName); err != nil {
+			return o, err
+		}
+		o.Hook = hookName
+	}
+	if rows != "" {
+		if o.Rows, err = regexp.Compile(rows); err != nil {
+			return o, usage("--run: %w", err)
+		}
+	}
+	return o, nil
 }
 
 func (a *app) listBenches() error {
@@ -64,7 +91,7 @@ func (a *app) listBenches() error {
 
 // measure runs a bench. A row that is not valid fails the command; a goal that
 // was missed does not.
-func (a *app) measure(ctx context.Context, b bench.Bench, asJSON bool, svg string) (err error) {
+func (a *app) measure(ctx context.Context, b bench.Bench, o bench.Options, asJSON bool, svg string) (err error) {
 	var chart *os.File
 	if svg != "" {
 		// Before it is known whether there is something to write: a wrong name
@@ -75,21 +102,22 @@ func (a *app) measure(ctx context.Context, b bench.Bench, asJSON bool, svg strin
 		defer func() { err = errors.Join(err, chart.Close()) }()
 	}
 	enc := term.JSON(a.out)
-	rows, err := b.Run(ctx, func(r bench.Row) {
+	rows, err := b.Run(ctx, o, func(r bench.Row) {
 		if asJSON {
 			enc.Encode(r)
 		} else if a.err.Terminal {
 			fmt.Fprintf(a.err, "measured: %s\n", r.Row)
 		}
 	})
+	if errors.Is(err, bench.ErrNoRow) {
+		return usage("%w", err)
+	}
 	if err != nil {
 		return err
 	}
 	if !asJSON {
-		tb := term.Table{Head: bench.Head()}
-		for _, r := range rows {
-			tb.Add(r.Cells()...)
-		}
+		var tb term.Table
+		tb.Head, tb.Rows = bench.Table(rows)
 		if err := tb.Write(a.out); err != nil {
 			return err
 		}
