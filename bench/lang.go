@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"weir/bench/twins"
 	"weir/hook"
@@ -49,6 +50,27 @@ func language(ctx context.Context, o Options, row func(Row)) error {
 		return ErrNoRow
 	}
 	return nil
+}
+
+// Listing returns the instructions of a row of the lang bench, by its name or
+// what it measures, beside those that clang made: both at a hook, each version of
+// the twin in turn. The error wraps [ErrNoRow] if there is no such row.
+func Listing(row string, h hook.Hook) (string, error) {
+	for _, t := range twins.All() {
+		if row != t.Name && row != t.Title {
+			continue
+		}
+		var all strings.Builder
+		for _, v := range twins.Versions() {
+			text, err := t.Listing(h, v)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(&all, "%s, %s\n\n%s\n", t.Title, h, text)
+		}
+		return all.String(), nil
+	}
+	return "", fmt.Errorf("%w %q", ErrNoRow, row)
 }
 
 // compareTwin measures a chain at a hook, beside each version of its twin.

@@ -74,6 +74,24 @@ func portFrames(t *traffic) [][]byte {
 	})
 }
 
+// ruleFrames: of every rule of rules.weir some, of those that let pass more.
+func ruleFrames(t *traffic) [][]byte {
+	return each(func(int) datagram {
+		d := t.any(one[uint8](t, protoTCP, protoTCP, protoUDP), 443)
+		d.flags = one[uint8](t, 0x10, 0x18, 0x10, 0x18, 0x02, 0, 3)
+		switch d.proto {
+		case protoTCP:
+			d.dport = one[uint16](t, 80, 80, 443, 443, 443, 443, 22, 6001, 3389, 8080, 40000)
+		default:
+			d.dport = one[uint16](t, 53, 123, 443)
+			d.sport = one(t, d.sport, d.sport, 11211, 389)
+		}
+		d.dst = one(t, d.dst, d.dst, outside-0x50+1, 0xe0000001, d.src)
+		d.src = one(t, d.src, d.src, d.src, d.src, d.src, 0xc0000205, 0x7f000001, 0xf0000001)
+		return d
+	})
+}
+
 // natFrames: to the server, from it, and one of eight neither.
 func natFrames(t *traffic) [][]byte {
 	return each(func(int) datagram {

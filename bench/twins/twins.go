@@ -73,6 +73,7 @@ func All() []Twin {
 		{"nat", "NAT with checksums", natFrames},
 		{"match", "payload match", requestFrames},
 		{"record", "record update", tcpFrames},
+		{"rules", "20 rules in a row", ruleFrames},
 		{"hash", "hash with multiplications", udpFrames},
 	}
 }

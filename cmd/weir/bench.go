@@ -11,12 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/bench"
+	"weir/hook"
 	"weir/internal/term"
 )
 
 func (a *app) bench() *cobra.Command {
 	var asJSON bool
-	var svg, rows, hookName string
+	var svg, rows, hookName, asm string
 	var names []string
 	for _, b := range bench.All() {
 		names = append(names, b.Name)
@@ -31,7 +32,8 @@ that does not match, the row is INVALID. Needs root.`,
 		Example: `  weir bench
   weir bench compile
   weir bench compile --json --svg compile.svg
-  weir bench lang --hook xdp --run 'NAT|record'`,
+  weir bench lang --hook xdp --run 'NAT|record'
+  weir bench lang --asm 'NAT with checksums'`,
 		Args: wants("[NAME]"),
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if len(args) == 0 {
@@ -40,6 +42,9 @@ that does not match, the row is INVALID. Needs root.`,
 			b, err := bench.Find(args[0])
 			if err != nil {
 				return usage("%w (there are: %s)", err, strings.Join(names, ", "))
+			}
+			if asm != "" {
+				return a.listing(b, asm, hookName)
 			}
 			o, err := selection(b, rows, hookName)
 			if err != nil {
@@ -57,6 +62,7 @@ that does not match, the row is INVALID. Needs root.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print an object a row, as soon as it is there")
 	c.Flags().StringVar(&rows, "run", "", "of lang: only rows whose name matches this expression")
 	c.Flags().StringVar(&hookName, "hook", "", "of lang: only this hook")
+	c.Flags().StringVar(&asm, "asm", "", "of lang: print the instructions of this row, those of C beside")
 	c.Flags().StringVar(&svg, "svg", "", "write a chart to this file")
 	c.MarkFlagFilename("svg", "svg")
 	return c
@@ -79,6 +85,26 @@ func selection(b bench.Bench, rows, hookName string) (o bench.Options, err error
 		}
 	}
 	return o, nil
+}
+
+// listing prints instructions instead of measuring.
+func (a *app) listing(b bench.Bench, row, hookName string) error {
+	if !b.Selects {
+		return usage("bench %s has no programs to list: --asm is for others", b.Name)
+	}
+	h := hook.XDP
+	if hookName != "" {
+		var err error
+		if h, err = parseHook(hookName); err != nil {
+			return err
+		}
+	}
+	text, err := bench.Listing(row, h)
+	if errors.Is(err, bench.ErrNoRow) {
+		return usage("%w", err)
+	}
+	fmt.Fprint(a.out, text)
+	return err
 }
 
 func (a *app) listBenches() error {
