@@ -46,6 +46,11 @@ var icmp = []Field{u("type", 0, 1), u("code", 1, 1), u("id", 4, 2), u("seq", 6, 
 var fields = [numHeaders][]Field{
 	Eth:  {addr("dst", MAC, 0, 6), addr("src", MAC, 6, 6), u("type", 12, 2)},
 	VLAN: tag, VLAN2: tag,
+	// RFC 826, of Ethernet and IPv4 addresses.
+	ARP: {
+		u("op", 6, 2), addr("sha", MAC, 8, 6), addr("spa", Addr4, 14, 4),
+		addr("tha", MAC, 18, 6), addr("tpa", Addr4, 24, 4),
+	},
 	// RFC 791, section 3.1.
 	IP4: {
 		bits("ihl", 0, 1, 0, 4).readOnly(),
@@ -61,6 +66,11 @@ var fields = [numHeaders][]Field{
 		u("next", 6, 1), u("hop_limit", 7, 1),
 		addr("src", Addr6, 8, 16), addr("dst", Addr6, 24, 16),
 	},
+	// RFC 8754, section 2; the segments come behind, 16 octets each.
+	SRH: {
+		u("next", 0, 1), u("segments_left", 3, 1), u("last_entry", 4, 1).readOnly(),
+		u("flags", 5, 1), u("tag", 6, 2),
+	},
 	// RFC 9293, section 3.1.
 	TCP: {
 		u("sport", 0, 2), u("dport", 2, 2), u("seq", 4, 4), u("ack", 8, 4),
@@ -75,6 +85,10 @@ var fields = [numHeaders][]Field{
 	// RFC 9260, section 3.1. Writes would need a CRC32c over the packet.
 	SCTP:  {u("sport", 0, 2).readOnly(), u("dport", 2, 2).readOnly(), u("tag", 4, 4).readOnly()},
 	ICMP4: icmp, ICMP6: icmp,
+	// RFC 2784 and 2890: where key and seq lie is told by the flags.
+	GRE: {u("proto", 2, 2), virtual("key", Uint, 32, false), virtual("seq", Uint, 32, false)},
+	// RFC 4303, section 2. A check value that only its keeper can compute covers them.
+	ESP: {u("spi", 0, 4).readOnly(), u("seq", 4, 4).readOnly()},
 	IP: {
 		virtual("src", Addr, 0, false), virtual("dst", Addr, 0, false),
 		virtual("ttl", Uint, 8, false), virtual("dscp", Uint, 6, false), virtual("ecn", Uint, 2, false),

@@ -19,21 +19,25 @@ const (
 	Eth
 	VLAN  // outer tag
 	VLAN2 // inner tag
+	ARP   // of IPv4 over Ethernet
 	IP4
 	IP6
+	SRH // segment routing header of IPv6
 	TCP
 	UDP
 	SCTP
 	ICMP4
 	ICMP6
+	GRE
+	ESP
 	IP // IP4 or IP6
 	L4 // TCP, UDP or SCTP
 	numHeaders
 )
 
 var headerNames = [numHeaders]string{
-	None: "none", Eth: "eth", VLAN: "vlan", VLAN2: "vlan2", IP4: "ip4", IP6: "ip6",
-	TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP4: "icmp4", ICMP6: "icmp6", IP: "ip", L4: "l4",
+	None: "none", Eth: "eth", VLAN: "vlan", VLAN2: "vlan2", ARP: "arp", IP4: "ip4", IP6: "ip6", SRH: "srh",
+	TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP4: "icmp4", ICMP6: "icmp6", GRE: "gre", ESP: "esp", IP: "ip", L4: "l4",
 }
 
 // String returns the name of the header as chains write it after "pkt.".
@@ -83,7 +87,7 @@ type Field struct {
 	Shift    int
 	Bits     int
 	Scale    int  // 8 for frag_off, else 1
-	ReadOnly bool // changing it would move what follows
+	ReadOnly bool // changing it would move or break what follows
 	Virtual  bool // worked out by the compiler, not a run of bits
 }
 
@@ -101,7 +105,8 @@ func (f Field) Max() uint64 {
 func (h Header) Size() int { return headerSizes[h] }
 
 var headerSizes = [numHeaders]int{
-	Eth: 14, VLAN: 4, VLAN2: 4, IP4: 20, IP6: 40, TCP: 20, UDP: 8, SCTP: 12, ICMP4: 8, ICMP6: 8,
+	Eth: 14, VLAN: 4, VLAN2: 4, ARP: 28, IP4: 20, IP6: 40, SRH: 8,
+	TCP: 20, UDP: 8, SCTP: 12, ICMP4: 8, ICMP6: 8, GRE: 4, ESP: 8,
 }
 
 // FieldOf returns the field of h of that name.

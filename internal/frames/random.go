@@ -55,7 +55,9 @@ func randomNetwork(r *rand.Rand) (etherType uint16, ls []layer) {
 	case n < 18:
 		return typeIPv6, randomIP6(r)
 	case n < 19:
-		return typeARP, []layer{arp(uint16(1 + r.IntN(2)))}
+		a := arp(uint16(1 + r.IntN(2)))
+		a.SourceProtAddress, a.DstProtAddress = host4(r), host4(r)
+		return typeARP, []layer{a}
 	}
 	return pick(r, uint16(typeLLDP), 0, uint16(r.Uint32())), []layer{gopacket.Payload(fill(r.IntN(64)))}
 }
@@ -122,6 +124,9 @@ func randomExtension(r *rand.Rand, kind, next byte) []byte {
 	case nextAH:
 		return authentication(next, 4*r.IntN(6))
 	case nextRt:
+		if r.IntN(2) == 0 {
+			return randomSRH(r, next)
+		}
 		return extension(next, r.IntN(4))
 	}
 	return padded(next, pick(r, 0, 0, 1, r.IntN(8)))
@@ -133,7 +138,7 @@ func randomUpper(r *rand.Rand, icmp layers.IPProtocol) (layers.IPProtocol, []lay
 	port := func() uint16 {
 		return pick(r, 22, 53, 80, 443, 4789, 40000, 40001, RewritePort, uint16(r.Uint32()))
 	}
-	switch r.IntN(10) {
+	switch r.IntN(11) {
 	case 0, 1, 2, 3:
 		t := tcp(layers.TCPPort(port()), layers.TCPPort(port()), pick(r, "S", "SA", "A", "PA", "FA", "R", "", "FSRPAUEC"))
 		t.Seq, t.Ack, t.Window = r.Uint32(), r.Uint32(), uint16(r.Uint32())
@@ -153,6 +158,8 @@ func randomUpper(r *rand.Rand, icmp layers.IPProtocol) (layers.IPProtocol, []lay
 	case 8:
 		s := &layers.SCTP{SrcPort: layers.SCTPPort(port()), DstPort: layers.SCTPPort(port()), VerificationTag: r.Uint32()}
 		return layers.IPProtocolSCTP, []layer{s, payload}
+	case 9:
+		return layers.IPProtocolGRE, []layer{gopacket.Payload(randomGRE(r))}
 	}
 	return pick(r, layers.IPProtocolGRE, layers.IPProtocolESP, layers.IPProtocolICMPv4, layers.IPProtocolICMPv6,
 		layers.IPProtocolNoNextHeader, layers.IPProtocol(r.IntN(256))), []layer{payload}

@@ -46,7 +46,7 @@ pkt.payload.u64; pkt.payload.u8; pkt.u16; pkt.u32; pkt.u64; pkt.u8; range from a
 range of constant; range of two; range that counts down; range with step; range(0, min, step); range(max =); 
 range(min); read at run-time offset; read at signed offset; record; record field; record field = x; 
 record field left out; record field op= x; record key; return; sample; second name of record; set; 
-shift at run time; signed key; signed operation; signed record field; signed shift; swap locals; 
+shift at run time; signed key; signed operation; signed record field; signed shift; srh.segment(i); swap locals; 
 table reference; table that fills up; table.add; table.discard; table.get(k); table.get(k, d); table.incr(k); 
 table.incr(k, n); table.pop as statement; table.pop(k); table[k]; table[k] = x; table[k] op= x; 
 table[k].field; tuple; tuple element; tuple key; unpack tuple; verdict ACCEPT; verdict DROP; verdict PASS; 

@@ -16,11 +16,12 @@ type field struct {
 
 func (f field) String() string { return f.header + "." + f.name }
 
-var conditionHeaders = []string{"eth", "vlan", "vlan2", "ip4", "ip6", "ip", "tcp", "udp", "sctp", "l4", "icmp4", "icmp6", "payload"}
+var conditionHeaders = []string{"eth", "vlan", "vlan2", "ip4", "ip6", "ip", "tcp", "udp", "sctp", "l4", "icmp4", "icmp6", "payload",
+	"arp", "srh", "gre", "esp"}
 
 // keptHeaders are those that a local can hold: what is read of them is in their
 // own bytes, so that it does not matter when they were found.
-var keptHeaders = []string{"eth", "vlan", "ip4", "ip6", "tcp", "udp", "icmp4", "icmp6"}
+var keptHeaders = []string{"eth", "vlan", "ip4", "ip6", "tcp", "udp", "icmp4", "icmp6", "arp", "srh", "gre"}
 
 var fields = slices.Concat(
 	[]field{
@@ -39,6 +40,12 @@ var fields = slices.Concat(
 		{"tcp", "flags", unsigned, 8, false}, {"tcp", "doff", unsigned, 0, false},
 		{"udp", "len", unsigned, 16, false}, {"sctp", "tag", unsigned, 0, false},
 		{"sctp", "sport", unsigned, 0, false}, {"sctp", "dport", unsigned, 0, false},
+		{"arp", "op", unsigned, 16, false}, {"arp", "sha", hardware, 48, false}, {"arp", "tha", hardware, 48, false},
+		{"arp", "spa", addr4, 32, false}, {"arp", "tpa", addr4, 32, false},
+		{"gre", "proto", unsigned, 16, false}, {"gre", "key", unsigned, 32, false}, {"gre", "seq", unsigned, 32, false},
+		{"esp", "spi", unsigned, 0, false}, {"esp", "seq", unsigned, 0, false},
+		{"srh", "next", unsigned, 8, true}, {"srh", "segments_left", unsigned, 8, false}, {"srh", "last_entry", unsigned, 0, false},
+		{"srh", "flags", unsigned, 8, false}, {"srh", "tag", unsigned, 16, false},
 	},
 	ports("tcp"), ports("udp"), ports("l4"), tagFields("vlan"), tagFields("vlan2"), icmpFields("icmp4"), icmpFields("icmp6"),
 	flags("syn", "ack_flag", "fin", "rst", "psh", "urg", "ece", "cwr"),
@@ -155,12 +162,26 @@ func (g *gen) write() {
 // kindOfSwap is what gen.swap exchanges.
 var kindOfSwap = map[string]kind{"eth": hardware, "ip4": addr4, "ip6": addr6, "ip": addr}
 
+// segment reads an entry of the segment list.
+func (g *gen) segment() string {
+	g.use("srh.segment(i)")
+	g.pay(30)
+	h := g.header("srh")
+	return fmt.Sprintf("%s.segment(%s)", h, g.grow(
+		rule{2, func() string { return fmt.Sprint(g.r.IntN(4)) }},
+		rule{2, func() string { return h + ".segments_left" }},
+		rule{1, g.unsignedLeaf},
+	))
+}
+
 // cost is about how many instructions a write needs; that of an address has the
 // checksums of all that may stand behind the header.
 func (f field) cost() int {
 	switch {
 	case f.kind == hardware:
 		return 30
+	case f.header == "arp":
+		return 40
 	case f.kind == addr4:
 		return 300
 	case f.kind == addr6:

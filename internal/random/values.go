@@ -62,6 +62,7 @@ func (g *gen) addr6(depth int) string {
 		rule{6, leaf},
 		rule{1, func() string { return g.choice(leaf(), leaf(), depth-1) }},
 		rule{2, func() string { return g.mapRead(addr6, depth-1) }},
+		rule{when(g.pkt, 1), g.segment},
 	)
 }
 

@@ -23,8 +23,7 @@ var frameReads = map[string]int{"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 // they belong to, with what to do instead.
 var missingAttrs = map[string]map[string]string{
 	"packet": {
-		"segments": "", "arp": "read its bytes: pkt.u16(20)", "gre": "read its bytes with pkt.u16(off)", "esp": "read its bytes with pkt.u32(off)",
-		"srh": "read its bytes with pkt.u8(off)", "mark": "", "priority": "", "hash": "hash_of((ip.src, ip.dst)) makes one",
+		"segments": "", "mark": "", "priority": "", "hash": "hash_of((ip.src, ip.dst)) makes one",
 		"bytes": "read integers: pkt.u8(off) … pkt.u64(off)", "push": "", "pop": "", "trim": "", "vlan_push": "", "vlan_pop": "",
 		"encap": "", "decap": "", "inner": "read its bytes with pkt.payload.u8(off)",
 	},
@@ -157,9 +156,16 @@ func (p *pass) headerField(e *syntax.DotExpr, view Expr, write bool) (packet.Fie
 		if p.missingAttr(h.String(), e) {
 			return f, false
 		}
+		if arg, ok := headerMethods[h][name]; ok {
+			p.errorAt(posOf(e.Name.NamePos), "call", "write pkt."+h.String()+"."+name+"("+arg+")", "%s is a function", name)
+			return f, false
+		}
 		var names []string
 		for _, f := range h.Fields() {
 			names = append(names, f.Name)
+		}
+		for m, arg := range headerMethods[h] {
+			names = append(names, m+"("+arg+")")
 		}
 		if h == packet.TCP && name == "ack" || len(names) == 0 {
 			names = append(names, "ack_flag")
@@ -167,10 +173,15 @@ func (p *pass) headerField(e *syntax.DotExpr, view Expr, write bool) (packet.Fie
 		p.errorAt(posOf(e.Name.NamePos), "name", didYouMean(name, "", names), "the %s header has no field %s", h, name)
 		return f, false
 	}
-	if p.fl.has&bit(h) == 0 && !p.fl.dead {
-		p.unguarded = append(p.unguarded, reading{at(e), h, f.Name, write})
-	}
+	p.testedFor(e, h, f.Name, write)
 	return f, true
+}
+
+// testedFor notes a field whose header was not tested.
+func (p *pass) testedFor(e *syntax.DotExpr, h packet.Header, field string, write bool) {
+	if p.fl.has&bit(h) == 0 && !p.fl.dead {
+		p.unguarded = append(p.unguarded, reading{at(e), h, field, write})
+	}
 }
 
 // storedAs is the type of a field's value.

@@ -141,6 +141,12 @@ type (
 		View  Expr
 		Field packet.Field
 	}
+	// Segment is SRH.segment(I), zero past the last entry.
+	Segment struct {
+		Base
+		View Expr
+		I    Expr
+	}
 	// PayloadOf is pkt.payload, a Span.
 	PayloadOf struct{ Base }
 	// SpanLen is SPAN.len.

@@ -93,5 +93,8 @@ var implied = func() map[packet.Header]headers {
 	}
 	add(packet.ICMP4, packet.IP4)
 	add(packet.ICMP6, packet.IP6)
+	add(packet.SRH, packet.IP6)
+	add(packet.GRE, packet.IP)
+	add(packet.ESP, packet.IP)
 	return m
 }()

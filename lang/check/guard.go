@@ -27,7 +27,7 @@ func (c *checker) warnUnguarded(r reading) {
 	zero := "0"
 	if f, ok := r.header.FieldOf(r.field); ok && f.Kind == packet.Flag {
 		zero = "False"
-	} else if ok && f.Kind != packet.Uint {
+	} else if !ok || f.Kind != packet.Uint {
 		zero = "zero"
 	}
 	message := fmt.Sprintf("%s of a packet without %s header reads as %s", r.field, headerWord(r.header), zero)
@@ -56,8 +56,8 @@ func headerWord(h packet.Header) string {
 		return "an ICMP"
 	case packet.ICMP6:
 		return "an ICMPv6"
-	case packet.SCTP:
-		return "an SCTP"
+	case packet.SCTP, packet.ARP, packet.SRH, packet.ESP:
+		return "an " + strings.ToUpper(h.String())
 	case packet.VLAN:
 		return "a VLAN"
 	case packet.VLAN2:

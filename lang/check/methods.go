@@ -7,6 +7,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"weir/lang/value"
+	"weir/packet"
 )
 
 // mapCall is the map and the method's name if e is m.method(…) and m a plain
@@ -63,6 +64,8 @@ func (p *pass) methodCall(e *syntax.CallExpr, dot *syntax.DotExpr, base operand)
 		if name == "startswith" {
 			return p.startsWith(e, payload), true
 		}
+	case value.View:
+		return p.headerMethod(e, dot, base.x)
 	default:
 		return operand{}, false
 	}
@@ -87,6 +90,30 @@ func (p *pass) read(e *syntax.CallExpr, payload Expr, name string, width int) op
 	}
 	t := value.Type{Kind: value.Int, Width: width}
 	return run(&Read{Base{t, at(e)}, payload, off, width})
+}
+
+// headerMethods are what is called on headers, with the name of its argument.
+var headerMethods = map[packet.Header]map[string]string{
+	packet.SRH: {"segment": "i"},
+}
+
+// headerMethod is pkt.srh.segment(i).
+func (p *pass) headerMethod(e *syntax.CallExpr, dot *syntax.DotExpr, view Expr) (operand, bool) {
+	h, name := view.Type().Header, dot.Name.Name
+	arg, ok := headerMethods[h][name]
+	if !ok {
+		return operand{}, false
+	}
+	p.testedFor(dot, h, name, false)
+	args, ok := p.passArgs(e, name, []string{arg}, 1, 1)
+	if !ok {
+		return operand{}, true
+	}
+	x := p.intValue(args[0].e, args[0].o, "the number of a segment")
+	if x == nil {
+		return operand{}, true
+	}
+	return run(&Segment{Base{value.IP6T, at(e)}, view, x}), true
 }
 
 func (p *pass) startsWith(e *syntax.CallExpr, payload Expr) operand {

@@ -92,6 +92,8 @@ func (pr *printer) special(x Expr) string {
 		return "pkt." + x.Name
 	case *Header:
 		return "pkt." + x.T.Header.String()
+	case *Segment:
+		return fmt.Sprintf("%s.segment(%s)", pr.expr(x.View), pr.expr(x.I))
 	case *PayloadOf:
 		return "pkt.payload"
 	case *SpanLen:

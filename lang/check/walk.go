@@ -53,6 +53,8 @@ func operands(x Expr) []Expr {
 		return some(x.Rec)
 	case *HeaderField:
 		return some(x.View)
+	case *Segment:
+		return some(x.View, x.I)
 	case *SpanLen:
 		return some(x.X)
 	case *Read:

@@ -63,6 +63,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return l.view(e.T.Header)
 	case *check.HeaderField:
 		return l.headerField(e)
+	case *check.Segment:
+		return l.segment(e)
 	case *check.PayloadOf:
 		return l.payload()
 	case *check.SpanLen:

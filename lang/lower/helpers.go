@@ -23,6 +23,7 @@ const (
 	helperXDPStore         = 190
 	flagPseudo             = 0x10 // BPF_F_PSEUDO_HDR
 	flagMangled0           = 0x20 // BPF_F_MARK_MANGLED_0
+	flagRecompute          = 1    // BPF_F_RECOMPUTE_CSUM
 	flagNoExist            = 1    // BPF_NOEXIST
 	errExist         int64 = -17
 	errTooBig        int64 = -7

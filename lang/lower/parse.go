@@ -14,9 +14,10 @@ type facts struct {
 	zero      variable // see opaque
 	meta      variable // 1 if the outer tag stands beside the buffer
 
-	ip4, ip6 variable // pointer or 0
-	l3       variable // place of either
-	walk     variable // result of walk, or 0 where the fast path was taken
+	ip4, ip6, arp variable // pointer or 0; one of them at most is there
+	l3            variable // place of it
+	walk          variable // result of walk, or 0 where it has not been asked
+	srh, srhPlace variable // pointer or 0, and place
 
 	l4      map[packet.Header]variable // pointer or 0
 	l4Place variable
@@ -30,21 +31,23 @@ type facts struct {
 }
 
 func (f *facts) init(l *lowerer) {
-	for _, v := range []*variable{&f.data, &f.end, &f.length, &f.now, &f.zero, &f.meta, &f.ip4, &f.ip6, &f.l3,
-		&f.walk, &f.l4Place, &f.proto, &f.frag, &f.payload, &f.start, &f.stop} {
+	for _, v := range []*variable{&f.data, &f.end, &f.length, &f.now, &f.zero, &f.meta, &f.ip4, &f.ip6, &f.arp, &f.l3,
+		&f.walk, &f.srh, &f.srhPlace, &f.l4Place, &f.proto, &f.frag, &f.payload, &f.start, &f.stop} {
 		*v = l.newVar()
 	}
 	f.l4 = map[packet.Header]variable{}
-	for _, h := range []packet.Header{packet.TCP, packet.UDP, packet.SCTP, packet.ICMP4, packet.ICMP6} {
-		f.l4[h] = l.newVar()
-		l.pointers[f.l4[h]] = true
+	for _, k := range l4Kinds {
+		f.l4[k.h] = l.newVar()
+		l.pointers[f.l4[k.h]] = true
 	}
-	l.pointers[f.ip4], l.pointers[f.ip6] = true, true
+	for _, v := range []variable{f.ip4, f.ip6, f.arp, f.srh} {
+		l.pointers[v] = true
+	}
 	f.fresh = map[*ir.Value]int{}
 }
 
 // reparse forgets where the headers are.
-func (st *state) reparse() { st.l3, st.l4, st.payload = false, false, false }
+func (st *state) reparse() { st.l3, st.l4, st.srh, st.payload = false, false, false, false }
 
 // data and end return the bounds of the buffer's linear part.
 func (l *lowerer) data() *ir.Value { l.needData(); return l.get(l.facts.data) }
@@ -88,32 +91,64 @@ func (l *lowerer) within(off, n int64, yes, no *ir.Block) *ir.Value {
 // Octets as a little-endian load sees them.
 const (
 	typeIP4  = 0x0008
+	typeARP  = 0x0608
 	typeIP6  = 0xdd86
 	typeTag  = 0x0081 // 802.1Q, TPID 0x8100
 	typeSTag = 0xa888 // 802.1ad, TPID 0x88a8
 	ethSize  = 14
+
+	arpKind  = 0x00080100 // Ethernet (1), IPv4 (0x0800)
+	arpSizes = 0x0406     // 6 octets, 4 octets
 )
 
 // Results of walk.
 const (
-	walkKind     = 8  // 2 bits: 0 neither, 1 IPv4, 2 IPv6
+	walkKind     = 8  // 2 bits: 0 none, 1 IPv4, 2 IPv6, 3 ARP
 	walkFragment = 10 // 1 bit: a fragment, be it the first
 	walkL4       = 11 // 1 bit: protocol and offset are those of an L4 header
 	walkDone     = 12 // always 1
 	walkL3Off    = 16 // 16 bits
 	walkL4Off    = 32 // 16 bits; bits 0 to 7 are the protocol
+	walkSRHOff   = 48 // 16 bits, 0 for none
 )
+
+// l3Kinds are the headers that an EtherType names, with what walk calls them.
+var l3Kinds = []struct {
+	h    packet.Header
+	typ  int64
+	kind int64
+}{
+	{packet.IP4, typeIP4, 1}, {packet.IP6, typeIP6, 2}, {packet.ARP, typeARP, 3},
+}
 
 func (l *lowerer) field(w *ir.Value, shift, bits uint) *ir.Value {
 	return l.opi(ir.OpAnd, l.opi(ir.OpShr, w, int64(shift)), 1<<bits-1)
 }
 
-// needL3 finds the IP header.
+// l3Var is the variable that holds the pointer to a header of l3Kinds.
+func (f *facts) l3Var(h packet.Header) variable {
+	return map[packet.Header]variable{packet.IP4: f.ip4, packet.IP6: f.ip6, packet.ARP: f.arp}[h]
+}
+
+// setL3 sets the facts about the L3 header: h, or none of them.
+func (l *lowerer) setL3(h packet.Header, p, place, walk *ir.Value) {
+	f := &l.facts
+	for _, k := range l3Kinds {
+		if k.h == h {
+			l.set(f.l3Var(h), p)
+		} else {
+			l.set(f.l3Var(k.h), l.konst(0))
+		}
+	}
+	l.set(f.l3, place)
+	l.set(f.walk, walk)
+}
+
+// needL3 finds the IP header, or that of ARP.
 func (l *lowerer) needL3() {
 	if l.st.l3 {
 		return
 	}
-	f := &l.facts
 	slow, none, done := l.coldBlock(), l.block(), l.block()
 	if l.opts.Copy {
 		l.jump(slow)
@@ -126,18 +161,14 @@ func (l *lowerer) needL3() {
 	p := l.within(0, ethSize, eth, slow)
 	l.start(eth)
 	t := l.load(2, p, 12)
-	if l.needs.header[packet.IP4] {
-		v4, next := l.block(), l.block()
-		l.branch(ir.Eq, t, l.konst(typeIP4), v4, next)
-		l.start(v4)
-		l.fastL3(packet.IP4, slow, done)
-		l.start(next)
-	}
-	if l.needs.header[packet.IP6] {
-		v6, next := l.block(), l.block()
-		l.branch(ir.Eq, t, l.konst(typeIP6), v6, next)
-		l.start(v6)
-		l.fastL3(packet.IP6, slow, done)
+	for _, k := range l3Kinds {
+		if !l.needs.header[k.h] {
+			continue
+		}
+		hit, next := l.block(), l.block()
+		l.branch(ir.Eq, t, l.konst(k.typ), hit, next)
+		l.start(hit)
+		l.fastL3(k.h, slow, none, done)
 		l.start(next)
 	}
 	for _, tag := range []int64{typeTag, typeSTag} {
@@ -147,12 +178,14 @@ func (l *lowerer) needL3() {
 	}
 	l.jump(none)
 	l.start(none)
-	l.noL3(done, 1<<walkDone)
+	// No walk is needed: its result says that there is nothing.
+	l.setL3(packet.None, nil, l.konst(0), l.konst(1<<walkDone))
+	l.jump(done)
 	l.chilled(func() { l.slowL3(slow, done) })
 	l.start(done)
 	l.st.l3 = true
-	for _, v := range []variable{f.ip4, f.ip6} {
-		l.fresh(l.get(v))
+	for _, k := range l3Kinds {
+		l.fresh(l.get(l.facts.l3Var(k.h)))
 	}
 }
 
@@ -174,43 +207,30 @@ func (l *lowerer) isFresh(p *ir.Value) bool {
 	return ok && e == l.st.epoch
 }
 
-// noL3 leaves with no IP header. Where the walk has not been asked for it needs
-// none: its result says that there is nothing.
-func (l *lowerer) noL3(done *ir.Block, walk int64) {
-	f := &l.facts
-	for _, v := range []variable{f.ip4, f.ip6, f.l3} {
-		l.set(v, l.konst(0))
-	}
-	l.set(f.walk, l.konst(walk))
-	l.jump(done)
-}
-
 // fastL3 takes the header that stands right behind the Ethernet header; IPv4
 // with options is for the slow path.
-func (l *lowerer) fastL3(h packet.Header, slow, done *ir.Block) {
-	f := &l.facts
+func (l *lowerer) fastL3(h packet.Header, slow, none, done *ir.Block) {
 	ok, good := l.block(), l.block()
 	p := l.within(ethSize, int64(h.Size()), ok, slow)
 	l.start(ok)
-	first := l.load(1, p, 0)
-	mine, other := f.ip4, f.ip6
-	if h == packet.IP4 {
-		l.branch(ir.Eq, first, l.konst(0x45), good, slow)
-	} else {
-		mine, other = other, mine
-		l.branch(ir.Eq, l.opi(ir.OpAnd, first, 0xf0), l.konst(0x60), good, slow)
+	switch h {
+	case packet.IP4:
+		l.branch(ir.Eq, l.load(1, p, 0), l.konst(0x45), good, slow)
+	case packet.IP6:
+		l.branch(ir.Eq, l.opi(ir.OpAnd, l.load(1, p, 0), 0xf0), l.konst(0x60), good, slow)
+	case packet.ARP:
+		kind := l.block()
+		l.branch(ir.Eq, l.load(4, p, 0), l.konst(arpKind), kind, none)
+		l.start(kind)
+		l.branch(ir.Eq, l.load(2, p, 4), l.konst(arpSizes), good, none)
 	}
 	l.start(good)
-	l.set(mine, p)
-	l.set(other, l.konst(0))
-	l.set(f.l3, l.konst(ethSize))
-	l.set(f.walk, l.konst(0))
+	l.setL3(h, p, l.konst(ethSize), l.konst(0))
 	l.jump(done)
 }
 
-// slowL3 walks, and copies the IP header to the stack.
+// slowL3 walks, and copies the header to the stack.
 func (l *lowerer) slowL3(slow, done *ir.Block) {
-	f := &l.facts
 	l.start(slow)
 	if l.cur == nil {
 		return
@@ -220,34 +240,22 @@ func (l *lowerer) slowL3(slow, done *ir.Block) {
 	none := l.block()
 	off := l.field(w, walkL3Off, 16)
 	copyTo := l.slot("ip", 40, 8)
-	take := func(h packet.Header, kind int64) {
-		if !l.needs.header[h] {
-			return
+	for _, k := range l3Kinds {
+		if !l.needs.header[k.h] {
+			continue
 		}
 		hit, next, good := l.block(), l.block(), l.block()
-		l.branch(ir.Eq, l.field(w, walkKind, 2), l.konst(kind), hit, next)
+		l.branch(ir.Eq, l.field(w, walkKind, 2), l.konst(k.kind), hit, next)
 		l.start(hit)
-		r := l.loadBytes(l.xdp(), off, copyTo, h.Size())
+		r := l.loadBytes(l.xdp(), off, copyTo, k.h.Size())
 		l.branch(ir.Eq, r, l.konst(0), good, none)
 		l.start(good)
-		mine, other := f.ip4, f.ip6
-		if h == packet.IP6 {
-			mine, other = other, mine
-		}
-		l.set(mine, copyTo)
-		l.set(other, l.konst(0))
-		l.set(f.l3, l.opi(ir.OpOr, off, 1<<slowBit))
-		l.set(f.walk, w)
+		l.setL3(k.h, copyTo, l.opi(ir.OpOr, off, 1<<slowBit), w)
 		l.jump(done)
 		l.start(next)
 	}
-	take(packet.IP4, 1)
-	take(packet.IP6, 2)
 	l.jump(none)
 	l.start(none)
-	for _, v := range []variable{f.ip4, f.ip6, f.l3} {
-		l.set(v, l.konst(0))
-	}
-	l.set(f.walk, w)
+	l.setL3(packet.None, nil, l.konst(0), w)
 	l.jump(done)
 }

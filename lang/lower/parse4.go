@@ -17,7 +17,12 @@ var l4Kinds = []struct {
 	{packet.ICMP4, 1, true, false},
 	{packet.ICMP6, 58, false, true},
 	{packet.SCTP, 132, true, true},
+	{packet.GRE, 47, true, true},
+	{packet.ESP, 50, true, true},
 }
+
+// hasPayload reports whether pkt.payload starts behind an L4 header.
+func hasPayload(h packet.Header) bool { return h != packet.GRE && h != packet.ESP }
 
 // extensions are the IPv6 extension headers that are walked: hop-by-hop,
 // routing, fragment, destination options (RFC 8200), authentication (RFC 4302).
@@ -135,7 +140,10 @@ func (l *lowerer) fastL4(ip packet.Header, h *ir.Value, slow, none, done *ir.Blo
 // takeL4 takes the header at p if it is valid; its fixed part is there.
 func (l *lowerer) takeL4(h packet.Header, p, place, off *ir.Value, none, done *ir.Block) {
 	size := l.konst(int64(h.Size()))
-	if h == packet.TCP {
+	switch h {
+	case packet.GRE:
+		l.wholeGRE(p, off, none)
+	case packet.TCP:
 		long, good := l.block(), l.block()
 		size = l.opi(ir.OpAnd, l.opi(ir.OpShr, l.load(1, p, 12), 2), 0x3c)
 		l.branch(ir.UGe, size, l.konst(20), long, none)
@@ -143,8 +151,11 @@ func (l *lowerer) takeL4(h packet.Header, p, place, off *ir.Value, none, done *i
 		l.branch(ir.ULe, l.op(ir.OpAdd, off, size), l.bufLen(), good, none)
 		l.start(good)
 	}
-	payload := l.op(ir.OpAdd, off, size)
-	if l.opts.Copy {
+	payload := l.konst(0)
+	if hasPayload(h) {
+		payload = l.op(ir.OpAdd, off, size)
+	}
+	if l.opts.Copy && hasPayload(h) {
 		payload = l.forgotten(payload)
 	}
 	l.setL4(h, p, place, payload)

@@ -135,8 +135,7 @@ func (l *lowerer) storeParts(ptr *ir.Value, off int, t value.Type, p parts) {
 		l.store(8, ptr, off, p[0])
 		l.store(8, ptr, off+8, p[1])
 	case value.MAC:
-		l.store(4, ptr, off, p[0])
-		l.store(2, ptr, off+4, l.opi(ir.OpShr, p[0], 32))
+		l.storeMAC(ptr, off, p[0])
 	case value.Octets:
 		for i, n := 0, t.Width; n > 0; i, n = i+1, n-8 {
 			l.storeOctets(ptr, off+8*i, min(n, 8), p[i])
@@ -247,9 +246,25 @@ func (l *lowerer) loadParts(ptr *ir.Value, off int, t value.Type) parts {
 	panic("lower: load of " + t.String())
 }
 
+// loadMAC reads six octets at an even offset: in aligned pieces, as the stack
+// wants them.
 func (l *lowerer) loadMAC(ptr *ir.Value, off int) *ir.Value {
+	if off%4 != 0 {
+		hi := l.opi(ir.OpShl, l.load(4, ptr, off+2), 16)
+		return l.op(ir.OpOr, hi, l.load(2, ptr, off))
+	}
 	hi := l.opi(ir.OpShl, l.load(2, ptr, off+4), 32)
 	return l.op(ir.OpOr, hi, l.load(4, ptr, off))
+}
+
+func (l *lowerer) storeMAC(ptr *ir.Value, off int, x *ir.Value) {
+	if off%4 != 0 {
+		l.store(2, ptr, off, x)
+		l.store(4, ptr, off+2, l.opi(ir.OpShr, x, 16))
+		return
+	}
+	l.store(4, ptr, off, x)
+	l.store(2, ptr, off+4, l.opi(ir.OpShr, x, 32))
 }
 
 // memory returns the address of a piece of stack that holds a value, its

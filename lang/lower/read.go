@@ -210,6 +210,8 @@ func (l *lowerer) headerField(e *check.HeaderField) parts {
 		return parts{l.wireType()}
 	case h == packet.IP:
 		return l.ipField(v, f)
+	case h == packet.GRE && f.Virtual:
+		return parts{l.greField(v, f)}
 	}
 	return l.choose(e.T, func(then, els *ir.Block) {
 		v[0] = l.pointer(h, v[0], v[1])
@@ -224,6 +226,9 @@ func (l *lowerer) loadField(p *ir.Value, f packet.Field) parts {
 	case packet.MAC:
 		return parts{l.loadMAC(p, f.Off)}
 	case packet.Addr4:
+		if f.Off%4 != 0 { // as of ARP, which may be a copy on the stack
+			return parts{l.op(ir.OpOr, l.load(2, p, f.Off), l.opi(ir.OpShl, l.load(2, p, f.Off+2), 16))}
+		}
 		return parts{l.load(4, p, f.Off)}
 	case packet.Addr6:
 		return l.loadParts(p, f.Off, value.IP6T)

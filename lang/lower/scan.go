@@ -37,16 +37,30 @@ func scan(p *check.Program) needs {
 // turn does.
 func (l *lowerer) hoist(body []check.Stmt) {
 	n := l.bodyNeeds(body)
+	if mayWrite(body).moves {
+		return
+	}
 	switch {
-	case mayWrite(body).moves:
 	case n.payload:
 		l.payload()
-	case n.fragment || n.header[packet.TCP] || n.header[packet.UDP] || n.header[packet.SCTP] ||
-		n.header[packet.ICMP4] || n.header[packet.ICMP6]:
+	case n.fragment || n.l4():
 		l.needL4()
-	case n.header[packet.IP4] || n.header[packet.IP6]:
+	case n.header[packet.IP4] || n.header[packet.IP6] || n.header[packet.ARP]:
 		l.needL3()
 	}
+	if n.header[packet.SRH] {
+		l.needSRH()
+	}
+}
+
+// l4 reports whether an L4 header is mentioned.
+func (n *needs) l4() bool {
+	for _, k := range l4Kinds {
+		if n.header[k.h] {
+			return true
+		}
+	}
+	return false
 }
 
 // bodyNeeds is scan for a part of the program and the functions that it calls.
@@ -77,11 +91,10 @@ func (l *lowerer) known(n needs) []variable {
 	f := &l.facts
 	var vs []variable
 	if l.st.l3 {
-		if n.read[packet.IP4] {
-			vs = append(vs, f.ip4)
-		}
-		if n.read[packet.IP6] {
-			vs = append(vs, f.ip6)
+		for _, k := range l3Kinds {
+			if n.read[k.h] {
+				vs = append(vs, f.l3Var(k.h))
+			}
 		}
 		if len(vs) > 0 {
 			vs = append(vs, f.l3)
@@ -101,6 +114,9 @@ func (l *lowerer) known(n needs) []variable {
 			vs = append(vs, f.proto, f.frag)
 		}
 	}
+	if l.st.srh && n.read[packet.SRH] {
+		vs = append(vs, f.srh, f.srhPlace)
+	}
 	if l.st.payload && n.payload {
 		vs = append(vs, f.start, f.stop)
 	}
@@ -118,8 +134,10 @@ func (n *needs) noteExpr(e check.Expr) {
 		}
 	case *check.PayloadOf:
 		n.payload = true
-		for _, h := range []packet.Header{packet.TCP, packet.UDP, packet.SCTP, packet.ICMP4, packet.ICMP6} {
-			n.note(h)
+		for _, k := range l4Kinds {
+			if hasPayload(k.h) {
+				n.note(k.h)
+			}
 		}
 	case *check.HeaderField:
 		if e.Field.Name == "fragment" || e.Field.Name == "proto" && e.View.Type().Header == packet.IP {
@@ -131,11 +149,11 @@ func (n *needs) noteExpr(e check.Expr) {
 func (n *needs) note(h packet.Header) {
 	n.header[h] = true
 	switch h {
-	case packet.IP, packet.TCP, packet.UDP, packet.SCTP:
+	case packet.IP, packet.TCP, packet.UDP, packet.SCTP, packet.GRE, packet.ESP:
 		n.header[packet.IP4], n.header[packet.IP6] = true, true
 	case packet.ICMP4:
 		n.header[packet.IP4] = true
-	case packet.ICMP6:
+	case packet.ICMP6, packet.SRH:
 		n.header[packet.IP6] = true
 	case packet.L4:
 		n.note(packet.TCP)
@@ -146,7 +164,7 @@ func (n *needs) note(h packet.Header) {
 
 // noteWrite adds the headers whose checksums cover an address.
 func (n *needs) noteWrite(w *check.SetHeader) {
-	if isAddress(w.Field) && w.View.Type().Header != packet.Eth {
+	if coversL4(w.View.Type().Header, w.Field) {
 		for _, h := range []packet.Header{packet.TCP, packet.UDP, packet.ICMP6} {
 			n.note(h)
 			n.read[h] = true
@@ -163,6 +181,11 @@ func members(h packet.Header) []packet.Header {
 		return []packet.Header{packet.TCP, packet.UDP, packet.SCTP}
 	}
 	return []packet.Header{h}
+}
+
+// coversL4 reports whether the pseudo header of an L4 checksum has the field.
+func coversL4(h packet.Header, f packet.Field) bool {
+	return isAddress(f) && (h == packet.IP4 || h == packet.IP6 || h == packet.IP)
 }
 
 func isAddress(f packet.Field) bool {
@@ -298,6 +321,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.Rec}
 	case *check.HeaderField:
 		return []check.Expr{e.View}
+	case *check.Segment:
+		return []check.Expr{e.View, e.I}
 	case *check.SpanLen:
 		return []check.Expr{e.X}
 	case *check.Read:

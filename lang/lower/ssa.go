@@ -11,8 +11,8 @@ type variable int
 // A state is what is known statically at a place of the program: which facts
 // have been worked out on every way to it.
 type state struct {
-	data, length, l3, l4, payload, now, meta bool
-	epoch                                    int // of pointers into the packet
+	data, length, l3, l4, srh, payload, now, meta bool
+	epoch                                         int // of pointers into the packet
 }
 
 // A builder makes one function. Its SSA construction is that of Braun et al.:
@@ -87,6 +87,7 @@ func (b *builder) join(ss []state) state {
 		s.length = s.length && t.length
 		s.l3 = s.l3 && t.l3
 		s.l4 = s.l4 && t.l4
+		s.srh = s.srh && t.srh
 		s.payload = s.payload && t.payload
 		s.now = s.now && t.now
 		s.meta = s.meta && t.meta

@@ -13,12 +13,12 @@ func (l *lowerer) view(h packet.Header) parts {
 		return parts{l.ethPointer(), l.konst(0)}
 	case packet.VLAN, packet.VLAN2:
 		return parts{l.tagThere(h)}
-	case packet.IP4:
+	case packet.IP4, packet.IP6, packet.ARP:
 		l.needL3()
-		return parts{l.get(f.ip4), l.get(f.l3)}
-	case packet.IP6:
-		l.needL3()
-		return parts{l.get(f.ip6), l.get(f.l3)}
+		return parts{l.get(f.l3Var(h)), l.get(f.l3)}
+	case packet.SRH:
+		l.needSRH()
+		return parts{l.get(f.srh), l.get(f.srhPlace)}
 	case packet.IP:
 		l.needL3()
 		return parts{l.get(f.ip4), l.get(f.ip6), l.get(f.l3)}

@@ -1,6 +1,9 @@
 package lower
 
-import "weir/lang/ir"
+import (
+	"weir/lang/ir"
+	"weir/packet"
+)
 
 // walk returns the function that finds the headers of any frame, wherever its
 // bytes are: see the constants walk… for what it gives. It is a global function,
@@ -37,6 +40,7 @@ type walker struct {
 
 	off, typ, tags           variable
 	next, at, frag, whole, i variable
+	srh                      variable
 }
 
 // octets reads w octets at off, big-endian; it leaves for bad if they are not
@@ -52,7 +56,7 @@ func (w *walker) octets(off *ir.Value, n int, bad *ir.Block) *ir.Value {
 func (w *walker) plus(x *ir.Value, n int64) *ir.Value { return w.opi(ir.OpAdd, x, n) }
 
 func (w *walker) frame() {
-	for _, v := range []*variable{&w.off, &w.typ, &w.tags, &w.next, &w.at, &w.frag, &w.whole, &w.i} {
+	for _, v := range []*variable{&w.off, &w.typ, &w.tags, &w.next, &w.at, &w.frag, &w.whole, &w.i, &w.srh} {
 		*v = w.newVar()
 	}
 	w.buf = w.slot("buf", 8, 8)
@@ -71,12 +75,18 @@ func (w *walker) frame() {
 	v4, v6, other := w.block(), w.block(), w.block()
 	w.branch(ir.Eq, w.get(w.typ), w.konst(0x0800), v4, other)
 	w.start(other)
-	w.branch(ir.Eq, w.get(w.typ), w.konst(0x86dd), v6, w.none)
+	w.set(w.srh, w.konst(0))
+	notV6, isARP := w.block(), w.block()
+	w.branch(ir.Eq, w.get(w.typ), w.konst(0x86dd), v6, notV6)
+	w.start(notV6)
+	w.branch(ir.Eq, w.get(w.typ), w.konst(0x0806), isARP, w.none)
 	l3 := func() *ir.Value { return w.plus(w.get(w.off), 2) }
 	w.start(v4)
 	w.ip4(l3())
 	w.start(v6)
 	w.ip6(l3())
+	w.start(isARP)
+	w.arp(l3())
 	w.start(w.none)
 	w.cur.Return(w.konst(1 << walkDone))
 }
@@ -104,6 +114,7 @@ func (w *walker) result(kind int64, l3, l4, proto, frag, whole *ir.Value) {
 	put(whole, walkL4)
 	put(l3, walkL3Off)
 	put(l4, walkL4Off)
+	put(w.get(w.srh), walkSRHOff)
 	w.cur.Return(r)
 	w.cur = nil
 }
@@ -119,6 +130,18 @@ func (w *walker) bit(x *ir.Value, mask int64) *ir.Value {
 	w.jump(done)
 	w.start(done)
 	return w.get(v)
+}
+
+// arp takes a header for IPv4 over Ethernet: RFC 826.
+func (w *walker) arp(l3 *ir.Value) {
+	kind, sizes := w.block(), w.block()
+	w.branch(ir.Eq, w.octets(l3, 4, w.none), w.konst(0x00010800), kind, w.none)
+	w.start(kind)
+	w.branch(ir.Eq, w.octets(w.plus(l3, 4), 2, w.none), w.konst(0x0604), sizes, w.none)
+	w.start(sizes)
+	w.octets(w.plus(l3, int64(packet.ARP.Size())-1), 1, w.none)
+	zero := w.konst(0)
+	w.result(3, l3, zero, zero, zero, zero)
 }
 
 func (w *walker) ip4(l3 *ir.Value) {
@@ -146,7 +169,7 @@ func (w *walker) ip6(l3 *ir.Value) {
 	w.octets(w.plus(l3, 39), 1, w.none)
 	w.set(w.next, w.octets(w.plus(l3, 6), 1, w.none))
 	w.set(w.at, w.plus(l3, 40))
-	for _, v := range []variable{w.frag, w.i} {
+	for _, v := range []variable{w.frag, w.i, w.srh} {
 		w.set(v, w.konst(0))
 	}
 	head, more, stop, cut, end := w.block(), w.block(), w.block(), w.block(), w.block()
@@ -209,8 +232,24 @@ func (w *walker) extension(cut *ir.Block) {
 	w.jump(cut)
 	w.start(have)
 	w.octets(w.plus(w.op(ir.OpAdd, at, w.get(size)), -1), 1, cut)
+	w.segments(at)
 	w.set(w.next, after)
 	w.set(w.at, w.op(ir.OpAdd, at, w.get(size)))
+}
+
+// segments notes where the first segment routing header is, if the header at
+// w.at, which is whole, is one: a routing header of type 4 (RFC 8754).
+func (w *walker) segments(at *ir.Value) {
+	routing, first, found, done := w.block(), w.block(), w.block(), w.block()
+	w.branch(ir.Eq, w.get(w.next), w.konst(43), routing, done)
+	w.start(routing)
+	w.branch(ir.Eq, w.get(w.srh), w.konst(0), first, done)
+	w.start(first)
+	w.branch(ir.Eq, w.octets(w.plus(at, 2), 1, done), w.konst(4), found, done)
+	w.start(found)
+	w.set(w.srh, at)
+	w.jump(done)
+	w.start(done)
 }
 
 // wire returns the function that reads octets of the frame where the outer tag

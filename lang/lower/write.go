@@ -32,6 +32,8 @@ func (l *lowerer) setHeader(s *check.SetHeader) {
 		l.setIP(v, s.Field, x, done)
 	case h == packet.L4:
 		l.setPort(v, s.Field, x[0], done)
+	case h == packet.GRE && s.Field.Virtual:
+		l.setGRE(v, s.Field, x[0], done)
 	default:
 		l.setField1(h, v, s.Field, x, done)
 	}
@@ -48,7 +50,7 @@ func moves(h packet.Header, f packet.Field) bool {
 	case "type":
 		return h == packet.Eth || h == packet.VLAN || h == packet.VLAN2
 	case "proto", "next", "frag_off", "mf":
-		return true
+		return h != packet.GRE
 	case "len":
 		return h == packet.IP4
 	}
@@ -118,9 +120,13 @@ func (l *lowerer) setField1(h packet.Header, v parts, f packet.Field, x parts, d
 	var cs []change
 	switch f.Kind {
 	case packet.MAC:
-		l.store(4, p, f.Off, x[0])
-		l.store(2, p, f.Off+4, l.opi(ir.OpShr, x[0], 32))
+		l.storeMAC(p, f.Off, x[0])
 	case packet.Addr4:
+		if f.Off%4 != 0 { // of ARP, which has no checksum
+			l.store(2, p, f.Off, x[0])
+			l.store(2, p, f.Off+2, l.opi(ir.OpShr, x[0], 16))
+			break
+		}
 		cs = append(cs, l.replace(4, p, f.Off, x[0]))
 	case packet.Addr6:
 		for i, half := range x {
@@ -239,12 +245,14 @@ func sumOffset(h packet.Header) int {
 func (l *lowerer) sumL4(h packet.Header, p, place *ir.Value, f packet.Field, cs []change) {
 	switch {
 	case h == packet.Eth || len(cs) == 0:
+	case h == packet.GRE:
+		l.sumGRE(p, place, cs)
 	case sumOffset(h) > 0:
 		l.sumHeader(h, p, place, cs, false)
-	case isAddress(f):
+	case coversL4(h, f):
 		// The pseudo header of the L4 header that is there.
 		for _, k := range l4Kinds {
-			if k.h == packet.SCTP || k.h == packet.ICMP4 || (k.h == packet.ICMP6 && h == packet.IP4) {
+			if sumOffset(k.h) == 0 || k.h == packet.ICMP4 || (k.h == packet.ICMP6 && h == packet.IP4) {
 				continue
 			}
 			l.needL4()

@@ -67,6 +67,8 @@ func (fr *frame) method(of value, name string, args []value, named map[string]va
 		return (&payload{bytes: of.frame}).method(name, args)
 	case *payload:
 		return of.method(name, args)
+	case *view:
+		return of.method(name, args)
 	case *structVal:
 		return fr.callValue(attr(of, name), args, named)
 	case *starlark.Dict:

@@ -25,6 +25,14 @@ func (v *view) attr(name string) value {
 		out = ethField(b, name)
 	case "vlan", "vlan2":
 		out = vlanField(b, name)
+	case "arp":
+		out = arpField(b, name)
+	case "srh":
+		out = srhField(b, name)
+	case "gre":
+		out = greField(b, name)
+	case "esp":
+		out = espField(b, name)
 	case "ip4":
 		out = ip4Field(b, name)
 	case "ip6":

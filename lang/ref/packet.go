@@ -13,12 +13,13 @@ import (
 // what follows may have been written; a view keeps the layout that it was
 // found by.
 type layout struct {
-	eth, vlan, vlan2, ip4, ip6 int
-	l4                         int // tcp, udp, sctp, icmp4 or icmp6
-	l4kind                     string
-	proto                      int // where the byte with the L4 protocol is
-	fragment                   bool
-	payload, end               int // what follows the L4 header
+	eth, vlan, vlan2, arp, ip4, ip6 int
+	srh                             int // the first segment routing header
+	l4                              int // tcp, udp, sctp, icmp4, icmp6, gre or esp
+	l4kind                          string
+	proto                           int // where the byte with the L4 protocol is
+	fragment                        bool
+	payload, end                    int // what follows the L4 header
 }
 
 // absent is the offset of what is not there.
@@ -28,7 +29,8 @@ const absent = -1
 const maxExtensions = 8
 
 func walk(f []byte) layout {
-	l := layout{eth: absent, vlan: absent, vlan2: absent, ip4: absent, ip6: absent, l4: absent, proto: absent}
+	l := layout{eth: absent, vlan: absent, vlan2: absent, arp: absent, ip4: absent, ip6: absent, srh: absent,
+		l4: absent, proto: absent}
 	if len(f) < 14 {
 		return l
 	}
@@ -46,6 +48,10 @@ func walk(f []byte) layout {
 		next += 4
 	}
 	switch etherType {
+	case layers.EthernetTypeARP:
+		if isARP(f[next:]) {
+			l.arp = next
+		}
 	case layers.EthernetTypeIPv4:
 		l.walkIPv4(f, next)
 	case layers.EthernetTypeIPv6:
@@ -83,6 +89,9 @@ func (l *layout) walkIPv6(f []byte, at int) {
 		}
 		if next+2 > len(f) || next+length > len(f) {
 			return
+		}
+		if l.srh == absent && isSRH(f[l.proto], f[next:]) {
+			l.srh = next
 		}
 		isFragment := layers.IPProtocol(f[l.proto]) == layers.IPProtocolIPv6Fragment
 		l.proto = next
@@ -139,6 +148,12 @@ func (l *layout) walkL4(f []byte, at, ipEnd int) {
 		kind, length = "icmp4", 8
 	case proto == layers.IPProtocolICMPv6 && l.ip6 != absent:
 		kind, length = "icmp6", 8
+	case proto == layers.IPProtocolESP:
+		kind, length = "esp", 8
+	case proto == layers.IPProtocolGRE:
+		if kind, length = "gre", greLength(f[min(at, len(f)):]); length == 0 {
+			return
+		}
 	default:
 		return
 	}
@@ -146,6 +161,9 @@ func (l *layout) walkL4(f []byte, at, ipEnd int) {
 		return
 	}
 	l.l4, l.l4kind = at, kind
+	if kind == "gre" || kind == "esp" {
+		return // what they carry is no payload
+	}
 	l.payload = at + length
 	l.end = max(l.payload, min(len(f), ipEnd))
 }
@@ -202,13 +220,17 @@ func (p *packet) attr(name string) value {
 		return at(l.vlan)
 	case "vlan2":
 		return at(l.vlan2)
+	case "arp":
+		return at(l.arp)
+	case "srh":
+		return at(l.srh)
 	case "ip4":
 		return at(l.ip4)
 	case "ip6":
 		return at(l.ip6)
 	case "ip":
 		return at(max(l.ip4, l.ip6))
-	case "tcp", "udp", "sctp", "icmp4", "icmp6":
+	case "tcp", "udp", "sctp", "icmp4", "icmp6", "gre", "esp":
 		if l.l4kind != name {
 			return at(absent)
 		}
@@ -219,7 +241,7 @@ func (p *packet) attr(name string) value {
 		}
 		return at(absent)
 	case "payload":
-		return &payload{bytes: p.frame[l.payload:l.end], ok: l.l4 != absent}
+		return &payload{bytes: p.frame[l.payload:l.end], ok: l.payload != 0}
 	}
 	refuse("pkt.%s is not there (in the reference)", name)
 	return nil

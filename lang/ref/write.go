@@ -16,6 +16,9 @@ type bits struct{ off, width int }
 var writable = map[string]map[string]bits{
 	"eth":  {"dst": {0, 48}, "src": {48, 48}, "type": {96, 16}},
 	"vlan": {"prio": {0, 3}, "dei": {3, 1}, "id": {4, 12}, "type": {16, 16}},
+	"arp":  {"op": {48, 16}, "sha": {64, 48}, "spa": {112, 32}, "tha": {144, 48}, "tpa": {192, 32}},
+	"srh":  {"next": {0, 8}, "segments_left": {24, 8}, "flags": {40, 8}, "tag": {48, 16}},
+	"gre":  {"proto": {16, 16}},
 	"ip4": {"dscp": {8, 6}, "ecn": {14, 2}, "len": {16, 16}, "id": {32, 16}, "df": {49, 1}, "mf": {50, 1},
 		"frag_off": {51, 13}, "ttl": {64, 8}, "proto": {72, 8}, "src": {96, 32}, "dst": {128, 32}},
 	"ip6": {"dscp": {4, 6}, "ecn": {10, 2}, "flow": {12, 20}, "next": {48, 8}, "hop_limit": {56, 8},
@@ -38,6 +41,16 @@ func (v *view) set(name string, x value) {
 		table = kind
 	}
 	field, ok := writable[table][name]
+	if kind == "gre" && (name == "key" || name == "seq") {
+		field, ok = bits{0, 32}, true
+		if v.ok {
+			at := greOffset(v.p.frame[v.off:], name)
+			if at == 0 {
+				return
+			}
+			field.off = at * 8
+		}
+	}
 	if !ok {
 		refuse("pkt.%s.%s cannot be written", v.kind, name)
 	}
@@ -90,9 +103,11 @@ func (v *view) resolve(name string) (kind, field string) {
 func fieldBytes(kind, name string, width int, x value) []byte {
 	want := ""
 	switch {
-	case name != "src" && name != "dst":
-	case kind == "eth":
+	case kind == "eth" && name != "type", kind == "arp" && (name == "sha" || name == "tha"):
 		want = "mac"
+	case kind == "arp" && name != "op":
+		want = "ip4"
+	case name != "src" && name != "dst":
 	default:
 		want = kind
 	}
@@ -134,6 +149,9 @@ func (p *packet) put(kind, name string, header int, field bits, data []byte) {
 	}
 	if at, ok := checksums[kind]; ok {
 		p.mend(kind, header+at, before, after)
+	}
+	if kind == "gre" && p.frame[header]&greChecksum != 0 {
+		p.mend(kind, header+4, before, after)
 	}
 	isAddress := name == "src" || name == "dst"
 	l := walk(p.frame)
