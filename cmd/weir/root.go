@@ -144,7 +144,7 @@ control (tc-ingress, tc-egress).`,
 	root.SetIn(a.in)
 	root.AddGroup(&cobra.Group{ID: "write", Title: "Write chains:"},
 		&cobra.Group{ID: "run", Title: "Run chains:"})
-	for _, c := range []*cobra.Command{a.check(), a.fmt(), a.ir(), a.cat(), a.replay()} {
+	for _, c := range []*cobra.Command{a.check(), a.fmt(), a.lsp(), a.ir(), a.cat(), a.replay()} {
 		c.GroupID = "write"
 		root.AddCommand(c)
 	}
