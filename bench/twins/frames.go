@@ -118,6 +118,34 @@ func requestFrames(t *traffic) [][]byte {
 	})
 }
 
+// question is a DNS question for a name of three labels.
+const question = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03org\x00\x00\x01\x00\x01"
+
+// siteFrames: what comes to mix.weir: connections and their data, requests, DNS
+// questions, other datagrams, pings, and of each reason to drop some.
+func siteFrames(t *traffic) [][]byte {
+	return each(func(int) datagram {
+		d := t.any(one[uint8](t, protoTCP, protoTCP, protoTCP, protoUDP, protoUDP, 1), 443)
+		d.size = 96
+		switch d.proto {
+		case protoTCP:
+			d.dport = one[uint16](t, 80, 443, 443, 443, 8080, 25, 40000, 22)
+			d.flags = one[uint8](t, 0x10, 0x18, 0x10, 0x18, 0x02, 0x12, 3)
+			d.payload = []byte(one(t, "GET /index.html HTTP/1.1\r\n", "GET /admin HTTP/1.1\r\n", ""))
+		case protoUDP:
+			d.dport = one[uint16](t, 53, 53, 443, 4500)
+			d.sport = one(t, d.sport, d.sport, d.sport, 123)
+			d.payload = []byte(question)
+		default:
+			d.sport = 0x0800 // an echo request
+		}
+		d.dst = one(t, d.dst, d.dst, d.dst, d.dst, d.dst, d.dst, 0xcb007101)
+		d.src = one(t, d.src, d.src, d.src, d.src, d.src, d.src, 0xc0000205, 0xe0000001,
+			uint32(11+t.IntN(8)*10)<<24|t.Uint32N(1<<24))
+		return d
+	})
+}
+
 // tagFrames: two tags, then IPv6 with a hop-by-hop and a destination options
 // header, then UDP.
 func tagFrames(t *traffic) [][]byte {

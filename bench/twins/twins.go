@@ -75,6 +75,7 @@ func All() []Twin {
 		{"record", "record update", tcpFrames},
 		{"rules", "20 rules in a row", ruleFrames},
 		{"hash", "hash with multiplications", udpFrames},
+		{"mix", "150-line mix", siteFrames},
 	}
 }
 

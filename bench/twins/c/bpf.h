@@ -72,7 +72,7 @@ static void (*bpf_ringbuf_submit)(void *data, __u64 flags) = (void *)132;
 enum { ETH_P_IP = 0x0800, ETH_P_8021Q = 0x8100, ETH_P_8021AD = 0x88a8, ETH_P_IPV6 = 0x86dd };
 enum { IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_SCTP = 132 };
 enum { IP_OFFSET = 0x1fff };
-enum { TCP_FIN = 1, TCP_SYN = 2 };
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_ACK = 16 };
 
 struct ethhdr {
 	__u8 h_dest[6], h_source[6];

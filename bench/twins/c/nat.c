@@ -1,25 +1,9 @@
 #define EXITS 4
 #include "twin.h"
+#include "csum.h"
 
 #define OUTSIDE IP(198, 51, 100, 80)
 #define INSIDE IP(10, 0, 0, 80)
-
-/* Checksums follow a change of 16-bit words: RFC 1624, equation 3. */
-static __always_inline __u16 fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~((sum & 0xffff) + (sum >> 16));
-}
-
-static __always_inline __u32 diff16(__u16 from, __u16 to)
-{
-	return (__u16)~from + to;
-}
-
-static __always_inline __u32 diff32(__u32 from, __u32 to)
-{
-	return diff16(from, to) + diff16(from >> 16, to >> 16);
-}
 
 /* rewrite changes an address and a port, and counts the packet's hops. */
 static __always_inline void rewrite(CTX *ctx, struct ip4 *p, __be32 *addr, __be32 to, __be16 *port, __be16 toport)

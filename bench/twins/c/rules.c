@@ -1,11 +1,6 @@
 #define EXITS 23
 #include "twin.h"
 
-static __always_inline int within(__be32 addr, __be32 net, int len)
-{
-	return ((addr ^ net) & htonl(~0u << (32 - len))) == 0;
-}
-
 static __always_inline struct verdict tcp_rules(struct tcphdr *t)
 {
 	__u16 dport = ntohs(t->dest);

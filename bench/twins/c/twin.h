@@ -126,3 +126,16 @@ static __always_inline struct tcphdr *tcp(struct ip4 *p)
 
 	return p->hdr->protocol == IPPROTO_TCP && t && (void *)(t + 1) <= p->end ? t : NULL;
 }
+
+/* icmp gives the header of ICMP, or NULL. */
+static __always_inline struct icmphdr *icmp(struct ip4 *p)
+{
+	struct icmphdr *i = p->l4;
+
+	return p->hdr->protocol == IPPROTO_ICMP && i && (void *)(i + 1) <= p->end ? i : NULL;
+}
+
+static __always_inline int within(__be32 addr, __be32 net, int len)
+{
+	return ((addr ^ net) & htonl(~0u << (32 - len))) == 0;
+}
