@@ -35,6 +35,11 @@ type Options struct {
 	Replace bool              // take the place of XDP programs that are not weir's
 	Mode    attach.Mode       // the only mode to try
 	Set     map[string]string // first values of parameters, by name
+
+	// Loaded is called for each program before it is attached, with the kernel's
+	// maps of each use, which may be nil. One that is not attached in the end is
+	// closed again.
+	Loaded func(system func(lang.System) *ebpf.Map) error
 }
 
 // Attach loads programs and attaches them, all or none. The error wraps
@@ -186,7 +191,9 @@ func (t *transaction) run() error {
 func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (*unit, error) {
 	var u *unit
 	err := w.Do(func() (err error) {
-		u, err = t.g.add(p, frags, interfaceIndex)
+		if u, err = t.g.add(p, frags, interfaceIndex); err == nil && t.o.Loaded != nil {
+			err = t.o.Loaded(u.system)
+		}
 		return err
 	})
 	return u, wrap(err, "attach %s on %s", t.o.Name, w)

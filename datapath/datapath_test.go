@@ -187,11 +187,24 @@ func TestNotPinned(t *testing.T) {
 		n.Send("wb", frame)
 		checkExits(t, g.Attachments[0], 1, 0)
 		a := g.Attachments[0]
+		// What has ended can still be read, and changes no more.
+		if err := g.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		n.Send("wb", frame)
+		checkExits(t, a, 1, 0)
+		if ok, err := a.Attached(); !ok || err != nil {
+			t.Errorf("%s was not there until Stop: %t, %v", a.Where, ok, err)
+		}
 		if err := g.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if mode == attach.Clsact {
-			if ok, err := a.Attached(); ok || err != nil {
+			l, err := attach.Open(a.Record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok, err := l.Attached(); ok || err != nil {
 				t.Errorf("the filter is there after Close: %t, %v", ok, err)
 			}
 		}

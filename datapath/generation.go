@@ -37,6 +37,7 @@ type Attachment struct {
 	Program *lang.Program // of an opened generation without code and first content
 	unit    *unit
 	link    *attach.Link // nil if its pin was removed by hand
+	stopped bool         // by Generation.Stop
 }
 
 // Exits returns the counters of the ways in which packets ended here.
@@ -45,9 +46,16 @@ func (a *Attachment) Exits() ([]ExitCount, error) {
 	return x, wrap(err, "%s", a.Where)
 }
 
-// Attached reports whether the program is still at its place: it is not when
-// the interface is gone.
+// SystemMap returns the kernel's map of that use of the program here, or nil. It
+// is closed with the generation.
+func (a *Attachment) SystemMap(use lang.System) *ebpf.Map { return a.unit.system(use) }
+
+// Attached reports whether the program is still at its place, or was until
+// [Generation.Stop]: it is not when the interface is gone.
 func (a *Attachment) Attached() (bool, error) {
+	if a.stopped {
+		return true, nil
+	}
 	if a.link == nil {
 		return false, nil
 	}
@@ -89,7 +97,24 @@ func (a *Attachment) ProgramID() ebpf.ProgramID {
 // Close releases what this process holds. A generation that is not pinned ends
 // with it.
 func (g *Generation) Close() error {
-	if !g.Pinned && g.lock != nil {
+	errs := []error{g.Stop()}
+	for _, a := range g.Attachments {
+		if g.Pinned {
+			errs = append(errs, a.close())
+		}
+	}
+	g.Attachments = nil
+	return errors.Join(append(errs, g.State.Close())...)
+}
+
+// Stop takes the programs of a generation that is not pinned from their places.
+// Its state can still be read: it changes no more. Stop does nothing to a pinned
+// one, nor a second time.
+func (g *Generation) Stop() error {
+	if g.Pinned {
+		return nil
+	}
+	if g.lock != nil {
 		// The queueing discipline of clsact filters is shared with other
 		// processes. A lock that cannot be had must not keep the chain in place.
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
@@ -100,14 +125,14 @@ func (g *Generation) Close() error {
 	}
 	var errs []error
 	for _, a := range g.Attachments {
-		if g.Pinned {
-			errs = append(errs, a.close())
-		} else {
-			errs = append(errs, a.detach())
+		if a.stopped {
+			continue
 		}
+		there, _ := a.Attached()
+		errs = append(errs, a.detach())
+		a.stopped, a.link = there, nil
 	}
-	g.Attachments = nil
-	return errors.Join(append(errs, g.State.Close())...)
+	return errors.Join(errs...)
 }
 
 // Open finds a pinned generation. The error wraps [ErrNotFound] if there is none

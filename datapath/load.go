@@ -143,6 +143,7 @@ func permission(err error) error {
 var mapTypes = [...]ebpf.MapType{
 	ir.Array: ebpf.Array, ir.PerCPUArray: ebpf.PerCPUArray, ir.Hash: ebpf.Hash, ir.LRUHash: ebpf.LRUHash,
 	ir.LPMTrie: ebpf.LPMTrie, ir.PerCPUHash: ebpf.PerCPUHash, ir.LRUPerCPUHash: ebpf.LRUCPUHash,
+	ir.PerfEventArray: ebpf.PerfEventArray,
 }
 
 // mapSpec returns how the kernel is to make m.
@@ -154,7 +155,7 @@ func mapSpec(m *lang.Map) *ebpf.MapSpec {
 	if m.Spec.NoPrealloc || m.Spec.Kind == ir.LPMTrie { // tries are made no other way
 		spec.Flags |= unix.BPF_F_NO_PREALLOC
 	}
-	if m.System == lang.ParamMap || m.System == lang.TraceMap || m.System == lang.ClockMap {
+	if m.System == lang.ParamMap || m.System == lang.TraceMap || m.System == lang.ClockMap || m.System == lang.LimitMap {
 		spec.Flags |= unix.BPF_F_MMAPABLE // read and written without system calls
 	}
 	return spec

@@ -43,6 +43,8 @@ type Options struct {
 	Trace bool // write the result of each packet to the TraceMap
 	Clock bool // read the time from the ClockMap
 
+	Capture bool // hand packets that are dropped to the CaptureMap
+
 	// Dump, if set, is given the text of each stage: "check", "lower", "opt",
 	// "gen", and after each pass of the optimiser "opt/NAME".
 	Dump func(stage, text string)
@@ -126,7 +128,8 @@ func (c *compiler) generate(tree *check.Program, copies bool) (result, error) {
 
 	c.stage = "lower"
 	low, ds := lower.Lower(tree, lower.Options{
-		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Copy: copies,
+		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
+		Copy: copies,
 	})
 	if err := fill(ds); err != nil {
 		return result{}, err
@@ -222,6 +225,7 @@ var systemMaps = map[string]System{
 	lower.ParamMap: ParamMap, lower.CountMap: CountMap, lower.ExitMap: ExitMap, lower.RefusedMap: RefusedMap,
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
 	lower.ConstMap: ConstMap, lower.HistMap: HistMap,
+	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap,
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {

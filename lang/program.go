@@ -70,6 +70,16 @@ const (
 	TallyMap
 	// HistMap is a per-CPU array of u64: HistBuckets for each of Program.Hists.
 	HistMap
+	// CaptureMap takes events, if Options.Capture was set: see package lower for
+	// their form. LimitMap is an array of one value of three u64: how many more
+	// packets are handed on (each takes one off), one of how many, and how many
+	// octets of each at most. MissedMap is a per-CPU array of one value of four
+	// u64: how many were dropped, and of those not handed on since they were not
+	// one of so many, since there was nothing left to take off, and since nobody
+	// has read fast enough.
+	CaptureMap
+	LimitMap
+	MissedMap
 )
 
 // A Map is a kernel map of a program and what the language knows of it.

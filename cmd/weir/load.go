@@ -23,6 +23,7 @@ type loading struct {
 	set     []string
 	mode    string
 	replace bool
+	capture bool // hand what is dropped to user space
 }
 
 // modes are what --mode may be.
@@ -62,7 +63,7 @@ func (l *loading) options(ctx context.Context, a *app, arg string) (datapath.Opt
 		}
 		places = append(places, w)
 	}
-	compiled, err := compileFor(ctx, l.request(arg), places)
+	compiled, err := compileFor(ctx, l.request(arg), l.capture, places)
 	if err != nil {
 		return o, err
 	}
@@ -83,14 +84,14 @@ func (l *loading) options(ctx context.Context, a *app, arg string) (datapath.Opt
 // compileFor compiles a chain for the hooks of places, at XDP also for frames of
 // several fragments: which of the two an interface needs is found when
 // attaching.
-func compileFor(ctx context.Context, r child.Request, places []attach.Where) (map[hook.Hook]datapath.Chain, error) {
+func compileFor(ctx context.Context, r child.Request, capture bool, places []attach.Where) (map[hook.Hook]datapath.Chain, error) {
 	for _, h := range hook.All() {
 		if !slices.ContainsFunc(places, func(w attach.Where) bool { return w.Hook == h }) {
 			continue
 		}
-		r.Forms = append(r.Forms, child.Form{Hook: h})
+		r.Forms = append(r.Forms, child.Form{Hook: h, Capture: capture})
 		if h == hook.XDP {
-			r.Forms = append(r.Forms, child.Form{Hook: h, Frags: true})
+			r.Forms = append(r.Forms, child.Form{Hook: h, Frags: true, Capture: capture})
 		}
 	}
 	ps, _, err := child.Compile(ctx, r, child.Limits{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -15,12 +16,22 @@ import (
 	"weir/datapath"
 	"weir/internal/live"
 	"weir/internal/term"
+	"weir/lang/diag"
+	"weir/trace"
 )
 
+// running is the flags of run.
+type running struct {
+	loading
+	json     bool
+	duration time.Duration
+	interval time.Duration
+	packets  uint64
+	keeping
+}
+
 func (a *app) run() *cobra.Command {
-	var l loading
-	var asJSON bool
-	var duration time.Duration
+	var r running
 	c := &cobra.Command{
 		Use:   "run FILE[:FUNC]|-e TEXT --on [NETNS/]INTERFACE[:HOOK]...",
 		Short: "Run a chain and watch it, until ^C",
@@ -28,6 +39,12 @@ func (a *app) run() *cobra.Command {
 place, verdicts and reasons by source line, counters, and what full maps have
 refused. On a terminal the view is drawn again in place; elsewhere it is a
 line every second, or an object with --json.
+
+-e takes the text of a chain instead of a file: docs/oneliners.md has the rule
+and twenty of them. -w keeps what the chain drops in a pcapng file, with the
+reason and the source line as a comment of each packet; -w - writes it to
+standard output, for tshark -r - or wireshark -k -i -. So that a flood does not
+fill the disk, at most --rate packets a second are kept; what was not is told.
 
 The chain is gone when the command ends, also when the reader of its output
 does. So it is when it is killed (kill -9), but for mode clsact: there a filter
@@ -39,90 +56,208 @@ mode clsact the second at the same place is refused.`,
 		Example: `  weir run edge.weir --on eth0
   weir run edge.weir --on eth0 --on eth1:tc-ingress --set limit=500
   weir run edge.weir --on blue/veth0 --for 10s --json
-  weir run -e 'drop("dns") if pkt.udp.dport == 53 else PASS' --on eth0`,
-		Args:              l.wants("FILE"),
+  weir run -e 'drop("dns") if pkt.udp.dport == 53 else PASS' --on eth0 -w drops.pcapng`,
+		Args:              r.wants("FILE"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
-			if duration < 0 {
-				return usage("--for %v is in the past", duration)
-			}
-			// Else a write to a pipe that nobody reads would end the process
-			// before it has detached. Now the write fails.
-			pipe := make(chan os.Signal, 1)
-			signal.Notify(pipe, unix.SIGPIPE)
-			defer signal.Stop(pipe)
-			o, err := l.options(ctx, a, l.args(args)[0])
-			if err != nil {
-				return err
-			}
-			g, err := a.kernel.Attach(ctx, o)
-			if err != nil {
-				return err
-			}
-			if duration > 0 {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, duration)
-				defer cancel()
-			}
-			err = a.watch(ctx, g, asJSON)
-			if errors.Is(err, unix.EPIPE) {
-				err = nil // whoever watched has seen enough
-			}
-			return errors.Join(err, g.Close())
+			return a.doRun(ctx, r.args(args)[0], &r)
 		}),
 	}
-	l.flags(c)
-	jsonFlag(c, &asJSON)
-	c.Flags().Lookup("json").Usage = "print a JSON object every second"
-	c.Flags().DurationVar(&duration, "for", 0, "end after this long, as in 10s")
+	r.loading.flags(c)
+	r.keeping.flags(c)
+	jsonFlag(c, &r.json)
+	f := c.Flags()
+	f.Lookup("json").Usage = "print a JSON object every interval"
+	f.DurationVar(&r.duration, "for", 0, "end after this long, as in 10s")
+	f.DurationVar(&r.interval, "interval", time.Second, "show it this often; 0: only at the end")
+	f.Uint64Var(&r.packets, "packets", 0, "end when this many packets have come, or a few more")
 	return c
 }
 
-// watch shows g every second until ctx ends, and a last time then.
-func (a *app) watch(ctx context.Context, g *datapath.Generation, asJSON bool) error {
-	show := a.shower(asJSON)
-	defer show.close()
-	texts := live.Texts(g)
-	first, err := live.Take(g)
+// wrong says what is wrong with the flags, before anything is run.
+func (r *running) wrong(out *term.Term) error {
+	switch {
+	case r.duration < 0:
+		return usage("--for %v is in the past", r.duration)
+	case r.interval < 0:
+		return usage("--interval %v is in the past", r.interval)
+	case r.write == "-" && r.json:
+		return usage("-w - and --json cannot both have standard output")
+	}
+	return r.keeping.wrong(out)
+}
+
+func (a *app) doRun(ctx context.Context, arg string, r *running) error {
+	if err := r.wrong(a.out); err != nil {
+		return err
+	}
+	// Else a write to a pipe that nobody reads would end the process before it
+	// has detached. Now the write fails.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, unix.SIGPIPE)
+	defer signal.Stop(pipe)
+	r.capture = r.write != ""
+	o, err := r.options(ctx, a, arg)
 	if err != nil {
 		return err
 	}
-	if err := show.view(live.Make(g.Name, first.Time, first, first, texts), false); err != nil {
+	file, err := r.create(a.out)
+	if err != nil {
 		return err
 	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for before, last := first, false; !last; {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			last = true
+	defer file.Close()
+	if r.capture {
+		r.buffers = trace.NewDropBuffers(r.drops)
+		defer r.buffers.Close()
+		o.Loaded = r.buffers.Loaded
+	}
+	g, err := a.kernel.Attach(ctx, o)
+	if err != nil {
+		return err
+	}
+	if r.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.duration)
+		defer cancel()
+	}
+	err = a.watch(ctx, g, r, file)
+	if errors.Is(err, unix.EPIPE) {
+		err = nil // whoever watched has seen enough
+	}
+	return errors.Join(err, g.Close())
+}
+
+// A watch shows a generation until something ends it.
+type watch struct {
+	g     *datapath.Generation
+	show  *shower
+	texts diag.Source
+	drops *drops // nil if none are kept
+	first live.Sample
+}
+
+// watch shows g at each interval until ctx ends or enough packets have come, and
+// a last time then, when the chain is no longer at its places.
+func (a *app) watch(ctx context.Context, g *datapath.Generation, r *running, file io.Writer) error {
+	w := &watch{g: g, texts: live.Texts(g)}
+	w.show = a.shower(r)
+	defer w.show.close()
+	var err error
+	if r.buffers != nil {
+		if w.drops, err = keep(ctx, g, r.buffers, file, w.texts); err != nil {
+			return err
+		}
+		defer w.drops.close()
+	}
+	if w.first, err = live.Take(g); err != nil {
+		return err
+	}
+	before := w.first
+	if err := w.view(before, before, false); err != nil {
+		return err
+	}
+	for {
+		more, err := w.wait(ctx, r)
+		if err != nil {
+			return err
+		}
+		if !more {
+			return w.last()
 		}
 		now, err := live.Take(g)
 		if err != nil {
 			return err
 		}
-		if last {
-			before = first // the last view tells the whole: its rates are means
-		}
-		if err := show.view(live.Make(g.Name, first.Time, before, now, texts), last); err != nil {
+		if err := w.view(before, now, false); err != nil {
 			return err
 		}
 		before = now
 	}
-	return nil
+}
+
+// lookEvery is how often packets are counted when their number ends the command.
+const lookEvery = 20 * time.Millisecond
+
+// wait reports true when it is time for a view, false at the end.
+func (w *watch) wait(ctx context.Context, r *running) (more bool, err error) {
+	var tick, look <-chan time.Time
+	if r.interval > 0 {
+		tick = time.After(r.interval)
+	}
+	if r.packets > 0 {
+		t := time.NewTicker(lookEvery)
+		defer t.Stop()
+		look = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return false, nil
+		case err := <-w.drops.failed():
+			return false, err
+		case <-tick:
+			return true, nil
+		case <-look:
+			n, err := packets(w.g)
+			if err != nil || n >= r.packets {
+				return false, err
+			}
+		}
+	}
+}
+
+// packets is how many packets have come, at all places.
+func packets(g *datapath.Generation) (n uint64, err error) {
+	for _, a := range g.Attachments {
+		exits, err := a.Exits()
+		if err != nil {
+			return n, err
+		}
+		for _, x := range exits {
+			n += x.Packets
+		}
+	}
+	return n, nil
+}
+
+// last ends the chain, and shows the whole: its rates are means.
+func (w *watch) last() error {
+	if err := w.g.Stop(); err != nil {
+		return err
+	}
+	now, err := live.Take(w.g)
+	if err != nil {
+		return err
+	}
+	if err := w.drops.close(); err != nil {
+		return err
+	}
+	return w.view(w.first, now, true)
+}
+
+func (w *watch) view(before, now live.Sample, last bool) error {
+	v := live.Make(w.g.Name, w.first.Time, before, now, w.texts)
+	var err error
+	if v.Drops, err = w.drops.count(); err != nil {
+		return err
+	}
+	return w.show.view(v, last)
 }
 
 // A shower shows views in one of three forms.
 type shower struct {
 	t      *term.Term
 	json   bool
+	end    bool         // only the last view
 	screen *term.Screen // nil if nothing is drawn in place
 }
 
-func (a *app) shower(asJSON bool) *shower {
-	s := &shower{t: a.out, json: asJSON}
-	if a.out.Terminal && !asJSON {
+func (a *app) shower(r *running) *shower {
+	s := &shower{t: a.out, json: r.json, end: r.interval == 0}
+	if r.write == "-" {
+		return &shower{t: a.err, end: true} // standard output is the capture's
+	}
+	if a.out.Terminal && !r.json {
 		s.screen = term.NewScreen(a.out)
 	}
 	return s
@@ -132,6 +267,7 @@ func (a *app) shower(asJSON bool) *shower {
 func (s *shower) view(v live.View, last bool) error {
 	var err error
 	switch {
+	case s.end && !last:
 	case s.json:
 		var b []byte
 		if b, err = v.JSON(); err == nil {

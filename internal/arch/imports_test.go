@@ -54,7 +54,7 @@ var rows = []row{
 	{"internal/term", nil, []string{"golang.org/x/term"}, "writing for people knows nothing of what is written"},
 	{"internal/child", []string{"lang"}, []string{sysM}, "the compiler in a child process: it never touches the kernel"},
 	{"internal/lsp", []string{"lang", "lang/format"}, []string{starlarkM}, "serves editors: a thin layer over what the compiler knows"},
-	{"internal/live", []string{"datapath", "internal/term"}, nil, "shows what counters say, and owns none"},
+	{"internal/live", []string{"trace", "internal/term"}, nil, "shows what counters say, and owns none"},
 	{"internal/demo", []string{"lab", "examples", "internal/child", "internal/live"}, []string{sysM}, "a user of chains, with no private door"},
 	{"internal/frames", nil, []string{gopacketM}, "packets for tests, not made by what is tested"},
 	{"internal/random", nil, nil, "random programs for tests are text"},

@@ -72,6 +72,7 @@ type Request struct {
 type Form struct {
 	Hook                hook.Hook
 	Frags, Trace, Clock bool
+	Capture             bool
 }
 
 // order is what the child is sent.

@@ -9,6 +9,7 @@ import (
 
 	"weir/datapath"
 	"weir/internal/term"
+	"weir/trace"
 )
 
 // colors of verdicts.
@@ -51,7 +52,26 @@ func (v View) Lines(t *term.Term) []string {
 		out = append(out, "", t.Paint(term.Yellow, fmt.Sprintf("map %s was full: it has forgotten %s (%s/s)",
 			r.Name, term.Plural(r.N, "old key"), term.Number(r.PS))))
 	}
+	if v.Drops != nil {
+		out = append(out, "", dropLine(*v.Drops))
+	}
 	return out
+}
+
+// dropLine says what of the dropped packets is in the file, and what is not.
+func dropLine(n trace.DropCount) string {
+	s := fmt.Sprintf("written %s of %s dropped", term.Count(n.Written), term.Plural(n.Dropped, "packet"))
+	for _, left := range []struct {
+		n   uint64
+		why string
+	}{
+		{n.Sampled, "left out by --sample"}, {n.Limited, "over --rate"}, {n.Lost, "lost, since they came too fast"},
+	} {
+		if left.n > 0 {
+			s += fmt.Sprintf(", %s %s", term.Count(left.n), left.why)
+		}
+	}
+	return s
 }
 
 func (v View) placeLines(t *term.Term) []string {
@@ -117,6 +137,9 @@ func (v View) Brief() string {
 	for _, r := range v.Forgot {
 		parts = append(parts, fmt.Sprintf("map %s forgot %d", r.Name, r.N))
 	}
+	if v.Drops != nil {
+		parts = append(parts, dropLine(*v.Drops))
+	}
 	return strings.Join(parts, "  ")
 }
 
@@ -153,7 +176,8 @@ func (v View) JSON() ([]byte, error) {
 		Refused  map[string]uint64            `json:"refused"`
 		Forgot   map[string]uint64            `json:"forgot"`
 		Hists    map[string][]datapath.Bucket `json:"hists,omitempty"`
-	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused), Forgot: named(v.Forgot), Hists: datapath.Filled(v.Hists)}
+		Drops    *trace.DropCount             `json:"drops,omitempty"`
+	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused), Forgot: named(v.Forgot), Hists: datapath.Filled(v.Hists), Drops: v.Drops}
 	o.Verdicts, o.Reasons = v.Totals()
 	for _, p := range v.Places {
 		o.Places = append(o.Places, place{p.Where, p.Hook, p.Mode, p.Why, p.Gone, p.Packets, p.Bytes, p.PPS, 8 * p.BPS})

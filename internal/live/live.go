@@ -16,6 +16,7 @@ import (
 
 	"weir/datapath"
 	"weir/lang/diag"
+	"weir/trace"
 )
 
 // A Sample is the state of all counters of a generation at a moment.
@@ -96,6 +97,9 @@ type View struct {
 	Hists   []datapath.Hist
 	Refused []Rate // maps that have refused new keys
 	Forgot  []Rate // maps that have forgotten old ones
+
+	// Drops is what became of dropped packets, if they are kept in a file.
+	Drops *trace.DropCount
 }
 
 // A PlaceView is a place with its rates.

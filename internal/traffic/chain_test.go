@@ -14,13 +14,15 @@ import (
 	"weir/hook"
 	"weir/lab"
 	"weir/lang"
+	"weir/trace"
 )
 
 // A place is where a function of a chain runs.
 type place struct {
 	at   lab.Iface
 	hook hook.Hook
-	fn   string // empty: main
+	fn   string             // empty: main
+	keep *trace.DropBuffers // for what is dropped; nil: not kept
 }
 
 // A chain is a compiled chain that is attached.
@@ -30,11 +32,12 @@ type chain struct {
 }
 
 // compile compiles a function of a source.
-func compile(t *testing.T, source, fn string, h hook.Hook, frags bool) *lang.Program {
+func compile(t *testing.T, source string, at place, frags bool) *lang.Program {
 	t.Helper()
-	p, err := lang.Compile([]byte(source), lang.Options{File: "traffic.weir", Func: fn, Hook: h, Frags: frags})
+	o := lang.Options{File: "traffic.weir", Func: at.fn, Hook: at.hook, Frags: frags, Capture: at.keep != nil}
+	p, err := lang.Compile([]byte(source), o)
 	if err != nil {
-		t.Fatalf("compile for %s: %v\n%s", h, err, source)
+		t.Fatalf("compile for %s: %v\n%s", at.hook, err, source)
 	}
 	return p
 }
@@ -52,9 +55,12 @@ func run(t *testing.T, source string, places ...place) *chain {
 	}
 	o := datapath.Options{Name: "traffic"}
 	for _, p := range places {
-		c := datapath.Chain{Where: p.where(), Program: compile(t, source, p.fn, p.hook, false)}
+		c := datapath.Chain{Where: p.where(), Program: compile(t, source, p, false)}
 		if p.hook == hook.XDP && p.at.MTU > 1500 {
-			c.Frags = compile(t, source, p.fn, p.hook, true)
+			c.Frags = compile(t, source, p, true)
+		}
+		if p.keep != nil {
+			o.Loaded = p.keep.Loaded
 		}
 		o.Chains = append(o.Chains, c)
 	}

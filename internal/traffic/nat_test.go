@@ -47,19 +47,19 @@ var natCases = []struct {
 	mtu    int
 }{
 	{"xdp", func(c, s lab.Iface) []place {
-		return []place{{s, hook.XDP, "to_server"}, {c, hook.XDP, "to_client"}}
+		return []place{{at: s, hook: hook.XDP, fn: "to_server"}, {at: c, hook: hook.XDP, fn: "to_client"}}
 	}, false, 0},
 	{"xdp, large frames", func(c, s lab.Iface) []place {
-		return []place{{s, hook.XDP, "to_server"}, {c, hook.XDP, "to_client"}}
+		return []place{{at: s, hook: hook.XDP, fn: "to_server"}, {at: c, hook: hook.XDP, fn: "to_client"}}
 	}, false, 9000},
 	{"xdp and tc-egress at the server", func(c, s lab.Iface) []place {
-		return []place{{s, hook.XDP, "to_server"}, {s, hook.TCEgress, "to_client"}}
+		return []place{{at: s, hook: hook.XDP, fn: "to_server"}, {at: s, hook: hook.TCEgress, fn: "to_client"}}
 	}, true, 0},
 	{"tc at the server", func(c, s lab.Iface) []place {
-		return []place{{s, hook.TCIngress, "to_server"}, {s, hook.TCEgress, "to_client"}}
+		return []place{{at: s, hook: hook.TCIngress, fn: "to_server"}, {at: s, hook: hook.TCEgress, fn: "to_client"}}
 	}, true, 0},
 	{"tc at the client", func(c, s lab.Iface) []place {
-		return []place{{c, hook.TCEgress, "to_server"}, {c, hook.TCIngress, "to_client"}}
+		return []place{{at: c, hook: hook.TCEgress, fn: "to_server"}, {at: c, hook: hook.TCIngress, fn: "to_client"}}
 	}, true, 0},
 }
 

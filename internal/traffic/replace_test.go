@@ -27,7 +27,7 @@ func loaded(t *testing.T, h hook.Hook) (*ebpf.Program, func() uint64) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		t.Fatal(err)
 	}
-	p := compile(t, countChain, "", h, false)
+	p := compile(t, countChain, place{hook: h}, false)
 	s := must(datapath.Load(p, datapath.LoadOptions{}))(t)
 	t.Cleanup(func() { s.Close() })
 	c := &chain{t, &datapath.Generation{State: s}}

@@ -200,6 +200,7 @@ const (
 	LPMTrie
 	PerCPUHash
 	LRUPerCPUHash
+	PerfEventArray
 )
 
 // A Map is a kernel map that a program uses.

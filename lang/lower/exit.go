@@ -122,6 +122,9 @@ func (e *exitBlock) finish(l *lowerer) {
 		l.store(8, t, 8, l.get(e.target))
 		l.store(8, t, 16, length)
 	}
+	if l.opts.Capture {
+		l.capture(slot, code, length)
+	}
 	p := l.lookup(l.maps[ExitMap], l.indexKey(slot))
 	count, done := l.block(), l.block()
 	l.branch(ir.Ne, p, l.konst(0), count, done)

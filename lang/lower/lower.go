@@ -18,6 +18,9 @@ type Options struct {
 	Trace bool // write each packet's result to the trace map
 	Clock bool // read the time from the clock map
 
+	// Capture hands what is dropped to user space.
+	Capture bool
+
 	// Copy takes the slow path for every header and read: the program is slower
 	// by some tens of ns, and has far fewer ways for the verifier to follow.
 	Copy bool
@@ -34,6 +37,9 @@ const (
 	ClockMap   = ".clock"
 	ScratchMap = ".scratch"
 	ConstMap   = ".consts"
+	CaptureMap = ".capture"
+	LimitMap   = ".limit"
+	MissedMap  = ".missed"
 )
 
 // An Exit is a way out of the program: a verdict at a return.
@@ -220,6 +226,9 @@ func (l *lowerer) declare() {
 	}
 	if l.opts.Clock {
 		l.system(ClockMap, ir.Array, 8, 1)
+	}
+	if l.opts.Capture {
+		l.declareCapture()
 	}
 }
 
