@@ -17,6 +17,7 @@ import (
 // A checker is one run of weir check.
 type checker struct {
 	*app
+	chain
 	hook hook.Hook
 	json bool
 	name string // of standard input
@@ -27,7 +28,7 @@ func (a *app) check() *cobra.Command {
 	var hookName string
 	k := &checker{app: a}
 	c := &cobra.Command{
-		Use:   "check FILE[:FUNC]...",
+		Use:   "check FILE[:FUNC]...|-e TEXT",
 		Short: "Say what is wrong with chains, or that they are right",
 		Long: `Compiles each chain for a hook and throws the program away. No kernel is
 asked and no root is needed. - is standard input, called by --file in messages
@@ -40,7 +41,7 @@ line of 0 is the file as a whole.`,
 		Example: `  weir check edge.weir
   weir check edge.weir:outgoing --hook tc-egress
   weir check --json --file edge.weir - <edge.weir`,
-		Args:              wants("FILE…"),
+		Args:              k.wants("FILE…"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			h, err := parseHook(hookName)
@@ -48,9 +49,10 @@ line of 0 is the file as a whole.`,
 				return err
 			}
 			k.hook = h
-			return k.all(ctx, args)
+			return k.all(ctx, k.args(args))
 		}),
 	}
+	k.flag(c)
 	hookFlag(c, &hookName)
 	c.Flags().BoolVar(&k.json, "json", false, "print diagnostics as JSON lines on standard output")
 	c.Flags().StringVar(&k.name, "file", "standard input", "the name of what is read from standard input")
@@ -94,7 +96,7 @@ func (k *checker) all(ctx context.Context, args []string) error {
 
 // request returns the compile of an argument.
 func (k *checker) request(arg string) (child.Request, error) {
-	r := request(arg)
+	r := k.chain.request(arg)
 	r.Forms = []child.Form{{Hook: k.hook}}
 	if r.File != "-" {
 		return r, nil

@@ -134,19 +134,8 @@ func (a *app) showCounters(g *datapath.Generation) error {
 			return err
 		}
 	}
-	if len(v.Counts) > 0 {
-		tb := term.Table{Head: []string{"COUNT", ">TOTAL"}}
-		shown, more := live.Top(v.Counts)
-		for _, c := range shown {
-			tb.Add(c.Name, term.Count(c.N))
-		}
-		fmt.Fprintln(t)
-		if err := tb.Write(t); err != nil {
-			return err
-		}
-		for _, m := range more {
-			fmt.Fprintln(t, t.Paint(term.Faint, m))
-		}
+	for _, l := range live.CountLines(t, v.Counts, false) {
+		fmt.Fprintln(t, l)
 	}
 	for _, l := range live.HistLines(t, v.Hists) {
 		fmt.Fprintln(t, l)

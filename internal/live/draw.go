@@ -32,17 +32,7 @@ func (v View) Lines(t *term.Term) []string {
 	} else {
 		out = append(out, "", t.Paint(term.Faint, "no packets yet"))
 	}
-	if len(v.Counts) > 0 {
-		tb := term.Table{Head: []string{"COUNT", ">TOTAL", ">PER SECOND"}}
-		shown, more := Top(v.Counts)
-		for _, c := range shown {
-			tb.Add(c.Name, term.Count(c.N), term.Number(c.PS))
-		}
-		out = append(append(out, ""), tb.Lines(t)...)
-		for _, m := range more {
-			out = append(out, t.Paint(term.Faint, m))
-		}
-	}
+	out = append(out, CountLines(t, v.Counts, true)...)
 	out = append(out, HistLines(t, v.Hists)...)
 	for _, r := range v.Refused {
 		out = append(out, "", t.Paint(term.Yellow, fmt.Sprintf("map %s is full: it has refused %s (%s/s)",
@@ -127,8 +117,7 @@ func (v View) Brief() string {
 		}
 		parts = append(parts, fmt.Sprintf("%s:%d %s %s", path.Base(e.File), e.Line, name, term.Count(e.Packets)))
 	}
-	shown, _ := Top(v.Counts)
-	for _, c := range shown {
+	for _, c := range Top(v.Counts) {
 		parts = append(parts, fmt.Sprintf("%s=%d", c.Name, c.N))
 	}
 	for _, r := range v.Refused {

@@ -162,9 +162,10 @@ func isThereOrNot(k value.Kind) bool {
 
 // callOf is the call NAME(x) of a builtin.
 func callOf(name string, x syntax.Expr) *syntax.CallExpr {
-	start := leftmost(x)
+	start, end := leftmost(x), endOf(x)
+	end.Col-- // the text of the call is that of x
 	fn := &syntax.Ident{NamePos: start, Name: name, Binding: &resolve.Binding{Scope: resolve.Predeclared}}
-	return &syntax.CallExpr{Fn: fn, Lparen: start, Args: []syntax.Expr{x}, Rparen: start}
+	return &syntax.CallExpr{Fn: fn, Lparen: start, Args: []syntax.Expr{x}, Rparen: end}
 }
 
 // try types an expression and forgets what was told and emitted.
