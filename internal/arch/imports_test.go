@@ -53,6 +53,7 @@ var rows = []row{
 	{"docs", nil, nil, "the manual is text, its test runs what it shows"},
 	{"internal/term", nil, []string{"golang.org/x/term"}, "writing for people knows nothing of what is written"},
 	{"internal/child", []string{"lang"}, []string{sysM}, "the compiler in a child process: it never touches the kernel"},
+	{"internal/grammar", []string{"lang/check"}, nil, "the words of the language for editors"},
 	{"internal/lsp", []string{"lang", "lang/format"}, []string{starlarkM}, "serves editors: a thin layer over what the compiler knows"},
 	{"internal/live", []string{"trace", "internal/term"}, nil, "shows what counters say, and owns none"},
 	{"internal/demo", []string{"lab", "examples", "internal/child", "internal/live"}, []string{sysM}, "a user of chains, with no private door"},

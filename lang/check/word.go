@@ -88,9 +88,18 @@ func Types() []string {
 	return out
 }
 
-// Attributes returns what stands behind a dot, sorted by name: of "packet", of a
-// header by its name, of "payload", of "map" (the methods of all kinds) and of
-// an "ip4" address ("address").
+// Owners returns what has Attributes.
+func Owners() []string {
+	owners := []string{"packet", "payload", "map", "address"}
+	for _, h := range packet.Headers() {
+		owners = append(owners, h.String())
+	}
+	return owners
+}
+
+// Attributes returns what stands behind a dot, sorted by name: of the packet,
+// of the payload or of a header by its name, of "map" (the methods of all kinds)
+// and of the "address" that an ip4 is.
 func Attributes(owner string) []Word {
 	names := map[string]bool{}
 	for n := range docs[owner] {

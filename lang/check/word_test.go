@@ -22,11 +22,7 @@ func TestDocs(t *testing.T) {
 			t.Errorf("builtin %s: %s", e.Name, addDoc)
 		}
 	}
-	owners := []string{"packet", "payload", "map", "address"}
-	for _, h := range packet.Headers() {
-		owners = append(owners, h.String())
-	}
-	for _, o := range owners {
+	for _, o := range Owners() {
 		as := Attributes(o)
 		if len(as) == 0 {
 			t.Errorf("%s has no attributes", o)
