@@ -27,20 +27,21 @@ type Info struct {
 	Ethernet bool   // pkt.eth and pkt.vlan are there
 	Write    bool   // fields and payload may be written
 	Redirect bool   // TX and redirect
+	Move     bool   // push, pop, trim, vlan_push, vlan_pop
 }
 
 var infos = [numHooks]Info{
 	XDP: {
 		Name: "xdp", Summary: "in the driver, before the kernel has made a socket buffer",
-		Needs: "Linux 4.8; multi-buffer frames 5.18", Ethernet: true, Write: true, Redirect: true,
+		Needs: "Linux 4.8; multi-buffer frames 5.18", Ethernet: true, Write: true, Redirect: true, Move: true,
 	},
 	TCIngress: {
 		Name: "tc-ingress", Summary: "traffic control, on the way in",
-		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true,
+		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
 	},
 	TCEgress: {
 		Name: "tc-egress", Summary: "traffic control, on the way out",
-		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true,
+		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
 	},
 }
 

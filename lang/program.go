@@ -53,9 +53,11 @@ const (
 	// those that were removed. As many follow that only user space writes: the
 	// same of what it put into an lru.
 	RefusedMap
-	// TraceMap is an array of one value of three u64, written at the end of each
+	// TraceMap is an array of one value of four u64, written at the end of each
 	// packet if Options.Trace was set: the index in Program.Exits, the index of
-	// the interface that a redirect went to, and the length of the frame.
+	// the interface that a redirect went to, the length of the frame, and the outer
+	// tag if the kernel keeps it beside the data, which then lacks it at offset
+	// 12: its four octets as a big-endian number, else 0.
 	TraceMap
 	// ClockMap is an array of one u64 that is read instead of the clock if
 	// Options.Clock was set.

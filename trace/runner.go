@@ -165,8 +165,9 @@ func (r *Runner) Run(frame []byte, at time.Time) (Result, []byte, error) {
 	if err != nil {
 		return res, nil, fmt.Errorf("test run: %w", err)
 	}
-	res.OutLen = len(o.DataOut)
-	return res, o.DataOut, r.tell(&res, x, int32(ret))
+	out, err := r.tell(&res, x, int32(ret), o.DataOut)
+	res.OutLen = len(out)
+	return res, out, err
 }
 
 // refusal says why a frame cannot be run.
@@ -238,26 +239,30 @@ func linearXDP() (int, error) {
 	return int(n), nil
 }
 
-// tell fills in what the program wrote at its end.
-func (r *Runner) tell(res *Result, x *run, ret int32) error {
-	var b [24]byte
+// tell fills in what the program wrote at its end, and returns the frame that the
+// kernel's data stand for.
+func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, error) {
+	var b [lang.OutcomeSize]byte
 	if _, err := x.trace.ReadAt(b[:], 0); err != nil {
-		return err
+		return nil, err
 	}
-	exit := binary.NativeEndian.Uint64(b[:])
-	if exit >= uint64(len(x.prog.Exits)) {
+	o, err := lang.DecodeOutcome(b[:])
+	if err != nil {
+		return nil, err
+	}
+	if o.Exit >= uint64(len(x.prog.Exits)) {
 		res.Error = fmt.Sprintf("the program returned %d without a verdict", ret)
-		return nil
+		return data, nil
 	}
-	e := x.prog.Exits[exit]
+	e := x.prog.Exits[o.Exit]
 	res.Verdict, res.Reason, res.Line = e.Verdict, e.Reason, e.Line
 	if want, ok := returns(x.prog.Hook, e.Verdict); ok && ret != want {
 		res.Error = fmt.Sprintf("the program returned %d for %s, not %d", ret, e.Verdict, want)
 	}
 	if e.Verdict == "REDIRECT" {
-		res.To = r.interfaceName(int(binary.NativeEndian.Uint64(b[8:])))
+		res.To = r.interfaceName(int(o.To))
 	}
-	return nil
+	return o.Frame(data), nil
 }
 
 // returns is what the kernel is told for a verdict: enum xdp_action, and TC_ACT_

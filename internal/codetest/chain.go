@@ -114,7 +114,7 @@ func systemMaps(trace bool) []lang.Map {
 		sys(".exit", lang.ExitMap, ir.PerCPUArray, 16, 2), sys(".refused", lang.RefusedMap, ir.PerCPUArray, 8, 12),
 	}
 	if trace {
-		ms = append(ms, sys(".trace", lang.TraceMap, ir.Array, 24, 1))
+		ms = append(ms, sys(".trace", lang.TraceMap, ir.Array, lang.OutcomeSize, 1))
 	}
 	return ms
 }

@@ -10,7 +10,6 @@ package differ
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -145,21 +144,23 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	if err != nil {
 		return fmt.Errorf("reference: %w", err)
 	}
-	var trace [24]byte
+	var trace [lang.OutcomeSize]byte
 	if err := k.state.SystemMap(k.prog, lang.TraceMap).Lookup(uint32(0), &trace); err != nil {
 		return fmt.Errorf("trace: %w", err)
 	}
-	exit := binary.LittleEndian.Uint64(trace[:])
-	if exit >= uint64(len(k.prog.Exits)) {
-		return fmt.Errorf("trace names exit %d of %d", exit, len(k.prog.Exits))
+	o, err := lang.DecodeOutcome(trace[:])
+	if err != nil {
+		return err
 	}
-	x := k.prog.Exits[exit]
+	if o.Exit >= uint64(len(k.prog.Exits)) {
+		return fmt.Errorf("trace names exit %d of %d", o.Exit, len(k.prog.Exits))
+	}
+	x := k.prog.Exits[o.Exit]
 	got := ref.Result{
-		Verdict: x.Verdict, Reason: x.Reason, Line: x.Line,
-		Target: uint32(binary.LittleEndian.Uint64(trace[8:])), Frame: opts.DataOut,
+		Verdict: x.Verdict, Reason: x.Reason, Line: x.Line, Target: o.To, Frame: o.Frame(opts.DataOut),
 	}
-	if n := binary.LittleEndian.Uint64(trace[16:]); n != uint64(len(f.Data)) {
-		return fmt.Errorf("frame length %d, want %d", n, len(f.Data))
+	if o.Length != len(want.Frame) {
+		return fmt.Errorf("frame length %d, want %d", o.Length, len(want.Frame))
 	}
 	if c := codes[k.prog.Hook][x.Verdict]; c != code {
 		return fmt.Errorf("the kernel was told %d for %s, want %d", code, x.Verdict, c)

@@ -45,10 +45,12 @@ type gen struct {
 	globals
 	vars []variable // in scope, innermost last
 
-	room   int // instructions that may still be made, roughly
-	copies int // how often the compiler will make what is being written
-	turns  int // of the loops around, multiplied
-	moves  int // writes left that change which headers follow
+	room   int  // instructions that may still be made, roughly
+	copies int  // how often the compiler will make what is being written
+	turns  int  // of the loops around, multiplied
+	moves  int  // writes left that change which headers follow
+	shifts int  // moves of the packet left
+	pushed bool // bytes were put before it
 
 	main    bool // in the attached function
 	pkt     bool // the packet is in scope
@@ -67,7 +69,7 @@ const (
 )
 
 func newGen(r *rand.Rand) *gen {
-	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2}
+	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3}
 }
 
 // use counts a feature.

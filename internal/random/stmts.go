@@ -30,6 +30,7 @@ func (g *gen) statement() {
 		{when(g.pkt, 10), g.write},
 		{when(g.pkt, 1), g.swap},
 		{when(g.pkt, 2), g.keepHeader},
+		{when(g.main && g.turns*g.copies == 1 && g.loop == noLoop && g.shifts > 0, 1), g.move},
 		{11, g.mapStatement},
 		{when(len(g.records) > 0, 4), g.newRecord},
 		{3, g.changeRecord},

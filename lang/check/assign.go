@@ -57,8 +57,13 @@ func targetList(e syntax.Expr) ([]syntax.Expr, bool) {
 func (p *pass) split(rhs syntax.Expr, n int) []operand {
 	var parts []operand
 	if list, ok := targetList(unparen(rhs)); ok {
+		var moves []int
 		for _, e := range list {
 			parts = append(parts, p.expr(e))
+			moves = append(moves, p.moves)
+		}
+		for i, o := range parts {
+			p.overtaken(list[i], o, moves[i])
 		}
 	} else {
 		o := p.expr(rhs)
@@ -134,6 +139,7 @@ func (p *pass) setLocal(id *syntax.Ident, o operand) {
 	defer func() { p.fl.mark(v) }()
 	delete(p.turn, v)
 	p.fl.forget(v)
+	delete(p.fl.ended, v.local)
 	if o.bad() {
 		p.lost = true
 		if v.typ.Kind == value.None && v.static == nil {
@@ -248,6 +254,7 @@ func localHint(old, t value.Type) string {
 func (p *pass) augmented(s *syntax.AssignStmt) {
 	lhs := unparen(s.LHS)
 	op := s.Op - syntax.PLUS_EQ + syntax.PLUS
+	moves := p.moves
 	rhs := p.expr(s.RHS)
 	switch l := lhs.(type) {
 	case *syntax.Ident:
@@ -258,7 +265,7 @@ func (p *pass) augmented(s *syntax.AssignStmt) {
 		}
 		p.setLocal(l, p.binary(s, s.OpPos, op, l, old, s.RHS, rhs))
 	case *syntax.DotExpr:
-		p.augmentAttr(s, l, op, rhs)
+		p.augmentAttr(s, l, op, rhs, moves)
 	case *syntax.IndexExpr:
 		p.augmentIndex(s, l, op, rhs)
 	default:
@@ -328,11 +335,15 @@ func (p *pass) storeHeader(l *syntax.DotExpr, view Expr, f packet.Field, rhs syn
 		p.errorf(rhs, "range", "it holds 0 to "+itoa(f.Max()), "%s does not fit %s", constInt(c), place)
 		return
 	}
+	if moveIn(x) {
+		x = p.keep(x) // what is stored is computed before the header is found
+	}
 	p.emit(&SetHeader{Pos: at(l), View: view, Field: f, X: x})
 }
 
-func (p *pass) augmentAttr(s *syntax.AssignStmt, l *syntax.DotExpr, op syntax.Token, rhs operand) {
+func (p *pass) augmentAttr(s *syntax.AssignStmt, l *syntax.DotExpr, op syntax.Token, rhs operand, moves int) {
 	base := p.expr(l.X)
+	p.overtaken(l, base, moves) // it is read before the right side is computed
 	if base.bad() || rhs.bad() {
 		return
 	}

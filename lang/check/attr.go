@@ -24,7 +24,7 @@ var frameReads = map[string]int{"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 var missingAttrs = map[string]map[string]string{
 	"packet": {
 		"segments": "", "mark": "", "priority": "", "hash": "hash_of((ip.src, ip.dst)) makes one",
-		"bytes": "read integers: pkt.u8(off) … pkt.u64(off)", "push": "", "pop": "", "trim": "", "vlan_push": "", "vlan_pop": "",
+		"bytes": "read integers: pkt.u8(off) … pkt.u64(off)",
 		"encap": "", "decap": "", "inner": "read its bytes with pkt.payload.u8(off)",
 	},
 	"payload": {
@@ -114,6 +114,10 @@ func (p *pass) pktAttr(e *syntax.DotExpr, pkt Expr) operand {
 		p.errorAt(pos, "call", "write pkt."+name+"(off)", "pkt.%s is a function", name)
 		return operand{}
 	}
+	if isMove(name) {
+		p.errorAt(pos, "call", "write pkt."+name+"(…)", "pkt.%s is a function", name)
+		return operand{}
+	}
 	if p.missingAttr("packet", e) {
 		return operand{}
 	}
@@ -141,6 +145,7 @@ func packetAttrs() []string {
 	for n := range frameReads {
 		names = append(names, n)
 	}
+	names = append(names, moveNames[:]...)
 	for _, h := range packet.Headers() {
 		names = append(names, h.String())
 	}

@@ -72,7 +72,9 @@ func (p *pass) call(e *syntax.CallExpr) operand {
 			p.args(e)
 			return operand{}
 		}
+		moves := p.moves
 		if o, done := p.methodCall(e, dot, base); done {
+			p.overtaken(dot.X, base, moves)
 			return o
 		}
 		return p.callValue(e, p.attrOf(dot, base))
@@ -131,8 +133,9 @@ func (p *pass) callValue(e *syntax.CallExpr, f operand) operand {
 
 // A passed is one argument of a call.
 type passed struct {
-	e syntax.Expr
-	o operand
+	e     syntax.Expr
+	o     operand
+	moves int // of the packet when it was computed
 }
 
 // passArgs types the arguments of a call and gives them by parameter. names are
@@ -163,10 +166,15 @@ func (p *pass) passArgs(e *syntax.CallExpr, fn string, names []string, positiona
 			ok = false
 			continue
 		}
-		out[i] = passed{a, o}
+		out[i] = passed{a, o, p.moves}
 		ok = ok && !o.bad()
 	}
 	p.inOrder(e, out)
+	for _, a := range out {
+		if a.e != nil {
+			p.overtaken(a.e, a.o, a.moves)
+		}
+	}
 	for i := 0; i < required && ok; i++ {
 		if out[i].e == nil {
 			p.errorf(e, "call", takes(names), "%s() needs %s", fn, names[i])
@@ -244,7 +252,7 @@ func (p *pass) callFunc(e *syntax.CallExpr, f callee) operand {
 		if args[i].e != nil {
 			continue
 		}
-		if args[i] = (passed{e, defaults[i]}); defaults[i].bad() {
+		if args[i] = (passed{e: e, o: defaults[i]}); defaults[i].bad() {
 			p.errorf(e, "call", takes(names), "%s() needs %s", f.name, names[i])
 			return operand{}
 		}
@@ -336,6 +344,9 @@ func (p *pass) callSpecial(e *syntax.CallExpr, f callee, args []passed) operand 
 	if !p.called[s] {
 		p.called[s] = true
 		p.calls = append(p.calls, s)
+	}
+	if s.moves.pos.Line > 0 {
+		p.moved(s.moves)
 	}
 	for _, r := range s.unguarded {
 		if p.fl.has&bit(r.header) == 0 && !p.fl.dead {

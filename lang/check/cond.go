@@ -51,14 +51,18 @@ func (p *pass) logic(e *syntax.BinaryExpr) condition {
 	if l.known && l.holds != and {
 		return l // the right side is not reached
 	}
-	has := p.fl.has
+	has, moves := p.fl.has, p.moves
 	if and {
 		p.fl.has |= l.facts.yes
 	} else {
 		p.fl.has |= l.facts.no
 	}
 	r := p.cond(e.Y)
-	p.fl.has = has
+	if p.fl.has = has & p.fl.has; p.moves == moves {
+		p.fl.has = has
+	} else {
+		l.facts = facts{} // the left side was tested before the packet moved
+	}
 	switch {
 	case l.known:
 		return r

@@ -103,6 +103,7 @@ func (p *pass) local(id *syntax.Ident, v *variable) operand {
 		}
 		return operand{}
 	}
+	p.stillThere(id, v)
 	switch {
 	case v.static != nil:
 		return known(v.static)
@@ -191,12 +192,15 @@ func (p *pass) choose(e *syntax.CondExpr) operand {
 		}
 		return p.expr(e.False)
 	}
-	has := p.fl.has
-	p.fl.has = has | c.facts.yes
+	before := p.fl
+	p.fl = before.clone()
+	p.fl.has |= c.facts.yes
 	t := p.expr(e.True)
-	p.fl.has = has | c.facts.no
+	then := p.fl
+	p.fl = before.clone()
+	p.fl.has |= c.facts.no
 	f := p.expr(e.False)
-	p.fl.has = has
+	p.fl = meet(then, p.fl)
 	if t.bad() || f.bad() {
 		return operand{}
 	}

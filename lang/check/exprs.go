@@ -168,6 +168,14 @@ type (
 		X      Expr
 		Prefix []byte
 	}
+	// Move is pkt.push(N), pop(N), trim(N), vlan_push(ID, Prio) and vlan_pop(): a
+	// bool, whether it was done. No View or Payload that was taken before it is
+	// used after it.
+	Move struct {
+		Base
+		Op   MoveOp
+		Args []Expr
+	}
 	// RedirectTo is redirect(ifindex) or redirect("eth1"): one of Index and
 	// Name is set.
 	RedirectTo struct {

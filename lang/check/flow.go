@@ -12,7 +12,8 @@ type flow struct {
 	set    []uint64 // bits of the variables that hold something
 	has    headers  // there for certain
 	bounds map[*Local]interval
-	tests  map[*Local]facts // bools that hold the outcome of a test
+	tests  map[*Local]facts  // bools that hold the outcome of a test
+	ended  map[*Local]moving // views that were taken before a move
 }
 
 // maxTracked is for how many locals at once bounds and tests are kept: flows are
@@ -25,7 +26,7 @@ type headers uint32
 func (f *flow) clone() *flow {
 	return &flow{
 		dead: f.dead, set: append([]uint64(nil), f.set...), has: f.has,
-		bounds: maps.Clone(f.bounds), tests: maps.Clone(f.tests),
+		bounds: maps.Clone(f.bounds), tests: maps.Clone(f.tests), ended: maps.Clone(f.ended),
 	}
 }
 
@@ -48,6 +49,7 @@ func meet(a, b *flow) *flow {
 		return a
 	}
 	m := &flow{has: a.has & b.has, set: make([]uint64, len(a.set)), bounds: map[*Local]interval{}, tests: map[*Local]facts{}}
+	m.ended = bothEnded(a.ended, b.ended)
 	for i := range m.set {
 		m.set[i] = a.set[i] & b.set[i]
 	}

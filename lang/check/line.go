@@ -171,8 +171,10 @@ func callOf(name string, x syntax.Expr) *syntax.CallExpr {
 // try types an expression and forgets what was told and emitted.
 func (p *pass) try(e syntax.Expr) (o operand) {
 	diags, unguarded, changed, lost, fl := p.diags, p.unguarded, p.changed, p.lost, p.fl
+	moves, first := p.moves, p.s.moves
 	p.fl = fl.clone()
 	p.nested(func() { o = p.expr(e) })
 	p.diags, p.unguarded, p.changed, p.lost, p.fl = diags, unguarded, changed, lost, fl
+	p.moves, p.s.moves = moves, first
 	return o
 }

@@ -7,11 +7,15 @@ import (
 
 	"weir/lang/diag"
 	"weir/lang/value"
+	"weir/packet"
 )
 
 // A loop is one that the pass is in.
 type loop struct {
 	breaks, continues *flow
+	stmt              syntax.Stmt     // nil: laid out turn by turn
+	entered           map[*Local]bool // views that had ended before it
+	moves             int             // of the packet before it
 }
 
 // forStmt types a for loop: over range(…), or over build-time values.
@@ -80,12 +84,25 @@ func (p *pass) enterLoop(s syntax.Stmt) *loop {
 		p.fl.forget(p.s.vars[i])
 		delete(p.turn, p.s.vars[i])
 	}
-	l := &loop{}
+	l := &loop{stmt: s, entered: map[*Local]bool{}, moves: p.moves}
+	for v := range p.fl.ended {
+		l.entered[v] = true
+	}
+	if p.s.loopMoves[s] {
+		p.fl.has &= bit(packet.Eth)
+		clear(p.fl.tests)
+	}
+	for v, m := range p.s.loopEnds[s] {
+		p.fl.end(v, m)
+	}
 	p.loops = append(p.loops, l)
 	return l
 }
 
-func (p *pass) leaveLoop() { p.loops = p.loops[:len(p.loops)-1] }
+func (p *pass) leaveLoop() {
+	p.endLoop(p.loops[len(p.loops)-1])
+	p.loops = p.loops[:len(p.loops)-1]
+}
 
 // loopVar gives a loop's variable the type t, or nil after an error.
 func (p *pass) loopVar(id *syntax.Ident, t value.Type) *variable {

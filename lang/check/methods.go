@@ -59,6 +59,9 @@ func (p *pass) methodCall(e *syntax.CallExpr, dot *syntax.DotExpr, base operand)
 	var payload Expr
 	switch base.x.Type().Kind {
 	case value.Packet:
+		if o, done := p.moveCall(e, name); done {
+			return o, true
+		}
 	case value.Span:
 		payload = base.x
 		if name == "startswith" {

@@ -33,6 +33,9 @@ type pass struct {
 	calls     []*special
 	called    map[*special]bool
 	tallies   []*Map // that count(x) made
+
+	moves    int // of the packet, so far
+	lastMove moving
 }
 
 func newPass(c *checker, s *special) *pass {
@@ -65,7 +68,7 @@ func (p *pass) run() {
 // finish hands what the last pass found to the special.
 func (p *pass) finish() {
 	s := p.s
-	s.out.Result = s.result
+	s.out.Result, s.out.Moves = s.result, s.moves.pos.Line > 0
 	s.diags, s.unguarded, s.calls, s.lost = p.diags, p.unguarded, p.calls, p.lost
 	s.tallies = p.tallies
 	s.out.Locals = append([]*Local(nil), s.out.Params...)

@@ -111,6 +111,8 @@ func (pr *printer) special(x Expr) string {
 			return fmt.Sprintf("redirect(%q)", x.Name)
 		}
 		return "redirect(" + pr.expr(x.Index) + ")"
+	case *Move:
+		return fmt.Sprintf("packet.%s(%s)", x.Op, pr.exprs(x.Args))
 	case *ParamRef:
 		return "param " + x.Param.Name
 	case *Lookup:

@@ -79,10 +79,10 @@ func (p *pass) rangeArgs(call *syntax.CallExpr) (r rangeOfLoop, ok bool) {
 				p.errorf(a, "call", didYouMean(n, "", []string{"max"}), "range() has no argument %s", n)
 				return r, false
 			}
-			limit = passed{b.Y, p.expr(b.Y)}
+			limit = passed{e: b.Y, o: p.expr(b.Y)}
 			continue
 		}
-		pos = append(pos, passed{a, p.expr(a)})
+		pos = append(pos, passed{e: a, o: p.expr(a)})
 	}
 	if len(pos) == 0 || len(pos) > 3 {
 		p.errorf(call, "call", "write range(n), range(start, stop) or range(start, stop, step)", "range() takes one to three numbers, not %d", len(pos))

@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 
 	"weir/lang/diag"
 	"weir/lang/value"
@@ -116,6 +117,11 @@ type special struct {
 	calls     []*special
 	tallies   []*Map
 	wanted    bool // its wants grew
+	// What moves the packet: the first move, the loops that do, and which views have
+	// ended at the end of a turn of theirs.
+	moves     moving
+	loopMoves map[syntax.Stmt]bool
+	loopEnds  map[syntax.Stmt]map[*Local]moving
 	lost      bool
 }
 

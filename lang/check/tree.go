@@ -103,6 +103,7 @@ type Func struct {
 	Locals []*Local // all, Params first
 	Body   []Stmt
 	Result value.Type // kind None if it returns nothing
+	Moves  bool       // it moves the packet, itself or by what it calls
 }
 
 // A Local is a variable of a Func. Closures' variables are constants by now.

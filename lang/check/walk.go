@@ -61,6 +61,8 @@ func operands(x Expr) []Expr {
 		return some(x.Span, x.Off)
 	case *StartsWith:
 		return some(x.X)
+	case *Move:
+		return x.Args
 	case *RedirectTo:
 		return some(x.Index)
 	case *Lookup:

@@ -121,6 +121,7 @@ func (e *exitBlock) finish(l *lowerer) {
 		l.store(8, t, 0, slot)
 		l.store(8, t, 8, l.get(e.target))
 		l.store(8, t, 16, length)
+		l.store(8, t, 24, l.besideWord())
 	}
 	if l.opts.Capture {
 		l.capture(slot, code, length)
@@ -140,4 +141,16 @@ func (e *exitBlock) finish(l *lowerer) {
 // verdict returns the parts of a constant verdict.
 func (l *lowerer) verdict(i int) parts {
 	return parts{l.konst(int64(l.p.Verdicts[i].Action) | int64(i)<<8), l.konst(0)}
+}
+
+// besideWord is the outer tag where it stands beside the buffer, else 0.
+func (l *lowerer) besideWord() *ir.Value {
+	if l.xdp() {
+		return l.konst(0)
+	}
+	return l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, l.tagBeside(), l.konst(0), then, els) },
+		func() *ir.Value {
+			proto := l.swap(2, l.load(4, l.ctx, skbVLANProto))
+			return l.op(ir.OpOr, l.opi(ir.OpShl, proto, 16), l.load(4, l.ctx, skbVLANTCI))
+		}, func() *ir.Value { return l.konst(0) })
 }

@@ -72,6 +72,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return parts{l.op(ir.OpSub, p[1], p[0])}
 	case *check.Read:
 		return parts{l.read(e)}
+	case *check.Move:
+		return parts{l.move(e)}
 	case *check.RedirectTo:
 		return l.redirectTo(e)
 	case *check.ParamRef:

@@ -16,6 +16,10 @@ const (
 	helperVLANPop          = 19
 	helperRedirect         = 23
 	helperLoadBytes        = 26
+	helperChangeTail       = 38
+	helperChangeHead       = 43
+	helperXDPHead          = 44
+	helperXDPTail          = 65
 	helperForEach          = 164
 	helperLoop             = 181
 	helperXDPLen           = 188
@@ -34,6 +38,7 @@ const (
 	xdpData, xdpEnd, xdpIfIndex, xdpQueue            = 0, 4, 12, 16
 	skbLen, skbQueue, skbVLANPresent, skbVLANTCI     = 0, 12, 20, 24
 	skbVLANProto, skbIfIndex, skbData, skbEnd    int = 28, 40, 76, 80
+	skbProtocol, skbGSOSegs                          = 16, 164
 )
 
 func ctxIfIndex(l *lowerer) int {

@@ -18,6 +18,9 @@ func (l *lowerer) enter(head *ir.Block, body []check.Stmt) {
 	if w.moves {
 		st.reparse()
 	}
+	if w.packet {
+		st.length, st.meta = false, false
+	}
 	l.loopHead(head, st)
 }
 

@@ -77,6 +77,7 @@ type lowerer struct {
 	params   map[*check.Param]int
 	walkFn   *ir.Func
 	wireFn   *ir.Func
+	moves    map[string]*ir.Func // that move the packet
 	sweeps   map[*check.Map]*ir.Func
 	exitIDs  map[Exit]int
 	bits     *int // where in the constant map bit numbers are; nil: not yet
@@ -128,6 +129,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		scratch:  map[*check.Map]int{},
 		params:   map[*check.Param]int{},
 		sweeps:   map[*check.Map]*ir.Func{},
+		moves:    map[string]*ir.Func{},
 		exitIDs:  map[Exit]int{},
 		pointers: map[variable]bool{},
 		lives:    map[*check.Func]map[check.Stmt]loopLife{},
@@ -222,7 +224,7 @@ func (l *lowerer) declare() {
 		l.system(ScratchMap, ir.Array, 8+8*len(l.scratch), 1)
 	}
 	if l.opts.Trace {
-		l.system(TraceMap, ir.Array, 24, 1)
+		l.system(TraceMap, ir.Array, 32, 1) // lang.OutcomeSize
 	}
 	if l.opts.Clock {
 		l.system(ClockMap, ir.Array, 8, 1)

@@ -204,6 +204,9 @@ func (l *lowerer) outlined(loop check.Stmt, body []check.Stmt, n *ir.Value, extr
 	if w.any && l.stale() {
 		l.invalidate()
 	}
+	if w.packet {
+		l.moved()
+	}
 	l.cutEnds(c, ends)
 	for _, v := range set {
 		l.set(v, c.load(l.builder, c.frame, v))

@@ -132,6 +132,8 @@ func (n *needs) noteExpr(e check.Expr) {
 		for _, h := range members(e.T.Header) {
 			n.read[h] = true
 		}
+	case *check.Move:
+		n.writes, n.moves = true, true
 	case *check.PayloadOf:
 		n.payload = true
 		for _, k := range l4Kinds {
@@ -194,8 +196,9 @@ func isAddress(f packet.Field) bool {
 
 // A writing is what the statements of a loop may do to headers.
 type writing struct {
-	any   bool // write a field
-	moves bool // write one that may change which headers follow
+	any    bool // write a field
+	moves  bool // write one that may change which headers follow
+	packet bool // move the packet
 }
 
 // mayWrite finds what body, and the functions that it calls, may write.
@@ -211,9 +214,14 @@ func mayWrite(body []check.Stmt) writing {
 				found.moves = found.moves || moves(h, w.Field)
 			}
 		}, func(e check.Expr) {
-			if c, ok := e.(*check.Call); ok && !seen[c.Func] {
-				seen[c.Func] = true
-				look(c.Func.Body)
+			switch e := e.(type) {
+			case *check.Move:
+				found = writing{true, true, true}
+			case *check.Call:
+				if !seen[e.Func] {
+					seen[e.Func] = true
+					look(e.Func.Body)
+				}
 			}
 		})
 	}
@@ -329,6 +337,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.Span, e.Off}
 	case *check.StartsWith:
 		return []check.Expr{e.X}
+	case *check.Move:
+		return e.Args
 	case *check.RedirectTo:
 		return []check.Expr{e.Index}
 	case *check.Lookup:

@@ -142,7 +142,7 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 			delete(e.counts, name)
 		}
 	}
-	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: f, Counts: e.counts, Hists: e.hists}, nil
+	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: e.pkt.frame, Counts: e.counts, Hists: e.hists}, nil
 }
 
 // Maps is what each map holds: text of the key to text of the value, which is

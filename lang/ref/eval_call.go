@@ -64,6 +64,9 @@ func (fr *frame) method(of value, name string, args []value, named map[string]va
 	case *mapVal:
 		return of.method(name, args, named)
 	case *packet:
+		if v := of.move(name, args, named); v != nil {
+			return v
+		}
 		return (&payload{bytes: of.frame}).method(name, args)
 	case *payload:
 		return of.method(name, args)

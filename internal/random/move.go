@@ -1,0 +1,49 @@
+package random
+
+import "fmt"
+
+// move grows a move of the packet. It ends the headers that are kept in locals.
+// Pushes are few and short, so that there is room before an XDP frame; and at
+// traffic control nothing is trimmed that the kernel takes for headers, which it
+// does with what was pushed.
+func (g *gen) move() {
+	g.shifts--
+	g.changes()
+	g.pay(60)
+	call := g.grow(
+		rule{3, func() string { g.use("pkt.vlan_pop"); return "vlan_pop()" }},
+		rule{2, func() string {
+			g.use("pkt.vlan_push")
+			return fmt.Sprintf("vlan_push(%s, prio = %s)", g.varied(1), g.varied(0))
+		}},
+		rule{1, func() string { g.use("pkt.vlan_push"); return fmt.Sprintf("vlan_push(%d)", g.r.IntN(4096)) }},
+		rule{2, func() string { g.use("pkt.push"); g.pushed = true; return fmt.Sprintf("push(%s)", g.few()) }},
+		rule{2, func() string { g.use("pkt.pop"); return fmt.Sprintf("pop(%s)", g.few()) }},
+		rule{when(!g.pushed, 2), func() string { g.use("pkt.trim"); return fmt.Sprintf("trim(%s)", g.few()) }},
+	)
+	for i := range g.vars {
+		if g.vars[i].kind == views {
+			g.vars[i].kind = nothing
+		}
+	}
+	switch g.r.IntN(3) {
+	case 0:
+		name := g.name("v")
+		g.line("%s = pkt.%s", name, call)
+		g.enter(variable{name: name, kind: boolean})
+	case 1:
+		g.use("move in condition")
+		g.line("if not pkt.%s:", call)
+		g.block(g.count)
+	default:
+		g.line("pkt.%s", call)
+	}
+}
+
+// few is a number of bytes from 0 to 31.
+func (g *gen) few() string {
+	if g.one(2) {
+		return fmt.Sprint(g.r.IntN(24))
+	}
+	return fmt.Sprintf("(%s) & 31", g.varied(1))
+}
