@@ -41,21 +41,21 @@ type Row struct {
 
 // A Bench is a set of measurements with a name.
 type Bench struct {
-	Name    string
-	Summary string // one line for people
-	Selects bool   // its rows can be chosen: see Options
-	measure func(ctx context.Context, o Options, row func(Row)) error
+	Name     string
+	Summary  string // one line for people
+	Compares bool   // its rows are programs beside a peer's, and can be chosen: see Options
+	measure  func(ctx context.Context, o Options, row func(Row)) error
 }
 
 // All lists the benches that there are.
 func All() []Bench {
 	return []Bench{
 		{Name: "compile", Summary: "time from text to a chain at work", measure: compile},
-		{Name: "lang", Summary: "chains beside the same in C", Selects: true, measure: language},
+		{Name: "lang", Summary: "chains beside the same in C", Compares: true, measure: language},
 	}
 }
 
-// Options choose among the rows of a bench that Selects. The zero value is all.
+// Options choose among the rows of a bench that Compares. The zero value is all.
 type Options struct {
 	Rows *regexp.Regexp // of those that have it in their name
 	Hook string         // of those that are about this one; "" for every hook

@@ -20,8 +20,12 @@ const (
 
 // SVG writes the rows as a chart of bars: ours, and below it the peer's where
 // there is one. Bars of one unit have one scale; a unit whose figures lie more
-// than a hundredfold apart has a logarithmic one.
+// than a hundredfold apart has a logarithmic one. Of a bench that Compares it is a
+// chart of ratios.
 func SVG(w io.Writer, b Bench, rows []Row) error {
+	if b.Compares {
+		return ratios(w, b, rows)
+	}
 	var s strings.Builder
 	height := headHeight + rowHeight*len(rows) + 16
 	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="ui-sans-serif, system-ui, sans-serif" font-size="13">`+"\n", chartWidth, height)
@@ -42,25 +46,22 @@ func SVG(w io.Writer, b Bench, rows []Row) error {
 
 // drawRow draws a row whose upper edge is at y.
 func drawRow(s *strings.Builder, r Row, sc scale, y int) {
-	text := func(x, y int, anchor, colour, what string) {
-		fmt.Fprintf(s, `<text x="%d" y="%d" text-anchor="%s" fill="%s">%s</text>`+"\n", x, y, anchor, colour, html.EscapeString(what))
-	}
 	bar := func(y, height int, x float64, colour string) int {
 		n := sc.length(x)
 		fmt.Fprintf(s, `<rect x="%d" y="%d" width="%d" height="%d" rx="2" fill="%s"/>`+"\n", labelWidth, y, n, height, colour)
 		return labelWidth + n + 8
 	}
-	text(labelWidth-12, y+15, "end", "#1f2933", r.Row)
+	label(s, labelWidth-12, y+15, "end", "#1f2933", r.Row)
 	if !r.Valid {
-		text(labelWidth, y+15, "start", "#ba2525", "INVALID")
+		label(s, labelWidth, y+15, "start", "#ba2525", "INVALID")
 		return
 	}
-	colour, said := "#2f7fd1", number(r.Ours)+" "+r.Unit
+	colour, said := colourHolds, number(r.Ours)+" "+r.Unit
 	if r.Goal != "" {
 		said += "  (goal " + r.Goal + ")"
 	}
 	if !r.Holds {
-		colour = "#d9822b"
+		colour = colourMissed
 	}
 	height := barHeight
 	if r.PeerName != "" {
@@ -68,7 +69,7 @@ func drawRow(s *strings.Builder, r Row, sc scale, y int) {
 		bar(y+4+height+2, height, r.Peer, "#b8c4ce")
 		said += fmt.Sprintf("  %s: %s", r.PeerName, number(r.Peer))
 	}
-	text(bar(y+4, height, r.Ours, colour), y+15, "start", "#52606d", said)
+	label(s, bar(y+4, height, r.Ours, colour), y+15, "start", "#52606d", said)
 }
 
 // A scale turns figures of a unit into lengths.

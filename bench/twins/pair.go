@@ -79,7 +79,8 @@ var ErrDiffer = errors.New("the chain and its twin differ")
 // agree on the verdict, on the bytes they leave and on the return that they take.
 // An error wraps [ErrDiffer] if they do not.
 func (p *Pair) Check() error {
-	for _, f := range slices.Concat(p.frames, p.odd) {
+	all := slices.Concat(p.frames, p.odd)
+	for i, f := range all {
 		want, err := p.ours.run(f)
 		if err != nil {
 			return err
@@ -92,8 +93,11 @@ func (p *Pair) Check() error {
 			if got.verdict != want.verdict || !bytes.Equal(got.frame, want.frame) {
 				return fmt.Errorf("%s: %w: frame\n%x\nweir %d\n%x\n%s %d\n%x", p.Name, ErrDiffer, f, want.verdict, want.frame, s.name, got.verdict, got.frame)
 			}
+			if i%64 != 0 && i < len(all)-1 {
+				continue // counters are read by system calls
+			}
 			if err := p.agree(s); err != nil {
-				return fmt.Errorf("%w after frame\n%x", err, f)
+				return fmt.Errorf("%w after frame %d\n%x", err, i, f)
 			}
 		}
 	}

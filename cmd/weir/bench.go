@@ -70,7 +70,7 @@ that does not match, the row is INVALID. Needs root.`,
 
 // selection reads the flags that choose rows.
 func selection(b bench.Bench, rows, hookName string) (o bench.Options, err error) {
-	if !b.Selects && (rows != "" || hookName != "") {
+	if !b.Compares && (rows != "" || hookName != "") {
 		return o, usage("bench %s measures all of its rows: --run and --hook are for others", b.Name)
 	}
 	if hookName != "" {
@@ -89,7 +89,7 @@ func selection(b bench.Bench, rows, hookName string) (o bench.Options, err error
 
 // listing prints instructions instead of measuring.
 func (a *app) listing(b bench.Bench, row, hookName string) error {
-	if !b.Selects {
+	if !b.Compares {
 		return usage("bench %s has no programs to list: --asm is for others", b.Name)
 	}
 	h := hook.XDP
