@@ -74,8 +74,8 @@ func isBPF(path string) bool {
 	return unix.Statfs(path, &st) == nil && st.Type == unix.BPF_FS_MAGIC
 }
 
-// mounted reports whether root lies, or would lie, in a BPF file system.
-func (k Kernel) mounted() bool {
+// Mounted reports whether root lies, or would lie, in a BPF file system.
+func (k Kernel) Mounted() bool {
 	path := k.root()
 	for {
 		if _, err := os.Stat(path); err == nil || path == "/" {
@@ -96,7 +96,7 @@ func (k Kernel) readable() error {
 // mount makes sure that root lies in a BPF file system. It is called under the
 // lock: two mounts would hide each other's pins.
 func (k Kernel) mount() error {
-	if k.mounted() {
+	if k.Mounted() {
 		return os.MkdirAll(k.root(), 0o700)
 	}
 	if !strings.HasPrefix(k.root(), bpfDir+"/") {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"weir/internal/doctor"
 	"weir/internal/term"
 	"weir/lang/diag"
 )
@@ -59,16 +60,9 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	return 1
 }
 
-// privileged reports whether this process has what the kernel asks for (see
-// capabilities(7)).
+// privileged reports whether this process has what the kernel asks for.
 func privileged() bool {
-	h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if unix.Capget(&h, &data[0]) != nil {
-		return true // then that is not what is wrong
-	}
-	has := func(c int) bool { return data[c/32].Effective&(1<<(c%32)) != 0 }
-	return has(unix.CAP_NET_ADMIN) && (has(unix.CAP_BPF) || has(unix.CAP_SYS_ADMIN))
+	return doctor.Has(unix.CAP_NET_ADMIN) && (doctor.Has(unix.CAP_BPF) || doctor.Has(unix.CAP_SYS_ADMIN))
 }
 
 // oneLineFirst removes the blank line that cobra puts between an error and its
@@ -152,7 +146,7 @@ control (tc-ingress, tc-egress).`,
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}
-	root.AddCommand(a.demo(), a.bench(), a.version())
+	root.AddCommand(a.demo(), a.bench(), a.doctor(), a.version())
 	root.SetHelpCommand(a.help(root))
 	root.InitDefaultCompletionCmd()
 	completionHelp(root)

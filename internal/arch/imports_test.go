@@ -55,6 +55,7 @@ var rows = []row{
 	{"internal/child", []string{"lang"}, []string{sysM}, "the compiler in a child process: it never touches the kernel"},
 	{"internal/grammar", []string{"lang/check"}, nil, "the words of the language for editors"},
 	{"internal/lsp", []string{"lang", "lang/format"}, []string{starlarkM}, "serves editors: a thin layer over what the compiler knows"},
+	{"internal/doctor", []string{"datapath"}, []string{ebpfM, linkM, sysM}, "tries what the datapath needs, as a user of it"},
 	{"internal/live", []string{"trace", "internal/term"}, nil, "shows what counters say, and owns none"},
 	{"internal/demo", []string{"lab", "examples", "internal/child", "internal/live"}, []string{sysM}, "a user of chains, with no private door"},
 	{"internal/frames", nil, []string{gopacketM}, "packets for tests, not made by what is tested"},
