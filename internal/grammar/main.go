@@ -68,6 +68,10 @@ func text() []byte {
 // operators are the keywords that stand between values.
 var operators = []string{"and", "or", "not", "in"}
 
+// notLocal refuses names that are read or assigned: a type stands alone or is
+// called.
+const notLocal = `(?!\s*(?:[.]|=[^=]))`
+
 func build() grammar {
 	builtins, verdicts, types := words()
 	keywords := slices.DeleteFunc(check.Keywords(), func(k string) bool {
@@ -99,7 +103,8 @@ func build() grammar {
 		{Name: "keyword.operator.logical.weir", Match: whole(operators)},
 		{Name: "constant.language.verdict.weir", Match: whole(verdicts)},
 		{Name: "constant.language.weir", Match: whole([]string{"False", "None", "True"})},
-		{Name: "support.type.weir", Match: whole(types)},
+		// A local is often called as its type is: ip = pkt.ip4, ip.src.
+		{Name: "support.type.weir", Match: whole(types) + notLocal},
 		{Name: "support.function.builtin.weir", Match: whole(builtins)},
 		{Name: "variable.language.packet.weir", Match: `\bpkt\b`},
 		{Name: "keyword.operator.weir", Match: `//=?|<<=?|>>=?|[-+*%&|^]=?|==|!=|<=|>=|<|>|~|=`},
@@ -149,7 +154,7 @@ func literals() []rule {
 			r := rule{
 				Name: "string.quoted.weir", Begin: `(\bb)?` + quote, End: quote,
 				BeginCaptures: map[string]rule{"1": {Name: "storage.type.string.weir"}},
-				Patterns:      []rule{{Name: "constant.character.escape.weir", Match: `\\.`}},
+				Patterns:      []rule{{Name: "constant.character.escape.weir", Match: `\\(?:x[0-9a-fA-F]{2}|[0-7]{1,3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)`}},
 			}
 			if raw {
 				r.Begin = `(\b(?:br|rb|r))` + quote

@@ -74,6 +74,7 @@ func TestMessages(t *testing.T) {
 	}{
 		{"session", framed(hello, bye, exit), []string{`"capabilities"`, `"result":null`}, nil},
 		{"closed after shutdown", framed(hello, bye), []string{`"capabilities"`, `"id":9`}, nil},
+		{"nobody", "", nil, nil},
 		{"gone", framed(hello), []string{`"capabilities"`}, ErrNoShutdown},
 		{"exit alone", framed(exit), nil, ErrNoShutdown},
 		{"too early", framed(bye, exit), []string{`-32002`}, ErrNoShutdown},

@@ -59,7 +59,7 @@ func (s *Server) Run(ctx context.Context) error {
 	for {
 		content, err := readMessage(s.in)
 		switch {
-		case err == io.EOF && s.shut:
+		case err == io.EOF && (s.shut || !s.initialized): // or nobody was there
 			return nil
 		case err == io.EOF:
 			return ErrNoShutdown
