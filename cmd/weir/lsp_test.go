@@ -236,7 +236,11 @@ func TestLSPCompletion(t *testing.T) {
 			}
 		}
 	}
-	p := e.open("top.weir", "t = table(ip4, u32, ▮\n\ndef main(pkt):\n    return PASS\n")
+	p := e.open("unused.weir", "def main(pkt):\n    return PASS\n\ndef unused(ip, n = 1):\n    local = n\n    ▮\n")
+	if got := p.labels(); !slices.Contains(got, "local") || !slices.Contains(got, "n") {
+		t.Errorf("in a function that nothing calls: %q", got)
+	}
+	p = e.open("top.weir", "t = table(ip4, u32, ▮\n\ndef main(pkt):\n    return PASS\n")
 	if got := p.labels(); !slices.Contains(got, "size =") || !slices.Contains(got, "expiring =") {
 		t.Errorf("in table(: %q", got)
 	}
@@ -278,7 +282,17 @@ func TestLSPSession(t *testing.T) {
 		t.Errorf("mended it has %v", ds)
 	}
 	p.explains(right)
-	p.finds(right)
+	p.finds(right, []found{
+		{"▮known(ip) and", "edge.weir", "known(ip):"}, {"▮flows[", "edge.weir", "flows  = table"}, {"not ▮ip or", "edge.weir", "ip = pkt.ip4"},
+		{"▮twice(1)", "lib.weir", "def twice"}, {"\"./▮lib.weir", "lib.weir", "def twice"},
+		{"std▮/rate", "rate.weir", "\"\"\"token_bucket"}, {"= ▮token_bucket", "rate.weir", "def token_bucket"}, {"bucket.▮allow", "rate.weir", "def allow"},
+	})
+
+	const unused = "x = 1\ndef main(pkt):\n    return PASS\n\ndef unused(n):\n    x = n\n    for i in range(x):\n        y = i\n"
+	u := e.open("unused.weir", unused)
+	u.finds(unused, []found{
+		{"range(▮x)", "unused.weir", "x = n"}, {"y = ▮i", "unused.weir", "i in range"}, {"x = ▮n", "unused.weir", "n):"},
+	})
 
 	var edits []struct{ NewText string }
 	q := e.open("ugly.weir", "def main( pkt ):\n  return PASS # ok\n")
@@ -321,13 +335,12 @@ func (p page) explains(text string) {
 	}
 }
 
+// A found is a place in a text and where the name there is defined.
+type found struct{ at, file, want string }
+
 // finds asks where names of the text are defined.
-func (p page) finds(text string) {
-	for _, c := range []struct{ at, file, want string }{
-		{"▮known(ip) and", "edge.weir", "known(ip):"}, {"▮flows[", "edge.weir", "flows  = table"}, {"not ▮ip or", "edge.weir", "ip = pkt.ip4"},
-		{"▮twice(1)", "lib.weir", "def twice"}, {"\"./▮lib.weir", "lib.weir", "def twice"},
-		{"std▮/rate", "rate.weir", "\"\"\"token_bucket"}, {"= ▮token_bucket", "rate.weir", "def token_bucket"}, {"bucket.▮allow", "rate.weir", "def allow"},
-	} {
+func (p page) finds(text string, cases []found) {
+	for _, c := range cases {
 		plain := strings.ReplaceAll(c.at, "▮", "")
 		p.mark(strings.Replace(text, plain, c.at, 1))
 		var l struct {

@@ -2,7 +2,6 @@ package lsp
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"weir/lang/check"
@@ -98,7 +97,7 @@ func (v *view) names() []completionItem {
 	seen := map[string]bool{}
 	var items []completionItem
 	for _, f := range v.facts {
-		if seen[f.Name] || f.Scope.Line != 0 && !slices.Contains(v.scope, f.Scope.Line) {
+		if seen[f.Name] || f.Scope.Line != 0 && !v.within(f.Scope.Line) {
 			continue
 		}
 		seen[f.Name] = true
@@ -111,8 +110,13 @@ func (v *view) names() []completionItem {
 		}
 		items = append(items, item(f.Name, kind, f.Type, f.Text, group))
 	}
-	if !seen["pkt"] && len(v.scope) > 0 {
-		items = append(items, item("pkt", kindVariable, "packet", "The packet.", "1"))
+	for _, def := range v.defs {
+		for _, id := range locals(def) {
+			if !seen[id.Name] {
+				seen[id.Name] = true
+				items = append(items, item(id.Name, kindVariable, "", "", "1"))
+			}
+		}
 	}
 	return items
 }

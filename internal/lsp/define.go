@@ -25,10 +25,14 @@ func (s *Server) definition(ctx context.Context, d *document, offset int) any {
 	if start == end {
 		return nil
 	}
-	sh, ok := s.view(ctx, d, offset).at(start, end)
+	v := s.view(ctx, d, offset)
+	sh, ok := v.at(start, end)
+	_, dot := receiver(d.text, start)
 	switch {
-	case !ok:
+	case !ok && dot:
 		return nil
+	case !ok || sh.fact == nil && !dot:
+		return s.location(d, v.binding(d.text[start:end]), end-start)
 	case sh.member != nil:
 		return s.location(d, sh.member.Def, 0)
 	case sh.fact != nil && sh.fact.Kind == "function" && sh.fact.Def.File != d.name:

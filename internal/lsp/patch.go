@@ -9,6 +9,9 @@ import (
 // maxPatches is how many lines of a text are replaced at most.
 const maxPatches = 40
 
+// maxParsed is how much is parsed for that, in octets: an editor waits.
+const maxParsed = 16 << 20
+
 // lookBack is how far before an error its cause is looked for: a bracket that is
 // open is noticed later.
 const lookBack = 6
@@ -19,14 +22,16 @@ const lookBack = 6
 // what it has if it finds no end.
 func patched(name, text string, typing int) string {
 	wrong := errorLine(name, text)
+	parsed := 0
 	for range maxPatches {
-		if wrong == 0 {
+		if wrong == 0 || parsed > maxParsed {
 			return text
 		}
 		best, furthest := "", 0
 		for _, n := range candidates(wrong, typing) {
 			t := replaceLine(text, n)
 			at := errorLine(name, t)
+			parsed += len(t)
 			if at == 0 {
 				return t
 			}

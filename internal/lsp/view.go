@@ -3,11 +3,13 @@ package lsp
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.starlark.net/syntax"
 
 	"weir/lang/check"
+	"weir/lang/diag"
 )
 
 // A view is a place in a document and what is known around it.
@@ -15,7 +17,7 @@ type view struct {
 	doc    *document
 	offset int
 	facts  []check.Fact
-	scope  []int // lines of the functions around, innermost first
+	defs   []*syntax.DefStmt // the functions around, innermost first
 }
 
 // A shape is what an expression is, as far as an editor needs it.
@@ -30,10 +32,8 @@ type shape struct {
 }
 
 func (s *Server) view(ctx context.Context, d *document, offset int) *view {
-	v := &view{doc: d, offset: offset, facts: d.known(ctx)}
 	line, _ := placeOf(d.text, offset)
-	v.scope = scopes(d, line)
-	return v
+	return &view{doc: d, offset: offset, facts: d.known(ctx), defs: around(d, line)}
 }
 
 // tree returns the tree of a document, or of what can be parsed of it; nil if
@@ -43,23 +43,74 @@ func (d *document) tree(typing int) *syntax.File {
 	return f
 }
 
-// scopes returns the lines of the functions around a line, innermost first.
-func scopes(d *document, line int) []int {
+// around returns the functions around a line, innermost first.
+func around(d *document, line int) []*syntax.DefStmt {
 	f := d.tree(line)
 	if f == nil {
 		return nil
 	}
-	var out []int
+	var out []*syntax.DefStmt
 	lines := strings.Split(d.text, "\n")
 	syntax.Walk(f, func(n syntax.Node) bool {
-		if def, ok := n.(*syntax.DefStmt); ok {
-			if first, last := int(def.Def.Line), bodyEnd(lines, def); line >= first && line <= last {
-				out = append([]int{first}, out...)
-			}
+		if def, ok := n.(*syntax.DefStmt); ok && line >= int(def.Def.Line) && line <= bodyEnd(lines, def) {
+			out = append([]*syntax.DefStmt{def}, out...)
 		}
 		return true
 	})
 	return out
+}
+
+// locals returns the names that a function binds, its parameters first; those of
+// functions inside of it are their own.
+func locals(def *syntax.DefStmt) []*syntax.Ident {
+	var out []*syntax.Ident
+	bind := func(e syntax.Expr) {
+		syntax.Walk(e, func(n syntax.Node) bool {
+			switch n := n.(type) {
+			case *syntax.Ident:
+				out = append(out, n)
+			case *syntax.DotExpr, *syntax.IndexExpr:
+				return false // changes what there is
+			}
+			return true
+		})
+	}
+	for _, p := range def.Params {
+		if b, ok := p.(*syntax.BinaryExpr); ok {
+			p = b.X
+		}
+		bind(p)
+	}
+	for _, st := range def.Body {
+		syntax.Walk(st, func(n syntax.Node) bool {
+			switch n := n.(type) {
+			case *syntax.DefStmt:
+				out = append(out, n.Name)
+				return false
+			case *syntax.AssignStmt:
+				bind(n.LHS)
+			case *syntax.ForStmt:
+				bind(n.Vars)
+			case *syntax.Comprehension, *syntax.LambdaExpr:
+				return false
+			}
+			return true
+		})
+	}
+	return out
+}
+
+// binding is where the text binds a local of the functions around, or the zero
+// Pos. The facts say it too, of functions that a chain reaches.
+func (v *view) binding(name string) diag.Pos {
+	for _, def := range v.defs {
+		for _, id := range locals(def) {
+			if id.Name == name {
+				return diag.Pos{File: v.doc.name, Line: int(id.NamePos.Line), Col: int(id.NamePos.Col)}
+			}
+		}
+	}
+	return diag.Pos{}
 }
 
 // bodyEnd is the last line that can belong to a function: what follows its last
@@ -80,14 +131,25 @@ func bodyEnd(lines []string, def *syntax.DefStmt) int {
 // fact returns what is known of a name here: of a local of the functions around,
 // or of a name of the file.
 func (v *view) fact(name string) *check.Fact {
-	for _, line := range append(v.scope, 0) {
-		for i := range v.facts {
-			if f := &v.facts[i]; f.Name == name && f.Scope.Line == line {
-				return f
-			}
+	for i := range v.facts {
+		if f := &v.facts[i]; f.Name == name && v.within(f.Scope.Line) {
+			return f
+		}
+	}
+	if v.binding(name).Line != 0 {
+		return nil // a local of which nothing is known
+	}
+	for i := range v.facts {
+		if f := &v.facts[i]; f.Name == name && f.Scope.Line == 0 {
+			return f
 		}
 	}
 	return nil
+}
+
+// within reports whether a function around begins in a line.
+func (v *view) within(line int) bool {
+	return slices.ContainsFunc(v.defs, func(d *syntax.DefStmt) bool { return int(d.Def.Line) == line })
 }
 
 // of says what the text of an expression is; ok is false if nothing is known.
@@ -166,6 +228,9 @@ func (v *view) name(name string, depth int) (shape, bool) {
 				return s, true
 			}
 		}
+	}
+	if v.binding(name).Line != 0 {
+		return shape{}, false
 	}
 	for _, w := range check.Builtins() {
 		if w.Name == name {
