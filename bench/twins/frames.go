@@ -146,6 +146,24 @@ func siteFrames(t *traffic) [][]byte {
 	})
 }
 
+// synFrames: three of four begin a connection, with the options of a common
+// system, which stand in different orders; a few offer tiny segments.
+func synFrames(t *traffic) [][]byte {
+	return each(func(int) datagram {
+		d := t.any(protoTCP, 443)
+		d.flags = one[uint8](t, 0x02, 0x02, 0x02, 0x10)
+		mss := string([]byte{2, 4, 5, 0xb4})
+		if t.IntN(8) == 0 {
+			mss = string([]byte{2, 4, 0, 0x40})
+		}
+		const sack, stamps, scale, nop = "\x04\x02", "\x08\x0a\x01\x02\x03\x04\x00\x00\x00\x00", "\x03\x03\x07", "\x01"
+		d.tcpOptions = []byte(one(t, mss+sack+stamps+nop+scale, mss+nop+scale+nop+nop+sack+nop+nop+nop+nop+nop+nop+nop+nop,
+			nop+nop+stamps+nop+nop+sack+mss, sack+nop+scale+stamps+mss)[:20])
+		d.size = 80
+		return d
+	})
+}
+
 // tagFrames: two tags, then IPv6 with a hop-by-hop and a destination options
 // header, then UDP.
 func tagFrames(t *traffic) [][]byte {
@@ -176,13 +194,13 @@ func tagged(t *traffic, tags []uint16, dport uint16) []byte {
 }
 
 // odd are frames of the kinds that the timed ones do not show, made of some of
-// those: tags, IPv4 options, fragments, other protocols, cut short (but not in the
-// middle of a TCP header, which a program that asks for ports alone need not see).
+// those: tags, IPv4 options, fragments, other protocols, cut short (but not in an
+// L4 header, of which a program that asks for ports alone need not see the rest).
 func (t *traffic) odd(timed [][]byte) [][]byte {
 	var out [][]byte
 	for _, f := range timed[:32] {
-		for _, n := range []int{14, 18, 33, 34, 37, 54, 58, 62, 66, 70, 90} {
-			if n < len(f) {
+		for _, n := range []int{14, 18, 33, 34, 38, 42, 50, 54, 58, 62, 66, 70, 90} {
+			if n < len(f) && !cutsL4(f, n) {
 				out = append(out, f[:n])
 			}
 		}
@@ -196,6 +214,16 @@ func (t *traffic) odd(timed [][]byte) [][]byte {
 		out = append(out, tagged(t, nil, 53), tagged(t, []uint16{100}, 53), tagged(t, []uint16{100, 2000}, 53))
 	}
 	return out
+}
+
+// cutsL4 reports whether n bytes of an untagged frame end in its L4 header.
+func cutsL4(f []byte, n int) bool {
+	const at = 14 + 20
+	size := 8
+	if f[23] == protoTCP {
+		size = int(f[at+12]>>4) * 4
+	}
+	return f[12] == 8 && n > at && n < at+size
 }
 
 // variants are frames of d with what is rare.

@@ -72,6 +72,7 @@ func All() []Twin {
 		{"tags", "two tags, IPv6 walk", tagFrames},
 		{"nat", "NAT with checksums", natFrames},
 		{"match", "payload match", requestFrames},
+		{"options", "loop over TCP options", synFrames},
 		{"record", "record update", tcpFrames},
 		{"rules", "20 rules in a row", ruleFrames},
 		{"hash", "hash with multiplications", udpFrames},

@@ -27,6 +27,14 @@ typedef __u32 __be32;
 #define ntohl(x) ((__u32)__builtin_bswap32(x))
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
+
+/*
+ * The bytes of a string as a word in memory's order. Bytes of packets are compared
+ * by words: clang makes single bytes of memcmp, since it knows no alignment.
+ */
+#define WORD2(s) ((__u16)((s)[0] | (s)[1] << 8))
+#define WORD4(s) (WORD2(s) | (__u32)WORD2((s) + 2) << 16)
+#define WORD8(s) (WORD4(s) | (__u64)WORD4((s) + 4) << 32)
 #define IP(a, b, c, d) htonl((__u32)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 
 enum {
@@ -48,6 +56,8 @@ struct bpf_map_def {
 };
 #define MAP(name, type, key, value, entries, flags)                                                                    \
 	struct bpf_map_def name SEC("maps") = {type, sizeof(key), sizeof(value), entries, flags}
+
+#define RING(name, bytes) struct bpf_map_def name SEC("maps") = {BPF_MAP_TYPE_RINGBUF, 0, 0, bytes, 0}
 
 struct xdp_md {
 	__u32 data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex;

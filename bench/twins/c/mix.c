@@ -2,6 +2,7 @@
 #include "twin.h"
 #include "csum.h"
 #include "bucket.h"
+#include "request.h"
 
 struct prefix {
 	__u32 len;
@@ -142,8 +143,6 @@ static __always_inline int labels(__u8 *at, void *end)
 
 static __always_inline struct verdict on_tcp(struct ip4 *p, struct tcphdr *t)
 {
-	static const char path[] = "GET /admin";
-	const int len = sizeof(path) - 1;
 	__u8 flags = t->flags;
 
 	if (flags == 0 || (flags & (TCP_SYN | TCP_FIN)) == (TCP_SYN | TCP_FIN))
@@ -157,9 +156,7 @@ static __always_inline struct verdict on_tcp(struct ip4 *p, struct tcphdr *t)
 
 	if (kind == CLOSED)
 		RETURN(11, DROP);
-	char *payload = (void *)t + t->doff * 4;
-
-	if (t->dest == htons(80) && (void *)payload + len <= p->end && !__builtin_memcmp(payload, path, len))
+	if (t->dest == htons(80) && asks_admin((void *)t + t->doff * 4, p->end))
 		RETURN(12, DROP);
 	struct session key = {p->hdr->saddr, p->hdr->daddr, t->source, t->dest};
 	__u32 *n = bpf_map_lookup_elem(&sessions, &key), one = 1;
