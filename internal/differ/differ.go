@@ -64,20 +64,34 @@ func readModule(name string) ([]byte, error) { return os.ReadFile(name) }
 // Run runs the case at a hook on frames. Its error tells the first frame on
 // which the two disagree, or what differs at the end.
 func (c Case) Run(h hook.Hook, frags bool, frames []Frame) error {
-	p, err := c.Compile(h, frags)
-	if err != nil {
-		return fmt.Errorf("compile: %w", err)
-	}
 	free, err := oneCPU()
 	if err != nil {
 		return err
 	}
 	defer free()
-	st, err := datapath.Load(p, datapath.LoadOptions{Now: epoch})
+	k, want, err := c.open(h, frags)
 	if err != nil {
 		return err
 	}
-	defer st.Close()
+	defer k.state.Close()
+	for _, f := range frames {
+		if err := k.compare(want, f); err != nil {
+			return fmt.Errorf("frame %s: %w\n%s", f.Name, err, hex.Dump(f.Data[:min(len(f.Data), 96)]))
+		}
+	}
+	return k.compareState(want)
+}
+
+// open loads the case into both sides. The caller closes the kernel's state.
+func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
+	p, err := c.Compile(h, frags)
+	if err != nil {
+		return nil, nil, fmt.Errorf("compile: %w", err)
+	}
+	st, err := datapath.Load(p, datapath.LoadOptions{Now: epoch})
+	if err != nil {
+		return nil, nil, err
+	}
 	k := &kernel{prog: p, state: st, object: st.Object(p), now: epoch}
 	want, err := ref.Open(c.File, c.Source, ref.Options{
 		Func: c.Func, Load: load, Hook: h.String(), IfIndex: lo,
@@ -85,14 +99,10 @@ func (c Case) Run(h hook.Hook, frags bool, frames []Frame) error {
 		Now:       func() uint64 { return k.now },
 	})
 	if err != nil {
-		return fmt.Errorf("reference: %w", err)
+		st.Close()
+		return nil, nil, fmt.Errorf("reference: %w", err)
 	}
-	for _, f := range frames {
-		if err := k.compare(want, f); err != nil {
-			return fmt.Errorf("frame %s: %w\n%s", f.Name, err, hex.Dump(f.Data[:min(len(f.Data), 96)]))
-		}
-	}
-	return k.compareState(want)
+	return k, want, nil
 }
 
 // refused reports whether the kernel's test run does not take a frame: as a
