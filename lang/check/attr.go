@@ -131,6 +131,7 @@ func (p *pass) pktAttr(e *syntax.DotExpr, pkt Expr) operand {
 
 // fieldNames are fields that people look for on the packet itself.
 var fieldNames = map[string]string{
+	"haslayer": "the header as a condition: if pkt.tcp:", "getlayer": "the header: pkt.tcp",
 	"src": "pkt.ip.src, or pkt.eth.src", "dst": "pkt.ip.dst, or pkt.eth.dst", "sport": "pkt.l4.sport", "dport": "pkt.l4.dport",
 	"proto": "pkt.ip.proto", "ttl": "pkt.ip.ttl", "saddr": "pkt.ip.src", "daddr": "pkt.ip.dst", "port": "pkt.l4.dport",
 	"flags": "pkt.tcp.flags", "syn": "pkt.tcp.syn", "ethertype": "pkt.eth.type", "icmp": "pkt.icmp4, or pkt.icmp6",
