@@ -79,6 +79,7 @@ var fields = [numHeaders][]Field{
 		flag("cwr", 13, 1, 7), flag("ece", 13, 1, 6), flag("urg", 13, 1, 5), flag("ack_flag", 13, 1, 4),
 		flag("psh", 13, 1, 3), flag("rst", 13, 1, 2), flag("syn", 13, 1, 1), flag("fin", 13, 1, 0),
 		u("window", 14, 2),
+		virtual("mss", Uint, 16, false), // of the option of that name
 	},
 	// RFC 768.
 	UDP: {u("sport", 0, 2), u("dport", 2, 2), u("len", 4, 2)},

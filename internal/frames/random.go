@@ -30,6 +30,9 @@ func Random(r *rand.Rand) []byte {
 		etherType = pick(r, uint16(typeQ), typeAD)
 	}
 	data := frame(append([]layer{ether(etherType)}, ls...)...)
+	if etherType != typeQ && etherType != typeAD && r.IntN(8) == 0 {
+		data = segment(etherType == typeIPv6, pick(r, "S", "SA", "A", "PA"), randomOptions(r), randomPayload(r)...)
+	}
 	off := 14
 	for off+4 <= len(data) && isTag(binary.BigEndian.Uint16(data[off-2:])) {
 		off += 4

@@ -14,6 +14,7 @@ func (g *gen) condition(depth int) string {
 			g.pay(4)
 			return "pkt." + h
 		}},
+		rule{when(g.pkt, 1), func() string { g.use("condition option"); return g.option() }},
 		rule{when(view, 2), func() string { g.use("condition header in local"); return v.name }},
 		rule{1, func() string { g.use("condition int"); return g.varied(min(depth, 1)) }},
 	)

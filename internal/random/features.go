@@ -24,6 +24,7 @@ var families = [][2]string{
 	{"swap *", "eth ip4 ip6 ip tcp udp locals"},
 	{"pkt.*", "push pop trim vlan_push vlan_pop"},
 	{"*", "pkt.u8 pkt.u16 pkt.u32 pkt.u64 pkt.payload.u8 pkt.payload.u16 pkt.payload.u32 pkt.payload.u64"},
+	{"option.*", "u8 u16 u32 u64 len startswith"},
 }
 
 // single are the other features.
@@ -31,7 +32,7 @@ const single = `
 abs; and; argument left out; array index that may be past the end; array reference; array.get(k); 
 array.get(k, d); array.incr(k); array.incr(k, n); array[k]; array[k] = x; array[k] op= x; array[k].field; 
 assign unsigned to signed local; augmented header field; bare return; bool in arithmetic; break; 
-call as statement; closure; condition header in local; condition int; conditional expression; continue; 
+call as statement; closure; condition header in local; condition option; option of run-time kind; condition int; conditional expression; continue; 
 count; count with n; default argument; dict.get; early return; elif; else; end of main without return; 
 entry = record; entry = record in local; entry.field = x; expiring; for; for over dict.items(); 
 for over enumerate; for over list of bools; for over list of both signs; for over list of ints; 

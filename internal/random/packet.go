@@ -3,6 +3,7 @@ package random
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A field is one of a header's. Width is its bits if it can be written, else 0;
@@ -38,6 +39,7 @@ var fields = slices.Concat(
 		{"ip", "len", unsigned, 0, false}, {"ip", "fragment", boolean, 0, false},
 		{"tcp", "seq", unsigned, 32, false}, {"tcp", "ack", unsigned, 32, false}, {"tcp", "window", unsigned, 16, false},
 		{"tcp", "flags", unsigned, 8, false}, {"tcp", "doff", unsigned, 0, false},
+		{"tcp", "mss", unsigned, 16, false},
 		{"udp", "len", unsigned, 16, false}, {"sctp", "tag", unsigned, 0, false},
 		{"sctp", "sport", unsigned, 0, false}, {"sctp", "dport", unsigned, 0, false},
 		{"arp", "op", unsigned, 16, false}, {"arp", "sha", hardware, 48, false}, {"arp", "tha", hardware, 48, false},
@@ -98,10 +100,14 @@ func (g *gen) header(h string) string {
 // bytes reads some, of the frame or of the payload, at an offset that is known
 // or not.
 func (g *gen) bytes() string {
-	from := pick(g, "pkt", "pkt.payload")
+	from, name := pick(g, "pkt", "pkt.payload"), ""
+	name = from
+	if g.one(5) {
+		from, name = g.option(), "option"
+	}
 	if from != "pkt" && g.one(5) {
-		g.use("payload.len")
-		return "pkt.payload.len"
+		g.use(strings.TrimPrefix(name, "pkt.") + ".len")
+		return from + ".len"
 	}
 	width := 8 << g.r.IntN(4)
 	g.pay(60)
@@ -114,8 +120,17 @@ func (g *gen) bytes() string {
 		rule{1, func() string { return g.offset(from + ".len - (%s & 15)") }},
 		rule{1, func() string { g.use("read at signed offset"); return g.signedLeaf() }},
 	)
-	g.use(fmt.Sprintf("%s.u%d", from, width))
+	g.use(fmt.Sprintf("%s.u%d", name, width))
 	return fmt.Sprintf("%s.u%d(%s)", from, width, off)
+}
+
+// option grows an option of TCP.
+func (g *gen) option() string {
+	g.pay(25)
+	return fmt.Sprintf("%s.option(%s)", g.header("tcp"), g.grow(
+		rule{6, func() string { return fmt.Sprint(pick(g, 2, 3, 4, 5, 8, 254)) }},
+		rule{2, func() string { g.use("option of run-time kind"); return g.unsignedLeaf() }},
+	))
 }
 
 // offset grows an offset at run time from a local, a param or a field.
@@ -132,6 +147,10 @@ func (g *gen) offset(form string) string {
 func (g *gen) startsWith() string {
 	g.use("payload.startswith")
 	g.pay(12)
+	if g.one(4) {
+		g.use("option.startswith")
+		return fmt.Sprintf("%s.startswith(b%q)", g.option(), pick(g, "\x05\xb4", "\x07", "\x05"))
+	}
 	return fmt.Sprintf("pkt.payload.startswith(b%q)", pick(g, "GET", "GET / HTTP/1.1", "h", "hi", "POST ", "\x01"))
 }
 

@@ -32,7 +32,6 @@ var missingAttrs = map[string]map[string]string{
 		"find": "startswith(b\"…\") looks at the beginning", "view": "read integers: .u8(off) … .u64(off)",
 		"put_u8": "", "put_u16": "", "put_u32": "", "put_u64": "", "put_bytes": "",
 	},
-	"tcp": {"mss": "", "option": ""},
 }
 
 // missingAttr reports an attribute that is to come.

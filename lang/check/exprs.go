@@ -147,6 +147,12 @@ type (
 		View Expr
 		I    Expr
 	}
+	// Option is TCP.option(Kind), a Span: the data of the first option of that kind.
+	Option struct {
+		Base
+		View Expr
+		Kind Expr
+	}
 	// PayloadOf is pkt.payload, a Span.
 	PayloadOf struct{ Base }
 	// SpanLen is SPAN.len.

@@ -98,25 +98,44 @@ func (p *pass) read(e *syntax.CallExpr, payload Expr, name string, width int) op
 // headerMethods are what is called on headers, with the name of its argument.
 var headerMethods = map[packet.Header]map[string]string{
 	packet.SRH: {"segment": "i"},
+	packet.TCP: {"option": "kind"},
 }
 
-// headerMethod is pkt.srh.segment(i).
+// headerMethod is pkt.srh.segment(i) or pkt.tcp.option(kind).
 func (p *pass) headerMethod(e *syntax.CallExpr, dot *syntax.DotExpr, view Expr) (operand, bool) {
 	h, name := view.Type().Header, dot.Name.Name
 	arg, ok := headerMethods[h][name]
 	if !ok {
 		return operand{}, false
 	}
-	p.testedFor(dot, h, name, false)
+	if h != packet.TCP { // an option is tested itself
+		p.testedFor(dot, h, name, false)
+	}
 	args, ok := p.passArgs(e, name, []string{arg}, 1, 1)
 	if !ok {
 		return operand{}, true
 	}
-	x := p.intValue(args[0].e, args[0].o, "the number of a segment")
+	x := p.intValue(args[0].e, args[0].o, map[string]string{"segment": "the number of a segment", "option": "the kind of an option"}[name])
 	if x == nil {
 		return operand{}, true
 	}
+	if h == packet.TCP {
+		p.optionKind(args[0].e, x)
+		return run(&Option{Base{value.Type{Kind: value.Span}, at(e)}, view, x}), true
+	}
 	return run(&Segment{Base{value.IP6T, at(e)}, view, x}), true
+}
+
+// optionKind warns of kinds that no option has.
+func (p *pass) optionKind(n syntax.Node, x Expr) {
+	c, ok := x.(*Const)
+	switch {
+	case !ok:
+	case c.Bits > 255:
+		p.warnf(n, "never", "kinds are 0 to 255", "no option has kind %s", constInt(c))
+	case c.Bits < 2:
+		p.warnf(n, "never", "kinds 0 and 1 are padding and have no data", "no option of kind %s is found", constInt(c))
+	}
 }
 
 func (p *pass) startsWith(e *syntax.CallExpr, payload Expr) operand {

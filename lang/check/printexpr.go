@@ -94,6 +94,8 @@ func (pr *printer) special(x Expr) string {
 		return "pkt." + x.T.Header.String()
 	case *Segment:
 		return fmt.Sprintf("%s.segment(%s)", pr.expr(x.View), pr.expr(x.I))
+	case *Option:
+		return fmt.Sprintf("%s.option(%s)", pr.expr(x.View), pr.expr(x.Kind))
 	case *PayloadOf:
 		return "pkt.payload"
 	case *SpanLen:

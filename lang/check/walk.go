@@ -55,6 +55,8 @@ func operands(x Expr) []Expr {
 		return some(x.View)
 	case *Segment:
 		return some(x.View, x.I)
+	case *Option:
+		return some(x.View, x.Kind)
 	case *SpanLen:
 		return some(x.X)
 	case *Read:

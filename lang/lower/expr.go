@@ -65,6 +65,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return l.headerField(e)
 	case *check.Segment:
 		return l.segment(e)
+	case *check.Option:
+		return l.option(e)
 	case *check.PayloadOf:
 		return l.payload()
 	case *check.SpanLen:

@@ -82,7 +82,7 @@ func (l *lowerer) setGRE(v parts, f packet.Field, x *ir.Value, done *ir.Block) {
 	p := l.pointer(packet.GRE, v[0], v[1])
 	c := change{old: l.swap(4, l.bufRead(off, 4)), new: l.swap(4, x), bytes: 4}
 	l.sumGRE(p, v[1], []change{c})
-	l.bufPut(off, 4, x)
+	l.bufPut(off, 4, x, flagRecompute)
 	l.wrote()
 }
 
@@ -94,21 +94,21 @@ func (l *lowerer) sumGRE(p, place *ir.Value, cs []change) {
 	l.branch(ir.Test, l.load(1, p, 0), l.konst(greSum), have, done)
 	l.start(have)
 	at := l.opi(ir.OpAdd, l.opi(ir.OpAnd, place, 0xffff), int64(packet.GRE.Size()))
-	l.bufPut(at, 2, l.swap(2, l.adjust(l.swap(2, l.bufRead(at, 2)), cs)))
+	l.bufPut(at, 2, l.swap(2, l.adjust(l.swap(2, l.bufRead(at, 2)), cs)), flagRecompute)
 	l.jump(done)
 	l.start(done)
 }
 
 // bufPut writes the low w octets of x at off of the buffer, big-endian. They are
-// there.
-func (l *lowerer) bufPut(off *ir.Value, w int, x *ir.Value) {
+// there. flags is flagRecompute where no checksum of the packet follows, so that
+// the sum that the card has made of it must.
+func (l *lowerer) bufPut(off *ir.Value, w int, x *ir.Value, flags int64) {
 	s := l.slot("put", 8, 8)
 	l.store(w, s, 0, l.swap(w, x))
 	if l.xdp() {
 		l.call(helperXDPStore, "xdp_store_bytes", ir.Int, l.ctx, off, s, l.konst(int64(w)))
 		return
 	}
-	// What the card has summed up follows.
-	l.call(helperStoreBytes, "skb_store_bytes", ir.Int, l.ctx, off, s, l.konst(int64(w)), l.konst(flagRecompute))
+	l.call(helperStoreBytes, "skb_store_bytes", ir.Int, l.ctx, off, s, l.konst(int64(w)), l.konst(flags))
 	l.invalidate()
 }

@@ -78,6 +78,7 @@ type lowerer struct {
 	walkFn   *ir.Func
 	wireFn   *ir.Func
 	moves    map[string]*ir.Func // that move the packet
+	optionFn *ir.Func
 	sweeps   map[*check.Map]*ir.Func
 	exitIDs  map[Exit]int
 	bits     *int // where in the constant map bit numbers are; nil: not yet

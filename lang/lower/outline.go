@@ -87,7 +87,7 @@ func exprCost(e check.Expr) int {
 		return 1
 	case *check.Call:
 		return cost(e.Func.Body)
-	case *check.Lookup, *check.Incr, *check.Contains, *check.Read, *check.Header, *check.PayloadOf, *check.Segment:
+	case *check.Lookup, *check.Incr, *check.Contains, *check.Read, *check.Header, *check.PayloadOf, *check.Segment, *check.Option:
 		return 25
 	case *check.StartsWith:
 		return 25 * (len(e.Prefix)/8 + 1)

@@ -57,21 +57,21 @@ func (l *lowerer) needData() {
 	if l.st.data {
 		return
 	}
-	d, e := l.bounds()
+	d, e := l.bounds(l.xdp())
 	l.set(l.facts.data, d)
 	l.set(l.facts.end, e)
 	l.st.data = true
 }
 
 // bounds reads the bounds from the context.
-func (l *lowerer) bounds() (data, end *ir.Value) {
+func (b *builder) bounds(xdp bool) (data, end *ir.Value) {
 	at, to := skbData, skbEnd
-	if l.xdp() {
+	if xdp {
 		at, to = xdpData, xdpEnd
 	}
-	data = l.add(ir.OpPktData, ir.Ptr, l.ctx)
+	data = b.add(ir.OpPktData, ir.Ptr, b.ctx)
 	data.Off, data.Width = at, 4
-	end = l.add(ir.OpPktEnd, ir.Ptr, l.ctx)
+	end = b.add(ir.OpPktEnd, ir.Ptr, b.ctx)
 	end.Off, end.Width = to, 4
 	return data, end
 }

@@ -240,7 +240,7 @@ func (l *lowerer) chooseInto(v variable, cond func(then, els *ir.Block), x, y fu
 // that stands beside it.
 func (l *lowerer) bufLen() *ir.Value {
 	if l.linear() && l.opts.Copy {
-		data, end := l.bounds() // a number of its own at each mention
+		data, end := l.bounds(l.xdp()) // a number of its own at each mention
 		return l.op(ir.OpSub, end, data)
 	}
 	if l.linear() {

@@ -35,7 +35,7 @@ func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
 	l.start(in)
 	// Bounds of their own: else the verifier remembers of each read that was
 	// tried how far it reached, and follows that to the program's end.
-	data, end := l.bounds()
+	data, end := l.bounds(l.xdp())
 	p := l.op(ir.OpAdd, data, off)
 	l.branch(ir.ULe, l.opi(ir.OpAdd, p, int64(w)), end, yes, no)
 	l.start(yes)
@@ -212,6 +212,9 @@ func (l *lowerer) headerField(e *check.HeaderField) parts {
 		return l.ipField(v, f)
 	case h == packet.GRE && f.Virtual:
 		return parts{l.greField(v, f)}
+	case h == packet.TCP && f.Virtual:
+		val, _ := l.mss(v)
+		return parts{val}
 	}
 	return l.choose(e.T, func(then, els *ir.Block) {
 		v[0] = l.pointer(h, v[0], v[1])

@@ -331,6 +331,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.View}
 	case *check.Segment:
 		return []check.Expr{e.View, e.I}
+	case *check.Option:
+		return []check.Expr{e.View, e.Kind}
 	case *check.SpanLen:
 		return []check.Expr{e.X}
 	case *check.Read:

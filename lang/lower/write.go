@@ -34,6 +34,8 @@ func (l *lowerer) setHeader(s *check.SetHeader) {
 		l.setPort(v, s.Field, x[0], done)
 	case h == packet.GRE && s.Field.Virtual:
 		l.setGRE(v, s.Field, x[0], done)
+	case h == packet.TCP && s.Field.Virtual:
+		l.setMSS(v, x[0], done)
 	default:
 		l.setField1(h, v, s.Field, x, done)
 	}

@@ -20,6 +20,7 @@
 //	eval_*.go ops.go         packet time
 //	maps.go store.go         maps and their declarations
 //	packet.go fields.go      where headers are, and their fields
+//	option.go                options of TCP
 //	tunnel.go                ARP, GRE, ESP and segment routing headers
 //	write.go                 field writes and checksums
 //	names.go                 names of maps and params

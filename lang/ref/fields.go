@@ -40,6 +40,9 @@ func (v *view) attr(name string) value {
 	case "ip":
 		out = v.ipField(b, name)
 	case "tcp":
+		if name == "mss" {
+			return v.mssField()
+		}
 		out = tcpField(b, name)
 	case "udp", "sctp", "l4":
 		out = v.portField(b, name)

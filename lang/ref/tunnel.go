@@ -117,12 +117,24 @@ func srhField(b []byte, name string) value {
 	return nil
 }
 
-// method is pkt.srh.segment(i).
+// method is pkt.srh.segment(i) or pkt.tcp.option(kind).
 func (v *view) method(name string, args []value) value {
-	if v.kind != "srh" || name != "segment" || len(args) != 1 {
-		refuse("pkt.%s has no %s of %d values", v.kind, name, len(args))
+	if len(args) != 1 {
+		refuse("%s: want one argument", name)
 	}
-	i := needNum(args[0], name).bits
+	n := needNum(args[0], name).bits
+	switch v.kind + "." + name {
+	case "srh.segment":
+		return v.segment(n)
+	case "tcp.option":
+		_, data, ok := option(v.tcpHeader(), n)
+		return &payload{bytes: data, ok: ok}
+	}
+	refuse("pkt.%s has no %s", v.kind, name)
+	return nil
+}
+
+func (v *view) segment(i uint64) value {
 	if !v.ok {
 		return ip6Val{}
 	}

@@ -51,6 +51,13 @@ func (v *view) set(name string, x value) {
 			field.off = at * 8
 		}
 	}
+	if kind == "tcp" && name == "mss" {
+		at, found := v.mss()
+		if v.ok && !found {
+			return
+		}
+		field, ok = bits{at * 8, 16}, true
+	}
 	if !ok {
 		refuse("pkt.%s.%s cannot be written", v.kind, name)
 	}
