@@ -117,6 +117,14 @@ func (m *Map) parseLine(line string) (key, val []byte, err error) {
 func (m *Map) init() error {
 	now := m.now()
 	var keys, vals []byte
+	if !m.Listed() {
+		for _, e := range m.Init {
+			if err := m.Update(e.Key, e.Value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	for _, e := range m.Init {
 		keys = append(keys, e.Key...)
 		vals = append(vals, m.stored(e.Value, now)...)
@@ -130,7 +138,7 @@ func (m *Map) init() error {
 func (m *Map) fill(ctx context.Context, keys, vals []byte, progress func(done, n int)) (int, error) {
 	ks, vs := m.Spec.KeySize, m.Spec.ValueSize
 	n := len(keys) / ks
-	batches := !m.perCPU() && m.came == nil // what is new must be counted
+	batches := !m.PerCPU() && m.came == nil // what is new must be counted
 	for done := 0; done < n; {
 		if err := ctx.Err(); err != nil {
 			return done, err
@@ -193,6 +201,9 @@ func elements(b []byte, size int) any {
 // Each returns. Key and value are valid during the call. Entries that come or
 // go meanwhile may be missed.
 func (m *Map) Each(f func(key, val []byte) error) error {
+	if !m.Listed() {
+		return fmt.Errorf("map %s: what is in a %s cannot be listed", m.Name, m.Kind)
+	}
 	now := m.now()
 	err := m.walk(func(k, v []byte) error {
 		if !m.live(v, now) {
@@ -204,7 +215,7 @@ func (m *Map) Each(f func(key, val []byte) error) error {
 }
 
 func (m *Map) walk(f func(key, stored []byte) error) error {
-	if m.perCPU() {
+	if m.PerCPU() {
 		return m.walkSingly(f)
 	}
 	ks, vs := m.Spec.KeySize, m.Spec.ValueSize
@@ -232,7 +243,7 @@ func (m *Map) walk(f func(key, stored []byte) error) error {
 
 func (m *Map) walkSingly(f func(key, stored []byte) error) error {
 	key := make([]byte, m.Spec.KeySize)
-	if m.perCPU() {
+	if m.PerCPU() {
 		var perCPU [][]byte
 		it := m.obj.Iterate()
 		for it.Next(&key, &perCPU) {

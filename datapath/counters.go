@@ -59,11 +59,14 @@ func joined(all []Count) []Count {
 }
 
 // Refused returns how many new keys each map refused because it was full. An
-// lru refuses none: see Forgotten.
+// lru refuses none, see Forgotten, and what a ring refuses is Lost.
 func (s *State) Refused() ([]Count, error) {
 	all, err := s.counts(lang.RefusedMap, userMaps)
-	forgets := s.forgetful()
-	return slices.DeleteFunc(all, func(c Count) bool { return forgets[c.Name] != nil }), err
+	refuses := map[string]bool{}
+	for _, m := range s.filled() {
+		refuses[m.Name] = !m.forgets() && m.Kind != "ring"
+	}
+	return slices.DeleteFunc(all, func(c Count) bool { return !refuses[c.Name] }), err
 }
 
 // Forgotten returns how many keys each lru pushed out to make room: those that
@@ -102,17 +105,6 @@ func (s *State) Forgotten() ([]Count, error) {
 
 // filled are the maps whose entries packets make.
 func (s *State) filled() []*Map { return append(s.Maps(), s.mapsOf(lang.TallyMap)...) }
-
-// forgetful are the lrus by name.
-func (s *State) forgetful() map[string]*Map {
-	out := map[string]*Map{}
-	for _, m := range s.filled() {
-		if m.forgets() {
-			out[m.Name] = m
-		}
-	}
-	return out
-}
 
 // spare is how many free entries a CPU may keep to itself, so that others push
 // out entries of a map that is not full (LOCAL_FREE_TARGET of bpf_lru_list.c).

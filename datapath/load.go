@@ -144,6 +144,7 @@ var mapTypes = [...]ebpf.MapType{
 	ir.Array: ebpf.Array, ir.PerCPUArray: ebpf.PerCPUArray, ir.Hash: ebpf.Hash, ir.LRUHash: ebpf.LRUHash,
 	ir.LPMTrie: ebpf.LPMTrie, ir.PerCPUHash: ebpf.PerCPUHash, ir.LRUPerCPUHash: ebpf.LRUCPUHash,
 	ir.PerfEventArray: ebpf.PerfEventArray,
+	ir.RingBuf:        ebpf.RingBuf, ir.Queue: ebpf.Queue, ir.Stack: ebpf.Stack, ir.BloomFilter: ebpf.BloomFilter,
 }
 
 // mapSpec returns how the kernel is to make m.
@@ -155,10 +156,23 @@ func mapSpec(m *lang.Map) *ebpf.MapSpec {
 	if m.Spec.NoPrealloc || m.Spec.Kind == ir.LPMTrie { // tries are made no other way
 		spec.Flags |= unix.BPF_F_NO_PREALLOC
 	}
+	if m.Spec.Kind == ir.RingBuf {
+		spec.MaxEntries = ringSize(spec.MaxEntries)
+	}
 	if m.System == lang.ParamMap || m.System == lang.TraceMap || m.System == lang.ClockMap || m.System == lang.LimitMap {
 		spec.Flags |= unix.BPF_F_MMAPABLE // read and written without system calls
 	}
 	return spec
+}
+
+// ringSize returns the size that the kernel takes for a ring of n octets at least:
+// a power of two, and whole pages (ringbuf_map_alloc).
+func ringSize(n uint32) uint32 {
+	size := uint32(os.Getpagesize())
+	for size < n {
+		size *= 2
+	}
+	return size
 }
 
 // createMap makes a map of the kernel, with its first content.

@@ -107,7 +107,15 @@ func monotonic() uint64 {
 // Set reports whether the map is a set: its entries have no values.
 func (m *Map) Set() bool { return m.Value.Kind == value.None }
 
-func (m *Map) perCPU() bool {
+// Keyless reports whether the map is a ring, queue or stack: its entries have no
+// keys.
+func (m *Map) Keyless() bool { return m.Key.Kind == value.None }
+
+// Listed reports whether the kernel can list what is in the map.
+func (m *Map) Listed() bool { return !m.Keyless() && m.Spec.Kind != ir.BloomFilter }
+
+// PerCPU reports whether each CPU has values of its own.
+func (m *Map) PerCPU() bool {
 	k := m.Spec.Kind
 	return k == ir.PerCPUArray || k == ir.PerCPUHash || k == ir.LRUPerCPUHash
 }
@@ -147,6 +155,9 @@ func (m *Map) live(b []byte, now uint64) bool {
 // Lookup returns the value of a key, an lpm's that of the longest prefix that
 // holds it. It reports false if there is none. The value of a set is empty.
 func (m *Map) Lookup(key []byte) ([]byte, bool, error) {
+	if m.Keyless() {
+		return nil, false, m.keyless()
+	}
 	val, err := m.lookup(key)
 	if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil && !m.live(val, m.now()) {
 		return nil, false, nil
@@ -157,8 +168,17 @@ func (m *Map) Lookup(key []byte) ([]byte, bool, error) {
 	return val[:m.Value.Size()], true, nil
 }
 
+// keyless is the error of what needs a key.
+func (m *Map) keyless() error {
+	return fmt.Errorf("map %s: a %s has no keys", m.Name, m.Kind)
+}
+
 func (m *Map) lookup(key []byte) ([]byte, error) {
-	if !m.perCPU() {
+	if m.Spec.Kind == ir.BloomFilter { // what is asked for is where others give their value
+		out := slices.Clone(key)
+		return out, m.obj.Lookup(nil, out)
+	}
+	if !m.PerCPU() {
 		out := make([]byte, m.Spec.ValueSize)
 		return out, m.obj.Lookup(key, out)
 	}
@@ -205,6 +225,14 @@ func addValue(t value.Type, sum, b []byte) {
 // Update sets the value of a key; that of a set is ignored. The error wraps
 // [ErrFull] if there is no room.
 func (m *Map) Update(key, val []byte) error {
+	switch {
+	case m.Spec.Kind == ir.RingBuf:
+		return fmt.Errorf("map %s: only the chain writes to a ring", m.Name)
+	case m.Keyless():
+		return m.explain(m.obj.Update(nil, val, ebpf.UpdateAny), "push", nil)
+	case m.Spec.Kind == ir.BloomFilter:
+		return m.explain(m.obj.Update(nil, key, ebpf.UpdateAny), "add", key)
+	}
 	return m.explain(m.update(key, m.stored(val, m.now())), "set", key)
 }
 
@@ -228,7 +256,7 @@ func (m *Map) put(key, stored []byte) (fresh bool, err error) {
 }
 
 func (m *Map) write(key, stored []byte, flags ebpf.MapUpdateFlags) error {
-	if !m.perCPU() {
+	if !m.PerCPU() {
 		return m.obj.Update(key, stored, flags)
 	}
 	n, err := ebpf.PossibleCPU()
@@ -258,11 +286,20 @@ func (m *Map) because(err error, op string, key []byte) error {
 	case errors.Is(err, ebpf.ErrKeyNotExist):
 		err = ErrNoSuchKey
 	}
+	if m.Keyless() {
+		return fmt.Errorf("%s: %w", op, err)
+	}
 	return fmt.Errorf("%s %s: %w", op, m.Key.Format(key), err)
 }
 
 // Remove removes a key. The error wraps [ErrNoSuchKey] if it is not there.
 func (m *Map) Remove(key []byte) error {
+	switch {
+	case m.Keyless():
+		return m.keyless()
+	case m.Spec.Kind == ir.BloomFilter:
+		return fmt.Errorf("map %s: remove %s: a bloom forgets no key alone", m.Name, m.Key.Format(key))
+	}
 	if m.isArray() {
 		return fmt.Errorf("map %s: remove %s: the entries of an array cannot be removed", m.Name, m.Key.Format(key))
 	}
@@ -290,8 +327,16 @@ func (m *Map) Get(key string) (string, error) {
 	return m.Value.Format(v), nil
 }
 
-// Put is [Map.Update] of texts. The value of a set is empty.
+// Put is [Map.Update] of texts. The value of a set is empty, and so is the key of
+// a queue or stack.
 func (m *Map) Put(key, val string) error {
+	if m.Keyless() {
+		v, err := m.parseValue(val)
+		if err != nil {
+			return err
+		}
+		return m.Update(nil, v)
+	}
 	k, err := m.parseKey(key)
 	if err != nil {
 		return err
@@ -313,6 +358,9 @@ func (m *Map) Delete(key string) error {
 }
 
 func (m *Map) parseKey(s string) ([]byte, error) {
+	if m.Keyless() {
+		return nil, m.keyless()
+	}
 	b, err := m.Key.Parse(s)
 	return b, wrap(err, "map %s: key", m.Name)
 }

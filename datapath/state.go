@@ -42,7 +42,7 @@ func mapID(p *lang.Program, m *lang.Map, unit int) string {
 	case lang.TallyMap:
 		return m.Spec.Name[:len(".tally")] + "\x00" + m.Name
 	case lang.RefusedMap:
-		return m.Spec.Name + "\x00" + strings.Join(userMaps(p), "\x00")
+		return fmt.Sprintf("%s\x00%d\x00%s", m.Spec.Name, m.Spec.MaxEntries, strings.Join(userMaps(p), "\x00"))
 	}
 	return fmt.Sprintf("%s\x00%d", m.Spec.Name, unit)
 }

@@ -209,6 +209,9 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 			Name: x.Name, Type: x.Type, Default: x.Default, Unit: x.Unit, Help: x.Help, Line: x.Pos.Line,
 		})
 	}
+	for _, x := range low.Logs {
+		p.Logs = append(p.Logs, Log{Parts: x.Parts, Type: x.Type, File: x.Pos.File, Line: x.Pos.Line})
+	}
 	for _, x := range low.Exits {
 		v := t.Verdicts[x.Verdict]
 		p.Exits = append(p.Exits, Exit{
@@ -224,7 +227,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 var systemMaps = map[string]System{
 	lower.ParamMap: ParamMap, lower.CountMap: CountMap, lower.ExitMap: ExitMap, lower.RefusedMap: RefusedMap,
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
-	lower.ConstMap: ConstMap, lower.HistMap: HistMap,
+	lower.ConstMap: ConstMap, lower.HistMap: HistMap, lower.LogMap: LogMap, lower.RateMap: RateMap,
 	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap,
 }
 

@@ -23,7 +23,8 @@ type Program struct {
 	Params   []Param // in order of their slot
 	Counts   []string
 	Hists    []string // histograms, in order of their slot
-	Exits    []Exit   // what may end the program, in order of their slot
+	Logs     []Log
+	Exits    []Exit // what may end the program, in order of their slot
 	Sources  []Source
 	Warnings diag.List
 }
@@ -37,7 +38,8 @@ type Source struct {
 // System is the use that the program itself makes of a kernel map.
 type System uint8
 
-// Uses of kernel maps. All but User and TallyMap are arrays with a u32 key.
+// Uses of kernel maps. All but User, TallyMap and LogMap are arrays with
+// a u32 key.
 const (
 	// User maps are those that the chain declares.
 	User System = iota
@@ -49,9 +51,10 @@ const (
 	// each of Program.Exits. Each attachment has its own.
 	ExitMap
 	// RefusedMap is a per-CPU array of u64, one for each of the user and tally maps
-	// in order: what a full table refused; of an lru, the keys that came in less
+	// in order: what a full table, queue, stack or ring refused; of an lru, the keys that came in less
 	// those that were removed. As many follow that only user space writes: the
-	// same of what it put into an lru.
+	// same of what it put into an lru. Where there is a LogMap, the lines that were
+	// lost come last.
 	RefusedMap
 	// TraceMap is an array of one value of four u64, written at the end of each
 	// packet if Options.Trace was set: the index in Program.Exits, the index of
@@ -82,6 +85,11 @@ const (
 	CaptureMap
 	LimitMap
 	MissedMap
+	// LogMap is a ring of log lines: the index in Program.Logs in 8 octets, then
+	// the values, a tuple of the log's type.
+	LogMap
+	// RateMap is an array of one value: when each log() may write again.
+	RateMap
 )
 
 // A Map is a kernel map of a program and what the language knows of it.
@@ -94,10 +102,10 @@ type Map struct {
 	// A set without a TTL has a value of one octet, 1, with a TTL the 8 octets
 	// alone.
 	Name  string
-	Kind  string // table, lru, array, lpm
-	Key   value.Type
-	Value value.Type // kind None for a set
-	Size  int
+	Kind  string     // table, lru, array, lpm, ring, bloom, queue, stack
+	Key   value.Type // kind None for a ring, queue or stack
+	Value value.Type // kind None for a set; the kernel keeps the keys of a bloom as values
+	Size  int        // entries; of a ring: octets
 	TTL   time.Duration
 	Init  []Entry // encoded as the kernel keeps them, without the time
 	Text  string  // of a TallyMap: what is counted, as the source has it
@@ -118,6 +126,14 @@ type Param struct {
 	Unit    string
 	Help    string
 	Line    int
+}
+
+// A Log is a log() of a chain.
+type Log struct {
+	Parts []string   // what stands before, between and behind the values
+	Type  value.Type // a tuple of the values' types
+	File  string
+	Line  int
 }
 
 // An Exit is a way in which the program can end: a verdict given at a return.

@@ -42,7 +42,7 @@ type Options struct {
 // lang.Options.Clock reads the time of the capture, which never goes back. The summary is of the
 // packets up to the error, if there is one.
 func Replay(ctx context.Context, p *lang.Program, in io.Reader, o Options) (Summary, error) {
-	sum := Summary{Verdicts: map[string]int{}, Counts: map[string]uint64{}, Reasons: map[string]int{}}
+	sum := Summary{Verdicts: map[string]int{}, Counts: map[string]uint64{}, Reasons: map[string]int{}, Lost: map[string]uint64{}}
 	err := onOneCPU(func() error {
 		c, err := openCapture(in)
 		if err != nil {
@@ -159,6 +159,15 @@ func (s *Summary) count(r *Runner) error {
 		return err
 	}
 	s.Hists, s.Histograms = datapath.Filled(hists), hists
+	lost, err := r.Lost()
+	if err != nil {
+		return err
+	}
+	for _, c := range lost {
+		if c.N > 0 {
+			s.Lost[c.Name] += c.N
+		}
+	}
 	counts, err := r.Counts()
 	for _, c := range counts {
 		if c.N > 0 {

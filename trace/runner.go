@@ -26,6 +26,7 @@ type Runner struct {
 	names         map[int]string // of interfaces that redirects name
 	maxLinear     int            // octets of an XDP frame in one piece; 0: not known yet
 	out           []byte
+	events        *datapath.Watcher
 }
 
 // run is one of the programs of a Runner.
@@ -64,6 +65,9 @@ func newRunner(p *lang.Program, o RunnerOptions) (*Runner, error) {
 	if r.State, err = datapath.Load(p, lo); err != nil {
 		return nil, err
 	}
+	if r.events, err = r.State.Watch(); err != nil {
+		return nil, errors.Join(err, r.State.Close())
+	}
 	r.linear, err = r.open(p)
 	if err == nil && o.Frags != nil {
 		r.frags, err = r.open(o.Frags)
@@ -73,6 +77,9 @@ func newRunner(p *lang.Program, o RunnerOptions) (*Runner, error) {
 	}
 	return r, nil
 }
+
+// Close releases the program and its maps.
+func (r *Runner) Close() error { return errors.Join(r.events.Close(), r.State.Close()) }
 
 func uses(p *lang.Program, use lang.System) bool {
 	for i := range p.Maps {
@@ -164,6 +171,12 @@ func (r *Runner) Run(frame []byte, at time.Time) (Result, []byte, error) {
 	}
 	if err != nil {
 		return res, nil, fmt.Errorf("test run: %w", err)
+	}
+	if err := r.events.Drain(func(e datapath.Event) error {
+		res.Events = append(res.Events, e)
+		return nil
+	}); err != nil {
+		return res, nil, err
 	}
 	out, err := r.tell(&res, x, int32(ret), o.DataOut)
 	res.OutLen = len(out)

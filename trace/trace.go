@@ -20,14 +20,15 @@ import "weir/datapath"
 
 // A Result is what became of a packet. Its JSON form is fixed.
 type Result struct {
-	N       int    `json:"n"`       // from 1
-	Verdict string `json:"verdict"` // PASS ACCEPT DROP TX REDIRECT …; empty if Error is set
-	Reason  string `json:"reason"`
-	Line    int    `json:"line"`    // of the return, or of the def
-	InLen   int    `json:"in_len"`  // octets of the frame
-	OutLen  int    `json:"out_len"` // octets of what the chain left
-	To      string `json:"to,omitempty"`
-	Error   string `json:"error,omitempty"` // why the packet could not be run
+	N       int              `json:"n"`       // from 1
+	Verdict string           `json:"verdict"` // PASS ACCEPT DROP TX REDIRECT …; empty if Error is set
+	Reason  string           `json:"reason"`
+	Line    int              `json:"line"`    // of the return, or of the def
+	InLen   int              `json:"in_len"`  // octets of the frame
+	OutLen  int              `json:"out_len"` // octets of what the chain left
+	To      string           `json:"to,omitempty"`
+	Events  []datapath.Event `json:"events,omitempty"` // what it put into rings and the log
+	Error   string           `json:"error,omitempty"`  // why the packet could not be run
 }
 
 // A Summary is what became of all packets. Its JSON form is fixed. Maps hold
@@ -39,6 +40,7 @@ type Summary struct {
 	Reasons     map[string]int               `json:"reasons"`
 	Hists       map[string][]datapath.Bucket `json:"hists,omitempty"`
 	Histograms  []datapath.Hist              `json:"-"`                       // the same with empty buckets between, to be drawn
+	Lost        map[string]uint64            `json:"lost,omitempty"`          // by rings and log()
 	NsPerPacket *float64                     `json:"ns_per_packet,omitempty"` // under Options.Repeat
 	Errors      int                          `json:"errors,omitempty"`        // packets that could not be run
 	Truncated   int                          `json:"truncated,omitempty"`     // packets that the capture holds in part

@@ -30,10 +30,11 @@ True, 02:00:00:00:00:01, (192.0.2.1, 53), {a: 1, b: 2}.`,
 			if len(args) > 0 {
 				return unknownCommand(c, args[0])
 			}
-			return usage("a command is missing: ls, get, put, del, dump or load")
+			return usage("a command is missing: ls, get, test, put, del, dump, load, flush, reset or tail")
 		},
 	}
-	c.AddCommand(a.mapsLs(), a.mapsGet(), a.mapsPut(), a.mapsDel(), a.mapsDump(), a.mapsLoad())
+	c.AddCommand(a.mapsLs(), a.mapsGet(), a.mapsPut(), a.mapsDel(), a.mapsDump(), a.mapsLoad(),
+		a.mapsTest(), a.mapsFlush(), a.mapsReset(), a.mapsTail())
 	return c
 }
 
@@ -53,24 +54,33 @@ func (a *app) withMap(name, mapName string, f func(*datapath.Map) error) error {
 
 // declared is a map as its chain declares it: lpm(prefix4, size = 1000).
 func declared(m *datapath.Map) string {
-	parts := []string{m.Key.String()}
+	var parts []string
+	if m.Kind != "array" && !m.Keyless() {
+		parts = append(parts, m.Key.String())
+	}
 	if !m.Set() {
 		parts = append(parts, m.Value.String())
-	}
-	if m.Kind == "array" {
-		parts = parts[1:]
 	}
 	parts = append(parts, fmt.Sprintf("size = %d", m.Size))
 	if m.TTL > 0 {
 		parts = append(parts, fmt.Sprintf("expiring = %q", term.Duration(m.TTL)))
 	}
+	if m.PerCPU() {
+		parts = append(parts, "percpu = True")
+	}
 	return m.Kind + "(" + strings.Join(parts, ", ") + ")"
 }
 
-// entries counts what is in a map; of an array everything always is.
+// entries counts what is in a map; of an array everything always is, of a ring it
+// is the bytes that wait to be read. What the kernel cannot list counts as 0.
 func entries(m *datapath.Map) (int, error) {
-	if m.Kind == "array" {
+	switch {
+	case m.Kind == "array":
 		return m.Size, nil
+	case m.Kind == "ring":
+		return m.Waiting()
+	case !m.Listed():
+		return 0, nil
 	}
 	n := 0
 	err := m.Each(func(_, _ []byte) error { n++; return nil })
@@ -116,6 +126,8 @@ type mapRow struct {
 	Entries int    `json:"entries"`
 	Refused uint64 `json:"refused"`
 	Forgot  uint64 `json:"forgot"`
+	Lost    uint64 `json:"lost,omitempty"`
+	unknown bool   // how many entries there are
 }
 
 // lost says which keys the map could not keep.
@@ -125,6 +137,8 @@ func (r mapRow) lost() string {
 		return "refused " + term.Count(r.Refused)
 	case r.Forgot > 0:
 		return "forgot " + term.Count(r.Forgot)
+	case r.Lost > 0:
+		return "lost " + term.Count(r.Lost)
 	}
 	return ""
 }
@@ -135,6 +149,10 @@ func mapRows(g *datapath.Generation) ([]mapRow, error) {
 		return nil, err
 	}
 	forgot, err := g.Forgotten()
+	if err != nil {
+		return nil, err
+	}
+	gone, err := g.Lost()
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +169,10 @@ func mapRows(g *datapath.Generation) ([]mapRow, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, mapRow{m.Name, declared(m), m.Size, n, byName(refused, m.Name), byName(forgot, m.Name)})
+		rows = append(rows, mapRow{
+			m.Name, declared(m), m.Size, n, byName(refused, m.Name), byName(forgot, m.Name), byName(gone, m.Name),
+			m.Kind != "ring" && !m.Listed(),
+		})
 	}
 	return rows, nil
 }
@@ -164,7 +185,11 @@ func mapTable(t *term.Term, rows []mapRow) *term.Table {
 		if r.lost() != "" {
 			lost = t.Paint(term.Yellow, r.lost())
 		}
-		tb.Add(t.Paint(term.Blue, r.Name), term.Count(uint64(r.Entries)), full, lost, r.Type)
+		n := term.Count(uint64(r.Entries))
+		if r.unknown {
+			n, full = "–", "–"
+		}
+		tb.Add(t.Paint(term.Blue, r.Name), n, full, lost, r.Type)
 	}
 	return tb
 }
@@ -196,7 +221,7 @@ func (a *app) mapsGet() *cobra.Command {
 func (a *app) mapsPut() *cobra.Command {
 	return &cobra.Command{
 		Use:   "put NAME MAP KEY [VALUE]",
-		Short: "Set the value of a key, or add a key to a set",
+		Short: "Set the value of a key, add a key to a set, or push a value",
 		Example: `  weir maps put edge blocked 203.0.113.0/24
   weir maps put edge hits 192.0.2.1 0`,
 		Args:              wants("NAME", "MAP", "KEY", "[VALUE]"),
@@ -204,6 +229,12 @@ func (a *app) mapsPut() *cobra.Command {
 		ValidArgsFunction: a.completeMaps,
 		RunE: runs(func(_ context.Context, args []string) error {
 			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
+				if m.Keyless() {
+					if len(args) != 3 {
+						return usage("%s is a %s: it takes a value and no key", m.Name, m.Kind)
+					}
+					return m.Put("", args[2])
+				}
 				if m.Set() != (len(args) == 3) {
 					if m.Set() {
 						return usage("%s is a set: its keys have no value", m.Name)

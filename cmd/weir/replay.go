@@ -123,8 +123,11 @@ func (a *app) doReplay(ctx context.Context, args []string, r *replaying) error {
 		if r.json {
 			return enc.Encode(res)
 		}
-		_, err := fmt.Fprintln(out, a.resultLine(res))
-		return err
+		fmt.Fprintln(out, a.resultLine(res))
+		for _, e := range res.Events {
+			fmt.Fprintln(out, "        "+live.EventLine(a.out, e))
+		}
+		return nil // out keeps its error for Flush
 	}
 	sum, err := replayTo(ctx, r.out, p, in, o)
 	// What was run before an error is told; out keeps its own error for Flush.
@@ -243,6 +246,9 @@ func (a *app) writeSummary(w io.Writer, s trace.Summary) {
 	}
 	for _, l := range live.HistLines(a.out, s.Histograms) {
 		fmt.Fprintln(w, l)
+	}
+	for _, r := range slices.Sorted(maps.Keys(s.Lost)) {
+		fmt.Fprintf(w, "  lost by %s %s\n", term.Clean(r), term.Count(s.Lost[r]))
 	}
 	if s.Errors > 0 {
 		fmt.Fprintf(w, "  %s could not be run\n", term.Plural(uint64(s.Errors), "packet"))

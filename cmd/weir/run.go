@@ -129,11 +129,12 @@ func (a *app) doRun(ctx context.Context, arg string, r *running) error {
 
 // A watch shows a generation until something ends it.
 type watch struct {
-	g     *datapath.Generation
-	show  *shower
-	texts diag.Source
-	drops *drops // nil if none are kept
-	first live.Sample
+	g      *datapath.Generation
+	show   *shower
+	events *datapath.Watcher
+	texts  diag.Source
+	drops  *drops // nil if none are kept
+	first  live.Sample
 }
 
 // watch shows g at each interval until ctx ends or enough packets have come, and
@@ -143,6 +144,10 @@ func (a *app) watch(ctx context.Context, g *datapath.Generation, r *running, fil
 	w.show = a.shower(r)
 	defer w.show.close()
 	var err error
+	if w.events, err = g.Watch(); err != nil {
+		return err
+	}
+	defer w.events.Close()
 	if r.buffers != nil {
 		if w.drops, err = keep(ctx, g, r.buffers, file, w.texts); err != nil {
 			return err
@@ -189,8 +194,14 @@ func (w *watch) wait(ctx context.Context, r *running) (more bool, err error) {
 		defer t.Stop()
 		look = t.C
 	}
+	told, stop := looking(w.events)
+	defer stop()
 	for {
 		select {
+		case <-told:
+			if err := w.events.Drain(w.show.event); err != nil {
+				return false, err
+			}
 		case <-ctx.Done():
 			return false, nil
 		case err := <-w.drops.failed():
@@ -232,6 +243,9 @@ func (w *watch) last() error {
 	if err := w.drops.close(); err != nil {
 		return err
 	}
+	if err := w.events.Drain(w.show.event); err != nil {
+		return err
+	}
 	return w.view(w.first, now, true)
 }
 
@@ -250,6 +264,7 @@ type shower struct {
 	json   bool
 	end    bool         // only the last view
 	screen *term.Screen // nil if nothing is drawn in place
+	events []string     // the last ones, to be drawn with the view
 }
 
 func (a *app) shower(r *running) *shower {
@@ -274,7 +289,11 @@ func (s *shower) view(v live.View, last bool) error {
 			_, err = fmt.Fprintf(s.t, "%s\n", b)
 		}
 	case s.screen != nil:
-		s.screen.Draw(v.Lines(s.t))
+		lines := v.Lines(s.t)
+		if len(s.events) > 0 {
+			lines = append(append(lines, ""), s.events...)
+		}
+		s.screen.Draw(lines)
 	case last:
 		_, err = fmt.Fprintln(s.t, strings.Join(v.Lines(s.t), "\n"))
 	default:

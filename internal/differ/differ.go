@@ -93,6 +93,10 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		return nil, nil, err
 	}
 	k := &kernel{prog: p, state: st, object: st.Object(p), now: epoch}
+	if k.events, err = st.Watch(); err != nil {
+		return err
+	}
+	defer k.events.Close()
 	want, err := ref.Open(c.File, c.Source, ref.Options{
 		Func: c.Func, Load: load, Hook: h.String(), IfIndex: lo,
 		Interface: func(string) uint32 { return lo },
@@ -124,6 +128,7 @@ type kernel struct {
 	object *ebpf.Program
 	counts map[string]uint64
 	hists  map[string][lang.HistBuckets]uint64
+	events *datapath.Watcher
 	now    uint64 // ns
 }
 
@@ -192,6 +197,9 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 		k.counts[name] += n
 	}
 	k.noteHists(want.Hists)
+	if err := k.compareEvents(want); err != nil {
+		return err
+	}
 	if want.Reason == "wrong" {
 		return errors.New(`reason "wrong": both sides give what the case says is not so`)
 	}
@@ -219,12 +227,12 @@ func (k *kernel) compareState(r *ref.Chain) error {
 	}
 	want := r.Maps()
 	for _, m := range k.state.Maps() {
-		content := map[string]string{}
-		if err := m.Each(func(key, val []byte) error {
-			content[m.Key.Format(key)] = m.Value.Format(val)
-			return nil
-		}); err != nil {
+		content, err := contentOf(m)
+		if err != nil {
 			return err
+		}
+		if content == nil {
+			continue
 		}
 		w, ok := want[m.Name]
 		if !ok {

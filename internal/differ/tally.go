@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"runtime"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -57,11 +58,12 @@ func oneCPU() (free func(), err error) {
 		runtime.UnlockOSThread()
 		return nil, fmt.Errorf("stay on one CPU: %w", err)
 	}
-	for cpu := 0; one.Count() == 0; cpu++ {
-		if before.IsSet(cpu) {
-			one.Set(cpu)
-		}
+	var cpu, node uint32 // the one that it is on, so that several tests share out the machine
+	if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), uintptr(unsafe.Pointer(&node)), 0); errno != 0 {
+		runtime.UnlockOSThread()
+		return nil, fmt.Errorf("stay on one CPU: %w", errno)
 	}
+	one.Set(int(cpu))
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		runtime.UnlockOSThread()
 		return nil, fmt.Errorf("stay on one CPU: %w", err)

@@ -45,6 +45,10 @@ func (v View) Lines(t *term.Term) []string {
 	if v.Drops != nil {
 		out = append(out, "", dropLine(*v.Drops))
 	}
+	for _, r := range v.Lost {
+		out = append(out, "", t.Paint(term.Yellow, fmt.Sprintf("%s has lost %s (%s/s)",
+			lostBy(r.Name), term.Plural(r.N, lostWhat(r.Name)), term.Number(r.PS))))
+	}
 	return out
 }
 
@@ -129,6 +133,9 @@ func (v View) Brief() string {
 	if v.Drops != nil {
 		parts = append(parts, dropLine(*v.Drops))
 	}
+	for _, r := range v.Lost {
+		parts = append(parts, fmt.Sprintf("%s lost %d", lostBy(r.Name), r.N))
+	}
 	return strings.Join(parts, "  ")
 }
 
@@ -165,8 +172,9 @@ func (v View) JSON() ([]byte, error) {
 		Refused  map[string]uint64            `json:"refused"`
 		Forgot   map[string]uint64            `json:"forgot"`
 		Hists    map[string][]datapath.Bucket `json:"hists,omitempty"`
+		Lost     map[string]uint64            `json:"lost,omitempty"`
 		Drops    *trace.DropCount             `json:"drops,omitempty"`
-	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused), Forgot: named(v.Forgot), Hists: datapath.Filled(v.Hists), Drops: v.Drops}
+	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused), Forgot: named(v.Forgot), Hists: datapath.Filled(v.Hists), Lost: named(v.Lost), Drops: v.Drops}
 	o.Verdicts, o.Reasons = v.Totals()
 	for _, p := range v.Places {
 		o.Places = append(o.Places, place{p.Where, p.Hook, p.Mode, p.Why, p.Gone, p.Packets, p.Bytes, p.PPS, 8 * p.BPS})

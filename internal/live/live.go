@@ -27,6 +27,7 @@ type Sample struct {
 	Hists   []datapath.Hist
 	Refused []datapath.Count
 	Forgot  []datapath.Count
+	Lost    []datapath.Count
 }
 
 // A Place is what one attachment has counted.
@@ -59,6 +60,9 @@ func Take(g *datapath.Generation) (Sample, error) {
 		return s, err
 	}
 	if s.Refused, err = g.Refused(); err != nil {
+		return s, err
+	}
+	if s.Lost, err = g.Lost(); err != nil {
 		return s, err
 	}
 	s.Forgot, err = g.Forgotten()
@@ -97,6 +101,7 @@ type View struct {
 	Hists   []datapath.Hist
 	Refused []Rate // maps that have refused new keys
 	Forgot  []Rate // maps that have forgotten old ones
+	Lost    []Rate // rings, and log(), that have lost what nobody read
 
 	// Drops is what became of dropped packets, if they are kept in a file.
 	Drops *trace.DropCount
@@ -153,6 +158,7 @@ func Make(name string, start time.Time, before, now Sample, text diag.Source) Vi
 	}
 	v.Refused = some(before.Refused, now.Refused)
 	v.Forgot = some(before.Forgot, now.Forgot)
+	v.Lost = some(before.Lost, now.Lost)
 	return v
 }
 

@@ -289,6 +289,10 @@ func (p *pass) noMethod(pos diag.Pos, m *mapVal, name string) {
 func methodHint(m *mapVal, name string, names []string) string {
 	set := m.m.Value.Kind == value.None
 	switch {
+	case m.m.Key.Kind == value.None:
+		return didYouMean(name, m.m.Name+".", names)
+	case m.m.Kind == Bloom && (name == "discard" || name == "remove" || name == "pop"):
+		return "a bloom forgets nothing; an lru does"
 	case set && (name == "get" || name == "incr"):
 		return "it is a set: test k in " + m.m.Name
 	case set && (name == "pop" || name == "remove"):

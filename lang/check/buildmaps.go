@@ -40,6 +40,12 @@ func (m *mapVal) Attr(name string) (starlark.Value, error) {
 func (m *mapVal) AttrNames() []string {
 	set := m.m.Value.Kind == value.None
 	switch {
+	case m.m.Kind == Ring:
+		return []string{"emit"}
+	case m.m.Kind == Queue || m.m.Kind == Stack:
+		return []string{"pop", "push"}
+	case m.m.Kind == Bloom:
+		return []string{"add"}
 	case m.m.Kind == LPM && set:
 		return nil
 	case m.m.Kind == LPM:
@@ -123,6 +129,12 @@ func (b *builder) declareMap(kind MapKind) builtinFunc {
 			names = []string{"value", "size", "init", "percpu"}
 		case LPM:
 			names = []string{"prefix", "value", "size", "init"}
+		case Ring:
+			names = []string{"record", "size"}
+		case Bloom:
+			names = []string{"key", "size", "init"}
+		case Queue, Stack:
+			names = []string{"value", "size", "init"}
 		}
 		a, err := bindArgs(name, names, required, args, kwargs)
 		if err != nil {
@@ -156,6 +168,9 @@ func declareTypes(m *Map, a map[string]starlark.Value) (arg string, err error) {
 	switch m.Kind {
 	case Array:
 		m.Key = value.U32
+	case Ring:
+		val = a["record"]
+	case Queue, Stack:
 	case LPM:
 		arg, key = "prefix", a["prefix"]
 		fallthrough
@@ -176,7 +191,7 @@ func declareTypes(m *Map, a map[string]starlark.Value) (arg string, err error) {
 	if m.Kind != LPM && isPrefix {
 		return arg, fault("type", "declare lpm("+m.Key.String()+", …)", "a %s has no prefixes as keys", m.Kind)
 	}
-	if m.Kind != LPM {
+	if m.Kind != LPM && m.Key.Kind != value.None {
 		if err := storable("key", m.Key); err != nil {
 			return arg, err
 		}
@@ -186,6 +201,10 @@ func declareTypes(m *Map, a map[string]starlark.Value) (arg string, err error) {
 	}
 	return "value", storable("value", m.Value)
 }
+
+// ringHeader is what the kernel keeps before each record of a ring
+// (BPF_RINGBUF_HDR_SZ).
+const ringHeader = 8
 
 func within(what string, err error) error {
 	code, hint := hintOf(err)
@@ -208,24 +227,35 @@ func storable(what string, t value.Type) error {
 }
 
 func declareSize(m *Map, v starlark.Value) error {
+	hint := "size = how many entries it holds at most"
+	if m.Kind == Ring {
+		hint = "size = how many bytes it holds at most"
+	}
 	if v == nil {
-		return fault("call", "size = how many entries it holds at most", "a %s needs a size", m.Kind)
+		return fault("call", hint, "a %s needs a size", m.Kind)
 	}
 	if p, ok := v.(*paramVal); ok {
 		return p.noValue()
 	}
 	n, ok := v.(starlark.Int)
 	if !ok {
-		return fault("type", "size = how many entries it holds at most", "the size is %s", describe(v))
+		return fault("type", hint, "the size is %s", describe(v))
 	}
 	size, ok := n.Int64()
 	switch {
 	case n.Sign() <= 0:
-		return fault("range", "size = how many entries it holds at most", "a %s of size %s holds nothing", m.Kind, n)
+		return fault("range", hint, "a %s of size %s holds nothing", m.Kind, n)
+	case m.Kind == Ring && (!ok || size > maxRing):
+		return fault("limit", "ask for fewer bytes", "size %s is more than the limit of %d bytes", n, maxRing)
+	case m.Kind == Ring && size < int64(m.Value.Size()+ringHeader):
+		return fault("range", fmt.Sprintf("raise size to %d, and more for more than one", m.Value.Size()+ringHeader), "a ring of %d bytes has no room for one record of %d, with %d around it", size, m.Value.Size(), ringHeader)
 	case !ok || size > maxEntries:
 		return fault("limit", "ask for fewer entries", "size %s is more than the limit of %d entries", n, maxEntries)
 	}
 	m.Size = int(size)
+	if m.Kind == Ring {
+		return nil
+	}
 	each := int64(m.Key.Size() + m.Value.Size())
 	if total := each * size; total > maxMapBytes {
 		return fault("limit", "ask for fewer entries, or for smaller ones",

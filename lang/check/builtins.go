@@ -16,7 +16,7 @@ func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
 	}
 	pos := at(e)
 	switch b.name {
-	case "count", "hist":
+	case "count", "hist", "log":
 		p.errorf(e, "type", "write it on a line of its own", "%s() gives no value", b.name)
 		return operand{}
 	case "sample":
@@ -98,10 +98,10 @@ func (p *pass) builtinCall(e *syntax.CallExpr, b *starlark.Builtin) operand {
 		return p.redirect(e)
 	case "interface":
 		return p.callStatic(e, b, name)
-	case "table", "lru", "array", "lpm", "param", "record", "struct":
+	case "table", "lru", "array", "lpm", "ring", "bloom", "queue", "stack", "param", "record", "struct":
 		p.errorf(e, "build", "declare it at the top level, or in a function that the top level calls", "%s() is for build time: a packet cannot declare anything", name)
 	case "print":
-		p.errorf(e, "python", "count(\"name\") counts, drop(\"reason\") tells why", "print() is for build time only")
+		p.errorf(e, "python", "log(\"{}\", x) tells whoever watches", "print() is for build time only")
 	case "fail":
 		p.failCall(e, b)
 	case "range":

@@ -42,6 +42,9 @@ func (p *pass) callStmt(e *syntax.CallExpr) {
 		case "hist":
 			p.hist(e)
 			return
+		case "log":
+			p.log(e)
+			return
 		}
 	}
 	o := p.call(e)

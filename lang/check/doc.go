@@ -63,6 +63,8 @@ const (
 	maxUnrolled    = 64      // scalars that a loop is unrolled over
 	maxEntries     = 1 << 27 // of one map
 	maxMapBytes    = 1 << 32 // keys and values of one map
+	maxRing        = 1 << 30 // octets of one ring
+	maxLog         = 1024    // octets of the values of one log()
 	maxValueBytes  = 4096    // of one key or value
 	maxListEntries = 65536   // of a list or dict that packet-time code reads
 	maxDiagnostics = 100

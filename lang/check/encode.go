@@ -25,8 +25,10 @@ func encodeInit(m *Map, v starlark.Value) ([]Entry, error) {
 	seen := map[string]bool{}
 	for _, p := range pairs {
 		var e Entry
-		if e.Key, err = encodeAs(m.Key, p[0]); err != nil {
-			return nil, within("init key", err)
+		if m.Key.Kind != value.None {
+			if e.Key, err = encodeAs(m.Key, p[0]); err != nil {
+				return nil, within("init key", err)
+			}
 		}
 		if m.Kind == Array {
 			if i := binary.LittleEndian.Uint32(e.Key); int(i) >= m.Size {
@@ -38,7 +40,7 @@ func encodeInit(m *Map, v starlark.Value) ([]Entry, error) {
 				return nil, within("init value", err)
 			}
 		}
-		if seen[string(e.Key)] {
+		if m.Key.Kind != value.None && seen[string(e.Key)] {
 			return nil, fault("value", "name each key once", "init has the key %s twice", p[0])
 		}
 		seen[string(e.Key)] = true
@@ -49,6 +51,9 @@ func encodeInit(m *Map, v starlark.Value) ([]Entry, error) {
 
 func initPairs(m *Map, v starlark.Value) ([]starlark.Tuple, error) {
 	if d, ok := v.(*starlark.Dict); ok {
+		if m.Key.Kind == value.None {
+			return nil, fault("type", "give it a list of values", "a %s has no keys, but init is a dict", m.Kind)
+		}
 		if m.Value.Kind == value.None {
 			return nil, fault("type", "give it a list of keys", "a set has no values, but init is a dict")
 		}
@@ -64,7 +69,7 @@ func initPairs(m *Map, v starlark.Value) ([]starlark.Tuple, error) {
 	var x starlark.Value
 	for i := 0; it.Next(&x); i++ {
 		switch {
-		case m.Kind == Array:
+		case m.Kind == Array || m.Key.Kind == value.None:
 			out = append(out, starlark.Tuple{starlark.MakeInt(i), x})
 		case m.Value.Kind == value.None:
 			out = append(out, starlark.Tuple{x, starlark.None})

@@ -218,6 +218,18 @@ type (
 		Key Expr
 		N   Expr
 	}
+	// Enqueue is m.push(X) of a queue or stack: false if there was no room.
+	Enqueue struct {
+		Base
+		Map *Map
+		X   Expr
+	}
+	// Dequeue is m.pop() of a queue or stack: zero, or a false reference, if there was
+	// nothing.
+	Dequeue struct {
+		Base
+		Map *Map
+	}
 	// OneOf is X in LIST: equal to one of Values (Consts of X's type; TupleOf
 	// Consts if X is a tuple).
 	OneOf struct {

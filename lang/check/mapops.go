@@ -12,6 +12,10 @@ func (p *pass) key(n syntax.Node, m *Map, o operand) Expr {
 		return nil
 	}
 	p.c.used[m] = true
+	if m.Key.Kind == value.None {
+		p.errorf(n, "type", keylessHint(m), "%s is a %s: it has no keys", m.Name, m.Kind)
+		return nil
+	}
 	t := m.Key
 	if m.Kind == LPM {
 		if pv, ok := o.v.(prefixVal); ok {
@@ -50,6 +54,14 @@ func (p *pass) key(n syntax.Node, m *Map, o operand) Expr {
 	return y
 }
 
+// keylessHint says what is done with a map that has no keys.
+func keylessHint(m *Map) string {
+	if m.Kind == Ring {
+		return "write " + m.Name + ".emit(…); weir run and weir maps tail read it"
+	}
+	return "write " + m.Name + ".push(v) and " + m.Name + ".pop()"
+}
+
 func constPast(c *Const, size int) bool {
 	n, ok := constInt(c).Int64()
 	return !ok || n < 0 || n >= int64(size)
@@ -71,6 +83,9 @@ func (p *pass) writable(n syntax.Node, m *Map, ke syntax.Node, k operand) Expr {
 	switch {
 	case m.Kind == LPM:
 		p.errorf(n, "type", "an lpm is filled by init = and by weir maps", "%s cannot be written while a packet is handled", m.Name)
+		return nil
+	case m.Key.Kind == value.None:
+		p.errorf(n, "type", keylessHint(m), "%s is a %s: it has no keys", m.Name, m.Kind)
 		return nil
 	case m.Value.Kind == value.None:
 		p.errorf(n, "type", "write "+m.Name+".add(k)", "%s is a set: it has no values", m.Name)
@@ -117,6 +132,9 @@ func (p *pass) mapMethod(e *syntax.CallExpr, m *Map, name string) operand {
 		p.noMethod(pos, mv, name)
 		p.args(e)
 		return operand{}
+	}
+	if m.Kind == Queue || m.Kind == Stack {
+		return p.pushPop(e, m, name)
 	}
 	switch name {
 	case "get":
@@ -169,7 +187,7 @@ func (p *pass) incrArgs(e *syntax.CallExpr, m *Map) (key, n Expr) {
 func (p *pass) methodStmt(e *syntax.CallExpr, m *Map, name string) {
 	pos := at(e)
 	switch {
-	case m.Kind != LPM && m.Value.Kind == value.None && (name == "add" || name == "discard"):
+	case m.Kind != LPM && m.Value.Kind == value.None && (name == "add" || name == "discard" && m.Kind != Bloom):
 		args, ok := p.passArgs(e, name, []string{"key"}, 1, 1)
 		if !ok {
 			return
@@ -182,12 +200,18 @@ func (p *pass) methodStmt(e *syntax.CallExpr, m *Map, name string) {
 		default:
 			p.emit(&Delete{Pos: pos, Map: m, Key: key})
 		}
-	case name == "incr" && m.Kind != LPM && m.Value.Kind == value.Int:
+	case name == "emit" && m.Kind == Ring:
+		p.emitCall(e, m)
+	case name == "incr" && m.Kind != LPM && m.Value.Kind == value.Int && m.Key.Kind != value.None:
 		if key, n := p.incrArgs(e, m); key != nil {
 			p.emit(&SetMap{Pos: pos, Map: m, Key: key, Op: AddTo, X: n})
 		}
 	default:
 		o := p.mapMethod(e, m, name)
+		switch o.x.(type) {
+		case *Enqueue, *Dequeue:
+			p.emit(&Eval{Pos: pos, X: o.x})
+		}
 		if l, ok := o.x.(*Lookup); ok && l.Remove {
 			p.emit(&Delete{Pos: pos, Map: m, Key: l.Key})
 		}

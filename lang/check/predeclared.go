@@ -79,18 +79,13 @@ func (p *packetBuiltin) CallInternal(*starlark.Thread, starlark.Tuple, []starlar
 }
 
 // packetOnly are the builtins that mean something at packet time only.
-var packetOnly = []string{"count", "hist", "sample", "rand", "now", "cpu", "hash_of"}
+var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of"}
 
 // missingHints are the builtins of the language that are still to come, with
 // what to do instead.
 var missingHints = map[string]string{
 	"header":        "read the bytes with pkt.payload.u8(off), .u16(off), .u32(off) and .u64(off)",
 	"octets":        "keep the bytes in integers: u8, u16, u32 or u64",
-	"ring":          "keep what you want to see in an lru and read it with weir maps",
-	"bloom":         "use an lru(K, size =), which is exact",
-	"queue":         "use an array and an index",
-	"stack":         "use an array and an index",
-	"log":           "count(\"name\") counts events",
 	"redirect_cpu":  "redirect(\"eth1\") sends out of an interface",
 	"redirect_peer": "redirect(\"eth1\") sends out of an interface",
 	"to_user":       "redirect(\"eth1\") sends out of an interface",
@@ -107,6 +102,10 @@ func (b *builder) predeclared() starlark.StringDict {
 		"lru":    builtin("lru", b.declareMap(LRU)),
 		"array":  builtin("array", b.declareMap(Array)),
 		"lpm":    builtin("lpm", b.declareMap(LPM)),
+		"ring":   builtin("ring", b.declareMap(Ring)),
+		"bloom":  builtin("bloom", b.declareMap(Bloom)),
+		"queue":  builtin("queue", b.declareMap(Queue)),
+		"stack":  builtin("stack", b.declareMap(Stack)),
 		"param":  builtin("param", b.declareParam),
 		"record": builtin("record", declareRecord),
 		"drop":   builtin("drop", buildDrop), "redirect": builtin("redirect", buildRedirect),

@@ -32,9 +32,14 @@ func (p *Program) String() string {
 }
 
 func mapLine(m *Map) string {
-	s := fmt.Sprintf("%s(%s", m.Kind, m.Key)
-	if m.Value.Kind != value.None {
-		s += ", " + m.Value.String()
+	s := m.Kind.String() + "("
+	switch {
+	case m.Key.Kind == value.None:
+		s += m.Value.String()
+	case m.Value.Kind == value.None:
+		s += m.Key.String()
+	default:
+		s += m.Key.String() + ", " + m.Value.String()
 	}
 	s += fmt.Sprintf(", size = %d", m.Size)
 	if m.TTL > 0 {
@@ -149,6 +154,10 @@ func (pr *printer) stmt(s Stmt) {
 		pr.line("%s.discard(%s)", s.Map.Name, pr.expr(s.Key))
 	case *Count:
 		pr.line("count(%q, %s)", pr.p.Counters[s.Counter], pr.expr(s.N))
+	case *Emit:
+		pr.line("%s.emit(%s)", s.Map.Name, pr.expr(s.X))
+	case *LogLine:
+		pr.line("log(%q, %s)", strings.Join(s.Log.Parts, "{}"), pr.expr(s.X))
 	case *Hist:
 		pr.line("hist(%q, %s)", pr.p.Hists[s.Hist], pr.expr(s.X))
 	case *Eval:

@@ -121,6 +121,10 @@ func (pr *printer) special(x Expr) string {
 		return pr.lookup(x)
 	case *Contains:
 		return fmt.Sprintf("(%s in %s)", pr.expr(x.Key), x.Map.Name)
+	case *Enqueue:
+		return fmt.Sprintf("%s.push(%s)", x.Map.Name, pr.expr(x.X))
+	case *Dequeue:
+		return x.Map.Name + ".pop()"
 	case *Incr:
 		return fmt.Sprintf("%s.incr(%s, %s)", x.Map.Name, pr.expr(x.Key), pr.expr(x.N))
 	case *OneOf:

@@ -58,21 +58,26 @@ const (
 	LRU
 	Array
 	LPM
+	Ring
+	Bloom
+	Queue
+	Stack
 )
 
-var mapKindNames = [...]string{"table", "lru", "array", "lpm"}
+var mapKindNames = [...]string{"table", "lru", "array", "lpm", "ring", "bloom", "queue", "stack"}
 
 // String returns the kind as chains declare it.
 func (k MapKind) String() string { return mapKindNames[k] }
 
-// A Map is a map of the language. A set has a Value of kind None. The Key of an
-// array is u32; that of an lpm is Prefix4, Prefix6 or Prefix.
+// A Map is a map of the language. A set and a bloom have a Value of kind None.
+// The Key of an array is u32; that of an lpm is Prefix4, Prefix6 or Prefix; a
+// ring, a queue and a stack have none.
 type Map struct {
 	Name   string // the path by which the file reaches it, unique
 	Kind   MapKind
 	Key    value.Type
 	Value  value.Type
-	Size   int           // entries
+	Size   int           // entries; of a ring: octets
 	TTL    time.Duration // of expiring; 0 for none
 	PerCPU bool
 	Tally  string // the text of x, of a map that count(x) makes
@@ -83,6 +88,14 @@ type Map struct {
 // An Entry is the first content of a map, encoded by package value. The value
 // of a set is empty.
 type Entry struct{ Key, Value []byte }
+
+// A Log is a log("fmt {}", x) of the chain. Text has one {} less than Parts has
+// elements: what stands before, between and behind the values.
+type Log struct {
+	Pos   diag.Pos
+	Parts []string
+	Type  value.Type // a tuple of the values' types
+}
 
 // A Param is a value that can be set while the program runs.
 type Param struct {
@@ -164,6 +177,18 @@ type (
 		Counter int // index in Program.Counters
 		N       Expr
 	}
+	// Emit puts X, of the map's Value type, into a ring.
+	Emit struct {
+		Pos diag.Pos
+		Map *Map
+		X   Expr
+	}
+	// LogLine gives the values of a log line, a tuple, to whoever watches.
+	LogLine struct {
+		Pos diag.Pos
+		Log *Log
+		X   *TupleOf
+	}
 	// Hist counts X in a histogram.
 	Hist struct {
 		Pos  diag.Pos
@@ -229,6 +254,8 @@ func (*SetMap) stmt()    {}
 func (*Delete) stmt()    {}
 func (*Count) stmt()     {}
 func (*Hist) stmt()      {}
+func (*Emit) stmt()      {}
+func (*LogLine) stmt()   {}
 func (*Eval) stmt()      {}
 func (*If) stmt()        {}
 func (*Block) stmt()     {}

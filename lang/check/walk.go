@@ -73,6 +73,8 @@ func operands(x Expr) []Expr {
 		return some(x.Key)
 	case *Incr:
 		return some(x.Key, x.N)
+	case *Enqueue:
+		return some(x.X)
 	case *OneOf:
 		return some(x.X)
 	case *InPrefix:

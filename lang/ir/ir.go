@@ -201,6 +201,10 @@ const (
 	PerCPUHash
 	LRUPerCPUHash
 	PerfEventArray
+	RingBuf     // no keys; MaxEntries is in octets
+	Queue       // no keys
+	Stack       // no keys
+	BloomFilter // no keys; values are what is in it
 )
 
 // A Map is a kernel map that a program uses.

@@ -42,7 +42,14 @@ func (l *lowerer) cond(e check.Expr, then, els *ir.Block) {
 		l.oneOf(e, then, els)
 	case *check.InPrefix:
 		l.inPrefix(e, then, els)
+	case *check.Enqueue:
+		l.push(e, then, els)
 	case *check.Contains:
+		if e.Map.Kind == check.Bloom {
+			r := l.call(helperPeek, "map_peek_elem", ir.Int, l.mapPtr(l.userMaps[e.Map]), l.key(e.Map, e.Key))
+			l.branch(ir.Eq, r, l.konst(0), then, els)
+			return
+		}
 		l.branch(ir.Ne, l.find(e.Map, e.Key).entry, l.konst(0), then, els)
 	case *check.StartsWith:
 		l.startsWith(l.expr(e.X), e.Prefix, then, els)

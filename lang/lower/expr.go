@@ -89,6 +89,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return l.lookupExpr(e)
 	case *check.Incr:
 		return parts{l.incr(e.Map, e.Key, check.AddTo, e.N)}
+	case *check.Dequeue:
+		return l.popQueue(e)
 	case *check.Index:
 		return l.index(e)
 	case *check.Get:

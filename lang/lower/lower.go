@@ -31,6 +31,8 @@ const (
 	ParamMap   = ".params"
 	CountMap   = ".counts"
 	HistMap    = ".hists"
+	LogMap     = ".log"
+	RateMap    = ".rates"
 	ExitMap    = ".exits"
 	RefusedMap = ".refused"
 	TraceMap   = ".trace"
@@ -53,8 +55,9 @@ type Result struct {
 	IR     *ir.Program
 	User   map[*ir.Map]*check.Map // kernel maps that the chain asked for
 	Exits  []Exit
-	Consts []byte // content of the constant map
-	Kinds  int    // of L4 headers that the program parses
+	Consts []byte       // content of the constant map
+	Logs   []*check.Log // by the number that their lines begin with
+	Kinds  int          // of L4 headers that the program parses
 }
 
 // Limits of what one program may become. Inlined calls multiply, so that a short
@@ -81,7 +84,8 @@ type lowerer struct {
 	optionFn *ir.Func
 	sweeps   map[*check.Map]*ir.Func
 	exitIDs  map[Exit]int
-	bits     *int // where in the constant map bit numbers are; nil: not yet
+	rates    map[diag.Pos]int // octet in the rate map, of each log() of the source
+	bits     *int             // where in the constant map bit numbers are; nil: not yet
 
 	needs  needs
 	facts  facts
@@ -104,6 +108,7 @@ type needs struct {
 	fragment bool
 	refTTL   bool // records in expiring maps
 	now      bool // the clock
+	logs     bool // log()
 	loops    bool
 }
 
@@ -132,6 +137,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		sweeps:   map[*check.Map]*ir.Func{},
 		moves:    map[string]*ir.Func{},
 		exitIDs:  map[Exit]int{},
+		rates:    map[diag.Pos]int{},
 		pointers: map[variable]bool{},
 		lives:    map[*check.Func]map[check.Stmt]loopLife{},
 		turns:    1,
@@ -202,6 +208,12 @@ func (l *lowerer) tooBig() bool {
 func (l *lowerer) declare() {
 	for i, m := range l.p.Maps {
 		k := &ir.Map{Name: m.Name, KeySize: m.Key.Size(), ValueSize: valueSize(m), MaxEntries: uint32(m.Size)}
+		switch m.Kind {
+		case check.Ring:
+			k.ValueSize = 0
+		case check.Bloom:
+			k.KeySize, k.ValueSize = 0, m.Key.Size()
+		}
 		k.Kind = mapKind(m)
 		k.NoPrealloc = k.Kind == ir.LPMTrie
 		if m.Tally != "" { // whose name may be as long as it likes
@@ -220,7 +232,12 @@ func (l *lowerer) declare() {
 	l.system(ParamMap, ir.Array, 8*len(l.p.Params), 1)
 	l.system(CountMap, ir.PerCPUArray, 8, len(l.p.Counters))
 	l.system(HistMap, ir.PerCPUArray, 8, HistBuckets*len(l.p.Hists))
-	l.system(RefusedMap, ir.PerCPUArray, 8, 2*len(l.p.Maps))
+	refused := 2 * len(l.p.Maps)
+	if l.needs.logs {
+		refused++
+		l.addMap(&ir.Map{Name: LogMap, Kind: ir.RingBuf, MaxEntries: logSize})
+	}
+	l.system(RefusedMap, ir.PerCPUArray, 8, refused)
 	if l.needs.loops || l.opts.Copy || len(l.scratch) > 0 {
 		l.system(ScratchMap, ir.Array, 8+8*len(l.scratch), 1)
 	}
@@ -237,7 +254,8 @@ func (l *lowerer) declare() {
 
 // mapKind returns the kernel's kind of a map.
 func mapKind(m *check.Map) ir.MapKind {
-	shared := [...]ir.MapKind{check.Table: ir.Hash, check.LRU: ir.LRUHash, check.Array: ir.Array, check.LPM: ir.LPMTrie}
+	shared := [...]ir.MapKind{check.Table: ir.Hash, check.LRU: ir.LRUHash, check.Array: ir.Array, check.LPM: ir.LPMTrie,
+		check.Ring: ir.RingBuf, check.Bloom: ir.BloomFilter, check.Queue: ir.Queue, check.Stack: ir.Stack}
 	perCPU := [...]ir.MapKind{check.Table: ir.PerCPUHash, check.LRU: ir.LRUPerCPUHash, check.Array: ir.PerCPUArray}
 	if m.PerCPU {
 		return perCPU[m.Kind]

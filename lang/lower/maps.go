@@ -187,6 +187,10 @@ func (l *lowerer) setMap(s *check.SetMap) {
 		x = l.expr(s.X)
 	}
 	l.pos = s.Pos
+	if m.Kind == check.Bloom {
+		l.call(helperPush, "map_push_elem", ir.Int, l.mapPtr(l.userMaps[m]), l.key(m, s.Key), l.konst(0))
+		return
+	}
 	if m.Kind != check.Array && (m.Value.Kind == value.None || len(x) > 1) {
 		key := l.key(m, s.Key)
 		if m.Kind == check.LRU {

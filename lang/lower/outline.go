@@ -71,8 +71,10 @@ func stmtCost(s check.Stmt) int {
 		return 50
 	case *check.SetField, *check.Count, *check.Delete:
 		return 15
-	case *check.Hist:
+	case *check.Hist, *check.Emit:
 		return 45
+	case *check.LogLine:
+		return 70
 	}
 	return 2
 }
@@ -87,7 +89,7 @@ func exprCost(e check.Expr) int {
 		return 1
 	case *check.Call:
 		return cost(e.Func.Body)
-	case *check.Lookup, *check.Incr, *check.Contains, *check.Read, *check.Header, *check.PayloadOf, *check.Segment, *check.Option:
+	case *check.Lookup, *check.Incr, *check.Contains, *check.Enqueue, *check.Dequeue, *check.Read, *check.Header, *check.PayloadOf, *check.Segment, *check.Option:
 		return 25
 	case *check.StartsWith:
 		return 25 * (len(e.Prefix)/8 + 1)

@@ -23,6 +23,8 @@ func scan(p *check.Program) needs {
 			switch s.(type) {
 			case *check.Range, *check.While:
 				n.loops = true
+			case *check.LogLine:
+				n.logs, n.now = true, true
 			}
 		}, n.noteExpr)
 	}
@@ -264,6 +266,10 @@ func (v visitor) stmt(s check.Stmt) {
 		v.exprs(s.N)
 	case *check.Hist:
 		v.exprs(s.X)
+	case *check.Emit:
+		v.exprs(s.X)
+	case *check.LogLine:
+		v.exprs(s.X)
 	case *check.Eval:
 		v.exprs(s.X)
 	case *check.If:
@@ -349,6 +355,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.Key}
 	case *check.Incr:
 		return []check.Expr{e.Key, e.N}
+	case *check.Enqueue:
+		return []check.Expr{e.X}
 	case *check.OneOf:
 		return []check.Expr{e.X}
 	case *check.InPrefix:

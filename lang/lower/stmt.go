@@ -36,6 +36,12 @@ func (l *lowerer) stmt(s check.Stmt) {
 		l.pos = s.Pos
 		n := l.expr(s.N)[0]
 		l.bump(l.maps[CountMap], s.Counter, n)
+	case *check.Emit:
+		l.pos = s.Pos
+		l.emit(s)
+	case *check.LogLine:
+		l.pos = s.Pos
+		l.logLine(s)
 	case *check.Hist:
 		l.pos = s.Pos
 		l.hist(s.Hist, l.expr(s.X)[0], s.X.Type().Signed)

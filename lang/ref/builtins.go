@@ -15,7 +15,7 @@ var (
 )
 
 // packetOnly are the builtins that build time cannot call.
-var packetOnly = []string{"count", "hist", "sample", "rand", "now", "cpu", "hash_of"}
+var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of"}
 
 // names are the predeclared names.
 func (b *builder) names() starlark.StringDict {
@@ -23,7 +23,7 @@ func (b *builder) names() starlark.StringDict {
 	for _, s := range scalars {
 		d[s.name] = s
 	}
-	for _, kind := range []string{"table", "lru", "array", "lpm"} {
+	for _, kind := range []string{"table", "lru", "array", "lpm", "ring", "bloom", "queue", "stack"} {
 		d[kind] = b.declare(kind)
 	}
 	for _, name := range packetOnly {

@@ -39,10 +39,12 @@ type Chain struct {
 type Result struct {
 	Verdict string // PASS ACCEPT DROP TX REDIRECT
 	Reason  string
-	Target  uint32              // interface of a redirect
-	Line    int                 // of the attached function's return; of its def where it ended without
-	Frame   []byte              // as the chain left it
-	Counts  map[string]uint64   // what this packet added to each counter, of count(x) named TEXT=VALUE; without zeros
+	Target  uint32            // interface of a redirect
+	Line    int               // of the attached function's return; of its def where it ended without
+	Frame   []byte            // as the chain left it
+	Counts  map[string]uint64 // what this packet added to each counter, of count(x) named TEXT=VALUE; without zeros
+	Logs    []string
+	Rings   map[string][]string // what this packet put into each ring
 	Hists   map[string][]Number // what this packet put into each histogram
 }
 
@@ -64,12 +66,14 @@ type evaluator struct {
 	pkt    *packet
 	counts map[string]uint64
 	hists  map[string][]Number
+	logged []string
+	lines  map[place]uint64 // when each log() of the source may write again, ns
 }
 
 // Open runs the build time of a chain file. Its error is that of the parser,
 // resolver or interpreter of Starlark, or an [Error].
 func Open(filename string, src []byte, opts Options) (c *Chain, err error) {
-	e := &evaluator{opts: opts, functions: map[*starlark.Function]*function{}}
+	e := &evaluator{opts: opts, functions: map[*starlark.Function]*function{}, lines: map[place]uint64{}}
 	defer e.recovered(&err)
 	b := newBuilder(opts, e.now)
 	e.builder, e.predeclared, e.defs = b, b.predeclared, b.defs
@@ -123,6 +127,12 @@ func (e *evaluator) recovered(err *error) {
 func (c *Chain) Run(frame []byte) (res Result, err error) {
 	e := c.e
 	e.steps, e.depth, e.timed, e.running = 0, 0, false, true
+	e.logged = nil
+	for _, m := range c.maps {
+		if m.kind == "ring" {
+			m.line = nil
+		}
+	}
 	e.counts, e.hists = map[string]uint64{}, map[string][]Number{}
 	defer func() { e.running = false }()
 	defer e.recovered(&err)
@@ -142,7 +152,8 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 			delete(e.counts, name)
 		}
 	}
-	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: e.pkt.frame, Counts: e.counts, Hists: e.hists}, nil
+	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: e.pkt.frame, Counts: e.counts, Hists: e.hists,
+		Logs: e.logged, Rings: c.rings()}, nil
 }
 
 // Maps is what each map holds: text of the key to text of the value, which is
@@ -151,6 +162,19 @@ func (c *Chain) Maps() map[string]map[string]string {
 	out := map[string]map[string]string{}
 	for name, m := range c.maps {
 		out[name] = m.dump()
+	}
+	return out
+}
+
+// rings is what this packet put into each ring.
+func (c *Chain) rings() map[string][]string {
+	out := map[string][]string{}
+	for name, m := range c.maps {
+		for _, v := range m.line {
+			if m.kind == "ring" {
+				out[name] = append(out[name], v.String())
+			}
+		}
 	}
 	return out
 }

@@ -23,6 +23,10 @@ func (fr *frame) callExpr(x *syntax.CallExpr) value {
 		fr.e.tally(b.Name(), x, args, named)
 		return starlark.None
 	}
+	if b, ok := callee.(*starlark.Builtin); ok && b.Name() == "log" {
+		fr.e.log(x, args)
+		return starlark.None
+	}
 	return fr.callValue(callee, args, named)
 }
 

@@ -11,14 +11,15 @@ import (
 // and passed; it is read and written at packet time only.
 type mapVal struct {
 	opaque
-	kind     string // "table", "lru", "array", "lpm"
-	key      typ    // of an array: nil
+	kind     string // "table", "lru", "array", "lpm", "ring", "bloom", "queue", "stack"
+	key      typ    // of an array, ring, queue or stack: nil
 	val      typ    // of a set: nil
 	size     uint64
 	expiring time.Duration // 0: never
 	entries  map[string]*entry
-	lost     uint64 // keys refused (table) or forgotten (lru)
-	swept    uint64 // ns; when a full table last looked for expired entries
+	line     []value // of a queue or stack, what came first in front; of a ring, of this packet
+	lost     uint64  // keys refused (table) or forgotten (lru)
+	swept    uint64  // ns; when a full table last looked for expired entries
 	clock    func() uint64
 	uses     uint64
 	init     starlark.Value
@@ -45,6 +46,9 @@ func (m *mapVal) valueShape() shape {
 // keyOf is k as the map keeps keys, and its text, which is unique in a type.
 // The key of an array is not stored, so that nothing is cut off it.
 func (m *mapVal) keyOf(k value) (value, string) {
+	if m.key == nil && m.kind != "array" {
+		refuse("a %s has no keys", m.kind)
+	}
 	if m.kind == "array" {
 		n := unsigned(needNum(k, "index of an array").bits)
 		return n, n.String()
@@ -215,6 +219,17 @@ func (m *mapVal) method(name string, args []value, named map[string]value) value
 		}
 		return d
 	}
+	switch {
+	case m.kind == "ring" && name == "emit":
+		m.emit(args, named)
+		return starlark.None
+	case (m.kind == "queue" || m.kind == "stack") && name == "push":
+		return starlark.Bool(m.push(arg(0, "value", nil)))
+	case (m.kind == "queue" || m.kind == "stack") && name == "pop":
+		return m.next()
+	case m.kind == "bloom" && name == "discard":
+		refuse("a bloom forgets nothing")
+	}
 	switch name {
 	case "get":
 		d := arg(1, "d", starlark.None)
@@ -255,7 +270,7 @@ func (m *mapVal) meet(v, d value) value {
 
 // reset fills the map with its first content.
 func (m *mapVal) reset() error {
-	m.entries = map[string]*entry{}
+	m.entries, m.line = map[string]*entry{}, nil
 	if m.kind == "array" {
 		for i := range m.size {
 			n := unsigned(i)
@@ -275,7 +290,9 @@ func (m *mapVal) reset() error {
 		it := init.Iterate()
 		defer it.Done()
 		for x, i := starlark.Value(nil), 0; it.Next(&x); i++ {
-			if m.kind == "array" {
+			if m.kind == "queue" || m.kind == "stack" {
+				m.push(toPacket(x))
+			} else if m.kind == "array" {
 				items = append(items, starlark.Tuple{starlark.MakeInt(i), x})
 			} else {
 				items = append(items, starlark.Tuple{x, nil})
@@ -318,6 +335,9 @@ func (m *mapVal) fill(items []starlark.Tuple) error {
 // dump is what the map holds, as texts.
 func (m *mapVal) dump() map[string]string {
 	out := map[string]string{}
+	for i, v := range m.line {
+		out[fmt.Sprint(i)] = v.String()
+	}
 	for text, e := range m.entries {
 		if !m.alive(e) {
 			continue

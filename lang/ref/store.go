@@ -16,9 +16,16 @@ func (b *builder) declare(kind string) *starlark.Builtin {
 		var percpu bool
 		var expiring string
 		var err error
-		if kind == "array" {
+		switch kind {
+		case "ring":
+			err = starlark.UnpackArgs(kind, args, kwargs, "R", &val, "size", &size)
+		case "queue", "stack":
+			err = starlark.UnpackArgs(kind, args, kwargs, "V", &val, "size", &size, "init?", &init)
+		case "bloom":
+			err = starlark.UnpackArgs(kind, args, kwargs, "K", &key, "size", &size, "init?", &init)
+		case "array":
 			err = starlark.UnpackArgs(kind, args, kwargs, "V", &val, "size", &size, "percpu?", &percpu, "init?", &init)
-		} else {
+		default:
 			err = starlark.UnpackArgs(kind, args, kwargs, "K", &key, "V?", &val, "size", &size,
 				"percpu?", &percpu, "expiring?", &expiring, "init?", &init)
 		}

@@ -43,6 +43,55 @@ func (e *evaluator) tally(fn string, call *syntax.CallExpr, args []value, named 
 	e.hists[name] = append(e.hists[name], Number{n.bits, n.signed})
 }
 
+// Limits of a log() of the source: lines at once, and ns until one more.
+const (
+	logBurst    = 1000
+	logInterval = 1_000_000
+)
+
+// log is log("fmt {}", x, …).
+func (e *evaluator) log(call *syntax.CallExpr, args []value) {
+	if len(args) == 0 {
+		refuse("log: want a text")
+	}
+	text, ok := args[0].(starlark.String)
+	if !ok {
+		refuse("log: want a text that is known at build time")
+	}
+	now, at := e.now(), placeOf(syntax.Start(call))
+	next := e.lines[at]
+	if next > now+(logBurst-1)*logInterval {
+		return
+	}
+	e.lines[at] = max(next, now) + logInterval
+	var out strings.Builder
+	rest, args := string(text), args[1:]
+	for rest != "" {
+		switch {
+		case strings.HasPrefix(rest, "{{"), strings.HasPrefix(rest, "}}"):
+			out.WriteByte(rest[0])
+			rest = rest[2:]
+		case strings.HasPrefix(rest, "{}"):
+			if len(args) == 0 {
+				refuse("log: more {} than values")
+			}
+			if s, ok := args[0].(starlark.String); ok {
+				out.WriteString(string(s))
+			} else {
+				out.WriteString(args[0].String())
+			}
+			rest, args = rest[2:], args[1:]
+		default:
+			out.WriteByte(rest[0])
+			rest = rest[1:]
+		}
+	}
+	if len(args) > 0 {
+		refuse("log: more values than {}")
+	}
+	e.logged = append(e.logged, out.String())
+}
+
 // source is the text of an expression, in one line.
 func (e *evaluator) source(x syntax.Expr) string {
 	from, to := syntax.Start(x), syntax.End(x)
