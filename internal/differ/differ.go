@@ -73,7 +73,7 @@ func (c Case) Run(h hook.Hook, frags bool, frames []Frame) error {
 	if err != nil {
 		return err
 	}
-	defer k.state.Close()
+	defer k.close()
 	for _, f := range frames {
 		if err := k.compare(want, f); err != nil {
 			return fmt.Errorf("frame %s: %w\n%s", f.Name, err, hex.Dump(f.Data[:min(len(f.Data), 96)]))
@@ -82,7 +82,13 @@ func (c Case) Run(h hook.Hook, frags bool, frames []Frame) error {
 	return k.compareState(want)
 }
 
-// open loads the case into both sides. The caller closes the kernel's state.
+// close releases what the kernel holds.
+func (k *kernel) close() {
+	k.events.Close()
+	k.state.Close()
+}
+
+// open loads the case into both sides. The caller closes the kernel's.
 func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 	p, err := c.Compile(h, frags)
 	if err != nil {
@@ -94,16 +100,16 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 	}
 	k := &kernel{prog: p, state: st, object: st.Object(p), now: epoch}
 	if k.events, err = st.Watch(); err != nil {
-		return err
+		st.Close()
+		return nil, nil, err
 	}
-	defer k.events.Close()
 	want, err := ref.Open(c.File, c.Source, ref.Options{
 		Func: c.Func, Load: load, Hook: h.String(), IfIndex: lo,
 		Interface: func(string) uint32 { return lo },
 		Now:       func() uint64 { return k.now },
 	})
 	if err != nil {
-		st.Close()
+		k.close()
 		return nil, nil, fmt.Errorf("reference: %w", err)
 	}
 	return k, want, nil
