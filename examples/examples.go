@@ -19,3 +19,16 @@ func MustRead(name string) []byte {
 	}
 	return text
 }
+
+// Names returns the file names of the examples, sorted.
+func Names() []string {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		panic(fmt.Sprintf("examples: %v", err)) // it is embedded
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}

@@ -185,9 +185,9 @@ func newWorld(t *testing.T) *world {
 		"edge.weir": edge, "my.weir": readmeChain(t), "prefixes.txt": "192.0.2.0/24\n", "list": "# bad\n198.51.100.0/24\n",
 		"in.pcap": string(pcapOf(53, 80)),
 	}
-	for _, n := range []string{"flood", "dns_guard", "knock"} {
-		files["examples/"+n+".weir"] = string(examples.MustRead(n + ".weir"))
-		files[n+".weir"] = files["examples/"+n+".weir"]
+	for _, n := range examples.Names() {
+		files["examples/"+n] = string(examples.MustRead(n))
+		files[n] = files["examples/"+n]
 	}
 	check(t, os.Mkdir(filepath.Join(w.dir, "examples"), 0o700))
 	for name, text := range files {
