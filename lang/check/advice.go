@@ -174,8 +174,8 @@ func noneHint(x, y operand) string {
 
 // sliceHint says what to write instead of a slice of base.
 func sliceHint(base operand) string {
-	if base.x != nil && (base.x.Type().Kind == value.Span || base.x.Type().Kind == value.Packet) {
-		return `compare bytes with .startswith(b"…"), or read them with .u8(off), .u16(off), .u32(off) or .u64(off)`
+	if base.x != nil && (base.x.Type().Kind == value.Span || base.x.Type().Kind == value.Packet || base.x.Type().Kind == value.Octets) {
+		return `take bytes with .bytes(off, n), or compare them with .startswith(b"…")`
 	}
 	return "slice it at the top level of the file"
 }

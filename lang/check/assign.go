@@ -149,7 +149,7 @@ func (p *pass) setLocal(id *syntax.Ident, o operand) {
 	}
 	pos := posOf(id.NamePos)
 	p.shadows(id)
-	if o.v != nil && !scalar(o.v) {
+	if o.v != nil && !scalar(o.v) && !(isBytes(o.v) && p.info.assigned[b.Index] > 1) {
 		p.bindStatic(v, o.v, pos)
 		return
 	}
@@ -174,6 +174,23 @@ func scalar(v starlark.Value) bool {
 		return len(v) > 0
 	}
 	return false
+}
+
+// plain reports whether a build-time value can be a run-time value, bytes among
+// them: these stay known as long as nothing else is assigned to their name.
+func plain(v starlark.Value) bool {
+	switch v := v.(type) {
+	case starlark.Bytes:
+		return true
+	case starlark.Tuple:
+		for _, e := range v {
+			if !plain(e) {
+				return false
+			}
+		}
+		return len(v) > 0
+	}
+	return scalar(v)
 }
 
 // bindStatic makes a local a name for a value known at build time.

@@ -16,22 +16,14 @@ var packetFields = map[string]value.Type{
 	"len": value.U32, "ifindex": value.U32, "queue": value.U32, "now": value.U64,
 }
 
-// frameReads are the reads of bytes, with their width in octets.
-var frameReads = map[string]int{"u8": 1, "u16": 2, "u32": 4, "u64": 8}
-
 // missingAttrs are attributes of the language that this version has not, by what
 // they belong to, with what to do instead.
 var missingAttrs = map[string]map[string]string{
 	"packet": {
 		"segments": "", "mark": "", "priority": "", "hash": "hash_of((ip.src, ip.dst)) makes one",
-		"bytes": "read integers: pkt.u8(off) … pkt.u64(off)",
 		"encap": "", "decap": "", "inner": "read its bytes with pkt.payload.u8(off)",
 	},
-	"payload": {
-		"bytes": "read integers: .u8(off) … .u64(off)", "contains": "startswith(b\"…\") looks at the beginning",
-		"find": "startswith(b\"…\") looks at the beginning", "view": "read integers: .u8(off) … .u64(off)",
-		"put_u8": "", "put_u16": "", "put_u32": "", "put_u64": "", "put_bytes": "",
-	},
+	"payload": {"view": "read integers: .u8(off) … .u64(off)", "put_u8": "", "put_u16": "", "put_u32": "", "put_u64": "", "put_bytes": ""},
 }
 
 // missingAttr reports an attribute that is to come.
@@ -77,7 +69,7 @@ func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 		}
 		return operand{}
 	case value.Span:
-		return p.payloadAttr(e, base.x)
+		return p.spanAttr(e, base.x)
 	case value.IP4:
 		if name == "int" {
 			return run(&Convert{Base{value.U32, at(e)}, base.x})
@@ -109,8 +101,8 @@ func (p *pass) pktAttr(e *syntax.DotExpr, pkt Expr) operand {
 	if name == "payload" {
 		return run(&PayloadOf{Base{value.Type{Kind: value.Span}, at(e)}})
 	}
-	if _, ok := frameReads[name]; ok {
-		p.errorAt(pos, "call", "write pkt."+name+"(off)", "pkt.%s is a function", name)
+	if m, ok := spanMethods[name]; ok && m.frame {
+		p.errorAt(pos, "call", "write pkt."+name+m.form, "pkt.%s is a function", name)
 		return operand{}
 	}
 	if isMove(name) {
@@ -142,8 +134,10 @@ func packetAttrs() []string {
 	for n := range packetFields {
 		names = append(names, n)
 	}
-	for n := range frameReads {
-		names = append(names, n)
+	for n, m := range spanMethods {
+		if m.frame {
+			names = append(names, n)
+		}
 	}
 	names = append(names, moveNames[:]...)
 	for _, h := range packet.Headers() {
@@ -220,30 +214,6 @@ func (p *pass) recordField(e *syntax.DotExpr, t value.Type) int {
 		p.errorAt(posOf(e.Name.NamePos), "name", didYouMean(e.Name.Name, "", t.Names), "the record has no field %s", e.Name.Name)
 	}
 	return i
-}
-
-// payloadAttr is pkt.payload.NAME where it is no call.
-func (p *pass) payloadAttr(e *syntax.DotExpr, payload Expr) operand {
-	name := e.Name.Name
-	if name == "len" {
-		return run(&SpanLen{Base{value.U32, at(e)}, payload})
-	}
-	if p.missingAttr("payload", e) {
-		return operand{}
-	}
-	names := []string{"len", "startswith"}
-	for n := range frameReads {
-		names = append(names, n)
-	}
-	sortBy(names, func(s string) string { return s })
-	for _, n := range names {
-		if n == name {
-			p.errorAt(posOf(e.Name.NamePos), "call", "write pkt.payload."+name+"(…)", "%s is a function", name)
-			return operand{}
-		}
-	}
-	p.errorAt(posOf(e.Name.NamePos), "name", didYouMean(name, "", names), "the payload has no %s", name)
-	return operand{}
 }
 
 // staticAttr reads an attribute of a build-time value.

@@ -192,6 +192,8 @@ func (p *pass) countHint(o operand) string {
 		return "read its .len, or bytes of it with .u8(off)"
 	case value.Record:
 		return "read one of its fields"
+	case value.Octets:
+		return "count with one of its bytes: x[0], or read an integer: .u32(off)"
 	}
 	return "only integers are computed with"
 }
@@ -253,6 +255,9 @@ func (p *pass) compare(e syntax.Node, op Op, tok syntax.Token, xe syntax.Node, x
 			return operand{}
 		}
 	}
+	if p.textForBytes(xe, x, y) || p.textForBytes(ye, y, x) {
+		return operand{}
+	}
 	a, b := p.value(xe, x), p.value(ye, y)
 	if a == nil || b == nil {
 		return operand{}
@@ -279,6 +284,10 @@ func (p *pass) compare(e syntax.Node, op Op, tok syntax.Token, xe syntax.Node, x
 		if ta.Kind == value.IP4 {
 			hint = "compare their .int, or test addr in prefix"
 		}
+		if ta.Kind == value.Octets {
+			p.errorf(e, "type", hint, "bytes have no order")
+			return operand{}
+		}
 		p.errorf(e, "type", hint, "%ss have no order", ta.Kind)
 		return operand{}
 	}
@@ -301,6 +310,8 @@ func comparable(t, u value.Type) bool {
 	switch t.Kind {
 	case value.Int, value.Bool, value.IP4, value.IP6, value.IP, value.MAC, value.Verdict:
 		return true
+	case value.Octets:
+		return t.Width == u.Width
 	case value.Record:
 		return t.Equal(u)
 	case value.Tuple:
@@ -325,6 +336,10 @@ func compareHint(t, u value.Type) string {
 		return "compare with ip4(\"…\"), or use the .int of an ip4"
 	case t.Kind == value.View || u.Kind == value.View:
 		return "test whether the header is there: if pkt.udp:, or compare one of its fields"
+	case t.Kind == value.Octets && u.Kind == value.Octets:
+		return "both sides need the same length: these have " + itoa(uint64(t.Width)) + " and " + itoa(uint64(u.Width)) + " bytes"
+	case t.Kind == value.Octets && u.Kind == value.Int, u.Kind == value.Octets && t.Kind == value.Int:
+		return "compare with b\"…\", or one byte: x[0] == 71"
 	case t.Kind == value.Tuple && u.Kind == value.Tuple:
 		return "both need as many elements, of the same types"
 	}

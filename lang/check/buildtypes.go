@@ -67,6 +67,8 @@ func example(t value.Type) string {
 		return `prefix("10.0.0.0/8")`
 	case value.Bool:
 		return "bool(1)"
+	case value.Octets:
+		return starlark.Bytes(strings.Repeat("\x00", t.Width)).String()
 	}
 	return t.String() + "(1)"
 }
@@ -85,6 +87,8 @@ func makeValue(t value.Type, x starlark.Value) (starlark.Value, error) {
 		return makeAddr(t.Kind, x)
 	case value.Prefix4, value.Prefix6, value.Prefix:
 		return makePrefix(t.Kind, x)
+	case value.Octets:
+		return storeAs(t, x)
 	}
 	return nil, fmt.Errorf("%s makes no value", t)
 }
@@ -336,11 +340,13 @@ func typeOf(v starlark.Value) (value.Type, error) {
 		switch v.Name() {
 		case "int":
 			return value.Type{}, fault("type", "say how wide: u8, u16, u32, u64, or i8 … i64 if it can be negative", "int is no type that can be stored")
-		case "str", "bytes":
-			return value.Type{}, fault("type", "give it a number, and keep the text where the numbers are read", "%s is no type that can be stored", v.Name())
+		case "bytes", "octets":
+			return value.Type{}, fault("type", "say how many: octets(4)", "%s is no type that can be stored", v.Name())
+		case "str":
+			return value.Type{}, fault("type", "give it a number, and keep the text where the numbers are read; or octets(n) for n bytes", "%s is no type that can be stored", v.Name())
 		}
 	}
-	return value.Type{}, fault("type", "types are u8 … i64, bool, ip4, ip6, ip, mac, records and tuples of them", "%s is no type", describe(v))
+	return value.Type{}, fault("type", "types are u8 … i64, bool, ip4, ip6, ip, mac, octets(n), records and tuples of them", "%s is no type", describe(v))
 }
 
 // equalOnly answers == and != and refuses the other comparisons.

@@ -221,6 +221,9 @@ func (p *pass) lenOf(e *syntax.CallExpr) operand {
 	}
 	o := args[0].o
 	if o.v != nil {
+		if b, ok := o.v.(starlark.Bytes); ok {
+			return known(starlark.MakeInt(len(b)))
+		}
 		if n := starlark.Len(o.v); n >= 0 {
 			return known(starlark.MakeInt(n))
 		}
@@ -235,9 +238,11 @@ func (p *pass) lenOf(e *syntax.CallExpr) operand {
 	case value.Packet:
 		return p.hintTo(e, "pkt.len", "the packet")
 	case value.Span:
-		return p.hintTo(e, "pkt.payload.len", "the payload")
+		return p.hintTo(e, ".len, as in pkt.payload.len", what(t))
 	case value.Tuple:
 		return known(starlark.MakeInt(len(t.Elems)))
+	case value.Octets:
+		return known(starlark.MakeInt(t.Width))
 	default:
 		p.errorf(e, "type", "lists, dicts, tuples and strings have a length", "%s has no length", what(t))
 	}

@@ -131,6 +131,11 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 		return condition{x: p.truthOf(o.x)}
 	case value.View:
 		return condition{x: p.truthOf(o.x), facts: facts{yes: implied[t.Header]}}
+	case value.Octets:
+		if _, ok := o.x.(*Const); ok {
+			return decided(true)
+		}
+		return condition{x: p.truthOf(o.x)}
 	case value.Span, value.Record:
 		return condition{x: p.truthOf(o.x)}
 	case value.None:

@@ -72,7 +72,7 @@ func (p *pass) inRuntime(e *syntax.BinaryExpr, x operand, y Expr) operand {
 	hint := "maps, lists, dicts, tuples and prefixes can be searched"
 	switch y.Type().Kind {
 	case value.Span:
-		p.errorf(e.Y, "version", "pkt.payload.startswith(b\"…\") looks at the beginning", "searching the payload is not in this version of weir")
+		p.errorf(e.Y, "type", "say how far: .contains(b\"…\", within = 64)", "%s is not searched with in", what(y.Type()))
 		return operand{}
 	case value.Int:
 		hint = "test a bit with x & y != 0"

@@ -102,6 +102,8 @@ func encode(out []byte, t value.Type, v starlark.Value) {
 		}
 	case value.IP4, value.IP6, value.IP, value.MAC:
 		copy(out, v.(addrVal).octets())
+	case value.Octets:
+		copy(out, v.(starlark.Bytes))
 	case value.Prefix:
 		p := v.(prefixVal)
 		value.PutFamily(out, p.v4, p.bits)

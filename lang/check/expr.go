@@ -208,7 +208,7 @@ func (p *pass) choose(e *syntax.CondExpr) operand {
 		return t
 	}
 	for _, o := range []operand{t, f} {
-		if o.v != nil && !scalar(o.v) && !isRecord(o.v) {
+		if o.v != nil && !plain(o.v) && !isRecord(o.v) {
 			p.errorf(e, "type", "write if and else with a statement for each", "which of two %ss is taken is known only when a packet comes", o.v.Type())
 			return operand{}
 		}
@@ -324,6 +324,8 @@ func staticOf(c *Const) starlark.Value {
 		a := addrVal{kind: value.MAC}
 		copy(a.b[:], c.Octets)
 		return a
+	case value.Octets:
+		return starlark.Bytes(c.Octets)
 	}
 	return nil
 }

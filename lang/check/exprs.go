@@ -85,8 +85,8 @@ type (
 		Base
 		X Expr
 	}
-	// Truth makes a bool of an Int (not 0), a View or a Span (there), or a
-	// Record (a reference to something).
+	// Truth makes a bool of an Int (not 0), a View, a Span or an Octets (there),
+	// or a Record (a reference to something).
 	Truth struct {
 		Base
 		X Expr
@@ -181,6 +181,27 @@ type (
 		Base
 		Op   MoveOp
 		Args []Expr
+	}
+	// BytesAt is SPAN.bytes(Off, n), an Octets; of the frame if Span is nil. It
+	// is false, and all zero, if not wholly there.
+	BytesAt struct {
+		Base
+		Span Expr
+		Off  Expr
+	}
+	// Octet is X[Index] of an Octets, zero past the end.
+	Octet struct {
+		Base
+		X     Expr
+		Index Expr // Int
+	}
+	// Find is SPAN.find(Pattern, within = Within): the offset of the first place
+	// in the first Within octets of X where all of Pattern is, or -1.
+	Find struct {
+		Base
+		X       Expr
+		Pattern []byte // not empty
+		Within  int
 	}
 	// RedirectTo is redirect(ifindex) or redirect("eth1"): one of Index and
 	// Name is set.

@@ -24,6 +24,11 @@ func (p *pass) index(e *syntax.IndexExpr) operand {
 	switch v := base.v.(type) {
 	case nil:
 		return p.elementOf(e, base.x, y)
+	case starlark.Bytes:
+		if i, ok := p.constIndex(y); ok {
+			return p.octetAt(e, len(v), i, func(i int) operand { return known(starlark.MakeInt(int(v[i]))) })
+		}
+		return p.octet(e, p.value(e.X, base), y)
 	case *starlark.List, starlark.Tuple, starlark.String:
 		return p.indexList(e, v.(starlark.Indexable), y)
 	case *starlark.Dict:
@@ -36,6 +41,9 @@ func (p *pass) index(e *syntax.IndexExpr) operand {
 // elementOf is TUPLE[i] of run time.
 func (p *pass) elementOf(e *syntax.IndexExpr, x Expr, y operand) operand {
 	t := x.Type()
+	if t.Kind == value.Octets {
+		return p.octet(e, x, y)
+	}
 	if t.Kind != value.Tuple {
 		hint := "lists, dicts, tuples and maps have elements"
 		if t.Kind == value.Span || t.Kind == value.Packet {
@@ -128,7 +136,7 @@ func (p *pass) tableOf(n syntax.Node, vs []starlark.Value, read func([]Expr, val
 		return nil
 	}
 	for _, v := range vs {
-		if !scalar(v) {
+		if !plain(v) {
 			p.errorf(n, "type", "loop over the list, or compare: if i == 0: … elif i == 1: …", "which of these values is meant is known only when a packet comes, and they are no numbers or addresses: %s", describe(v))
 			return nil
 		}

@@ -1,8 +1,6 @@
 package check
 
 import (
-	"fmt"
-
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
@@ -56,43 +54,15 @@ func (p *pass) methodCall(e *syntax.CallExpr, dot *syntax.DotExpr, base operand)
 		}
 		return operand{}, false
 	}
-	var payload Expr
 	switch base.x.Type().Kind {
 	case value.Packet:
 		if o, done := p.moveCall(e, name); done {
 			return o, true
 		}
-	case value.Span:
-		payload = base.x
-		if name == "startswith" {
-			return p.startsWith(e, payload), true
-		}
 	case value.View:
 		return p.headerMethod(e, dot, base.x)
-	default:
-		return operand{}, false
 	}
-	if width, ok := frameReads[name]; ok {
-		return p.read(e, payload, name, width), true
-	}
-	return operand{}, false
-}
-
-// read is pkt.u16(off) or pkt.payload.u16(off).
-func (p *pass) read(e *syntax.CallExpr, payload Expr, name string, width int) operand {
-	args, ok := p.passArgs(e, name, []string{"off"}, 1, 1)
-	if !ok {
-		return operand{}
-	}
-	off := p.intValue(args[0].e, args[0].o, "an offset")
-	if off == nil {
-		return operand{}
-	}
-	if c, ok := off.(*Const); ok && c.T.Signed && int64(c.Bits) < 0 {
-		p.warnf(args[0].e, "never", "offsets count from the start", "nothing lies at the offset %s: it reads as 0", constInt(c))
-	}
-	t := value.Type{Kind: value.Int, Width: width}
-	return run(&Read{Base{t, at(e)}, payload, off, width})
+	return p.spanMethod(e, base.x, name)
 }
 
 // headerMethods are what is called on headers, with the name of its argument.
@@ -136,29 +106,6 @@ func (p *pass) optionKind(n syntax.Node, x Expr) {
 	case c.Bits < 2:
 		p.warnf(n, "never", "kinds 0 and 1 are padding and have no data", "no option of kind %s is found", constInt(c))
 	}
-}
-
-func (p *pass) startsWith(e *syntax.CallExpr, payload Expr) operand {
-	args, ok := p.passArgs(e, "startswith", []string{"prefix"}, 1, 1)
-	if !ok {
-		return operand{}
-	}
-	var b string
-	switch v := args[0].o.v.(type) {
-	case starlark.Bytes:
-		b = string(v)
-	case starlark.String:
-		p.errorf(args[0].e, "type", fmt.Sprintf("write b%s", v.String()), "the payload holds bytes, not text")
-		return operand{}
-	default:
-		p.errorf(args[0].e, "type", "write startswith(b\"GET \")", "startswith() takes bytes that are known at build time")
-		return operand{}
-	}
-	if len(b) > 64 {
-		p.errorf(args[0].e, "limit", "look at fewer", "%d bytes are more than the limit of 64", len(b))
-		return operand{}
-	}
-	return run(&StartsWith{Base{value.BoolT, at(e)}, payload, []byte(b)})
 }
 
 // staticMethod calls a method of a build-time value with build-time arguments,

@@ -87,7 +87,10 @@ func (p *pass) constant(v starlark.Value, pos diag.Pos) (Expr, error) {
 	case starlark.Float:
 		return nil, fault("type", "compute with integers, and divide with //", "a fraction has no value at packet time")
 	case starlark.Bytes:
-		return nil, fault("version", "compare integers: pkt.payload.u32(off) == 0x47455420", "bytes are not in this version of weir but for startswith")
+		if err := octetsSize(len(v)); err != nil {
+			return nil, err
+		}
+		return &Const{Base: Base{octetsOf(len(v)), pos}, Octets: []byte(v)}, nil
 	case starlark.NoneType:
 		return nil, fault("type", "use 0, False or a value of its own", "None has no value at packet time")
 	case *typeVal:
@@ -242,6 +245,8 @@ func storeHint(f, t value.Type) string {
 		return "take it from pkt." + t.Kind.String() + ", or declare ip, which holds both families"
 	case f.Kind == value.Record && t.Kind == value.Record:
 		return "make one with the type that the map was declared with"
+	case f.Kind == value.Octets && t.Kind == value.Octets:
+		return "both need the same length: take as many bytes as are kept, or declare octets(" + itoa(uint64(f.Width)) + ")"
 	case isIP(f.Kind) && (t.Kind == value.Prefix4 || t.Kind == value.Prefix6):
 		return "declare lpm(prefix, …), which holds both families"
 	}

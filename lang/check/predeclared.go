@@ -85,7 +85,6 @@ var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu"
 // what to do instead.
 var missingHints = map[string]string{
 	"header":        "read the bytes with pkt.payload.u8(off), .u16(off), .u32(off) and .u64(off)",
-	"octets":        "keep the bytes in integers: u8, u16, u32 or u64",
 	"redirect_cpu":  "redirect(\"eth1\") sends out of an interface",
 	"redirect_peer": "redirect(\"eth1\") sends out of an interface",
 	"to_user":       "redirect(\"eth1\") sends out of an interface",
@@ -108,6 +107,7 @@ func (b *builder) predeclared() starlark.StringDict {
 		"stack":  builtin("stack", b.declareMap(Stack)),
 		"param":  builtin("param", b.declareParam),
 		"record": builtin("record", declareRecord),
+		"octets": builtin("octets", declareOctets),
 		"drop":   builtin("drop", buildDrop), "redirect": builtin("redirect", buildRedirect),
 		"interface": builtin("interface", buildInterface),
 	}

@@ -108,6 +108,16 @@ func (pr *printer) special(x Expr) string {
 		return fmt.Sprintf("%s.u%d(%s)", from, 8*x.Width, pr.expr(x.Off))
 	case *StartsWith:
 		return fmt.Sprintf("%s.startswith(%q)", pr.expr(x.X), x.Prefix)
+	case *BytesAt:
+		from := "pkt"
+		if x.Span != nil {
+			from = pr.expr(x.Span)
+		}
+		return fmt.Sprintf("%s.bytes(%s, %d)", from, pr.expr(x.Off), x.T.Width)
+	case *Octet:
+		return fmt.Sprintf("%s[%s]", pr.expr(x.X), pr.expr(x.Index))
+	case *Find:
+		return fmt.Sprintf("%s.find(%q, %d)", pr.expr(x.X), x.Pattern, x.Within)
 	case *RedirectTo:
 		if x.Index == nil {
 			return fmt.Sprintf("redirect(%q)", x.Name)
@@ -193,6 +203,8 @@ func (pr *printer) constText(c *Const) string {
 		return v.Action.String()
 	case value.MAC:
 		return net.HardwareAddr(c.Octets).String()
+	case value.Octets:
+		return fmt.Sprintf("b%q", c.Octets)
 	}
 	a, _ := netip.AddrFromSlice(c.Octets)
 	if c.T.Kind == value.IP {

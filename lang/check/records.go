@@ -112,6 +112,8 @@ func zeroValue(t value.Type) starlark.Value {
 		return addrVal{kind: t.Kind, b: [16]byte{10: 0xff, 11: 0xff}}.zero()
 	case value.IP6, value.MAC:
 		return addrVal{kind: t.Kind}
+	case value.Octets:
+		return starlark.Bytes(strings.Repeat("\x00", t.Width))
 	case value.Tuple:
 		var out starlark.Tuple
 		for _, e := range t.Elems {
@@ -161,6 +163,16 @@ func storeAs(t value.Type, v starlark.Value) (starlark.Value, error) {
 			if t.Kind == value.IP && a.kind != value.MAC {
 				return addrVal{value.IP, a.b}, nil
 			}
+		}
+	case value.Octets:
+		if b, ok := v.(starlark.Bytes); ok {
+			if len(b) != t.Width {
+				return nil, fault("type", "give it as many bytes as it keeps", "%d bytes do not fit %s", len(b), t)
+			}
+			return b, nil
+		}
+		if s, ok := v.(starlark.String); ok {
+			return nil, fault("type", "write b"+s.String(), "%s is bytes, not text", t)
 		}
 	case value.Prefix4, value.Prefix6, value.Prefix:
 		switch v.(type) {

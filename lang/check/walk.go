@@ -65,6 +65,12 @@ func operands(x Expr) []Expr {
 		return some(x.X)
 	case *Move:
 		return x.Args
+	case *BytesAt:
+		return some(x.Span, x.Off)
+	case *Octet:
+		return some(x.X, x.Index)
+	case *Find:
+		return some(x.X)
 	case *RedirectTo:
 		return some(x.Index)
 	case *Lookup:

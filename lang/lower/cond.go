@@ -111,6 +111,7 @@ func (l *lowerer) equal(t value.Type, x, y parts, then, els *ir.Block) {
 		l.jump(then)
 		return
 	}
+	x, y = core(t, x), core(t, y)
 	for i := range x {
 		next := then
 		if i < len(x)-1 {
@@ -158,7 +159,7 @@ func words(es []check.Expr) ([]uint64, bool) {
 	var ws []uint64
 	for _, e := range es {
 		c, ok := e.(*check.Const)
-		if !ok || numParts(c.T) != 1 {
+		if !ok || numParts(c.T) != 1 && (c.T.Kind != value.Octets || c.T.Width > 8) {
 			return nil, false
 		}
 		w := c.Bits
@@ -175,7 +176,7 @@ func words(es []check.Expr) ([]uint64, bool) {
 func (l *lowerer) oneOf(e *check.OneOf, then, els *ir.Block) {
 	x := l.expr(e.X)
 	l.pos = e.P
-	if ws, ok := words(e.Values); ok && len(x) == 1 {
+	if ws, ok := words(e.Values); ok && len(core(e.X.Type(), x)) == 1 {
 		l.member(x[0], ws, then, els)
 		return
 	}

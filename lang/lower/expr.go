@@ -76,6 +76,12 @@ func (l *lowerer) special(e check.Expr) parts {
 		return parts{l.read(e)}
 	case *check.Move:
 		return parts{l.move(e)}
+	case *check.BytesAt:
+		return l.bytesAt(e)
+	case *check.Octet:
+		return parts{l.octet(e)}
+	case *check.Find:
+		return parts{l.findBytes(l.expr(e.X), e)}
 	case *check.RedirectTo:
 		return l.redirectTo(e)
 	case *check.ParamRef:
@@ -243,7 +249,7 @@ func (l *lowerer) convert(e *check.Convert) parts {
 
 func (l *lowerer) dictGet(e *check.Get) parts {
 	x := l.expr(e.X)
-	if len(x) == 1 {
+	if len(core(e.X.Type(), x)) == 1 {
 		if keys, ok := words(e.Keys); ok {
 			return l.pick(e.T, x[0], keys, e.Values, e.Default)
 		}
@@ -308,15 +314,30 @@ func (l *lowerer) hashOf(e *check.HashOf) *ir.Value {
 	x := l.expr(e.X)
 	h := l.expr(e.Seed)[0]
 	const golden = -0x61c8864680b583eb // 0x9e3779b97f4a7c15
-	for _, p := range x {
+	for _, p := range hashed(e.X.Type(), x) {
 		h = l.opi(ir.OpMul, l.op(ir.OpXor, h, p), golden)
 		h = l.op(ir.OpXor, h, l.opi(ir.OpShr, h, 32))
 	}
 	return l.width(ir.OpZExt, 4, h)
 }
 
-// there lowers the truth of a view, payload or record reference.
+// hashed returns the parts of a value that its hash is made of.
+func hashed(t value.Type, p parts) parts {
+	if t.Kind != value.Tuple {
+		return core(t, p)
+	}
+	var all parts
+	for i, e := range t.Elems {
+		all = append(all, hashed(e, elem(t, p, i))...)
+	}
+	return all
+}
+
+// there lowers the truth of a view, span, Octets or record reference.
 func (l *lowerer) there(t value.Type, p parts, then, els *ir.Block) {
+	if t.Kind == value.Octets {
+		p = p[len(p)-1:]
+	}
 	if t.Kind == value.View && t.Header == packet.IP {
 		next := l.block()
 		l.branch(ir.Ne, p[0], l.konst(0), then, next)

@@ -82,6 +82,8 @@ type lowerer struct {
 	wireFn   *ir.Func
 	moves    map[string]*ir.Func // that move the packet
 	optionFn *ir.Func
+	wordFn   *ir.Func
+	finds    map[string]*ir.Func // searches, by what is looked for
 	sweeps   map[*check.Map]*ir.Func
 	exitIDs  map[Exit]int
 	rates    map[diag.Pos]int // octet in the rate map, of each log() of the source
@@ -134,6 +136,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		refused:  map[*check.Map]int{},
 		scratch:  map[*check.Map]int{},
 		params:   map[*check.Param]int{},
+		finds:    map[string]*ir.Func{},
 		sweeps:   map[*check.Map]*ir.Func{},
 		moves:    map[string]*ir.Func{},
 		exitIDs:  map[Exit]int{},

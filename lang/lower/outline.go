@@ -91,6 +91,10 @@ func exprCost(e check.Expr) int {
 		return cost(e.Func.Body)
 	case *check.Lookup, *check.Incr, *check.Contains, *check.Enqueue, *check.Dequeue, *check.Read, *check.Header, *check.PayloadOf, *check.Segment, *check.Option:
 		return 25
+	case *check.BytesAt:
+		return 30 + 2*e.T.Width/8
+	case *check.Find:
+		return 10
 	case *check.StartsWith:
 		return 25 * (len(e.Prefix)/8 + 1)
 	case *check.OneOf:

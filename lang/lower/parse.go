@@ -189,8 +189,8 @@ func (l *lowerer) needL3() {
 	}
 }
 
-func (l *lowerer) coldBlock() *ir.Block {
-	blk := l.block()
+func (b *builder) coldBlock() *ir.Block {
+	blk := b.block()
 	blk.Cold = true
 	return blk
 }

@@ -21,6 +21,7 @@ type parts []*ir.Value
 //	View vlan, vlan2                                   there
 //	Span                                               start end (0 0 if not there)
 //	Record                                             pointer timeOffset
+//	Octets                                             words, then 1 if they are there
 //	Verdict                                            action|index<<8 ifindex
 const slowBit = 32
 
@@ -32,7 +33,7 @@ func numParts(t value.Type) int {
 	case value.IP6, value.IP, value.Record, value.Verdict, value.Span:
 		return 2
 	case value.Octets:
-		return (t.Width + 7) / 8
+		return (t.Width+7)/8 + 1
 	case value.Tuple:
 		n := 0
 		for _, e := range t.Elems {
@@ -119,6 +120,9 @@ func (l *lowerer) constant(c *check.Const) parts {
 		o = o[n:]
 		p = append(p, l.konst(int64(binary.LittleEndian.Uint64(w[:]))))
 	}
+	if c.T.Kind == value.Octets {
+		p = append(p, l.konst(1))
+	}
 	return p
 }
 
@@ -150,14 +154,10 @@ func (l *lowerer) storeParts(ptr *ir.Value, off int, t value.Type, p parts) {
 }
 
 func (l *lowerer) storeOctets(ptr *ir.Value, off, n int, x *ir.Value) {
-	for _, w := range []int{8, 4, 2, 1} {
-		if n >= w {
-			l.store(w, ptr, off, x)
-			if n > w {
-				l.storeOctets(ptr, off+w, n-w, l.opi(ir.OpShr, x, int64(8*w)))
-			}
-			return
-		}
+	w := pieceOf(n)
+	l.store(w, ptr, off, x)
+	if n > w {
+		l.storeOctets(ptr, off+w, n-w, l.opi(ir.OpShr, x, int64(8*w)))
 	}
 }
 
@@ -234,6 +234,8 @@ func (l *lowerer) loadParts(ptr *ir.Value, off int, t value.Type) parts {
 		return parts{l.load(8, ptr, off), l.load(8, ptr, off+8)}
 	case value.MAC:
 		return parts{l.loadMAC(ptr, off)}
+	case value.Octets:
+		return append(l.loadOctets(ptr, off, t.Width), l.konst(1))
 	case value.Tuple:
 		var p parts
 		for i, e := range t.Elems {

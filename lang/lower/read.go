@@ -95,12 +95,8 @@ func (l *lowerer) read(e *check.Read) *ir.Value {
 
 func (l *lowerer) payloadRead(p parts, off *ir.Value, w int) *ir.Value {
 	size := l.op(ir.OpSub, p[1], p[0])
-	return l.choose1(func(then, els *ir.Block) {
-		fits := l.block()
-		l.branch(ir.UGe, size, l.konst(int64(w)), fits, els)
-		l.start(fits)
-		l.branch(ir.ULe, off, l.opi(ir.OpSub, size, int64(w)), then, els)
-	}, func() *ir.Value { return l.bufRead(l.op(ir.OpAdd, p[0], off), w) },
+	return l.choose1(func(then, els *ir.Block) { l.fits(size, off, w, then, els) },
+		func() *ir.Value { return l.bufRead(l.op(ir.OpAdd, p[0], off), w) },
 		func() *ir.Value { return l.konst(0) })
 }
 
@@ -173,30 +169,6 @@ func (l *lowerer) smaller(x, y *ir.Value) *ir.Value {
 func (l *lowerer) greater(x, y *ir.Value) *ir.Value {
 	return l.choose1(func(then, els *ir.Block) { l.branch(ir.UGe, x, y, then, els) },
 		func() *ir.Value { return x }, func() *ir.Value { return y })
-}
-
-// startsWith compares the first octets of a payload.
-func (l *lowerer) startsWith(p parts, prefix []byte, then, els *ir.Block) {
-	size := l.op(ir.OpSub, p[1], p[0])
-	next := l.block()
-	l.branch(ir.UGe, size, l.konst(int64(len(prefix))), next, els)
-	l.start(next)
-	for at := 0; at < len(prefix); {
-		w := 8
-		for w > len(prefix)-at {
-			w /= 2
-		}
-		var want uint64
-		for _, c := range prefix[at : at+w] {
-			want = want<<8 | uint64(c)
-		}
-		x := l.bufRead(l.opi(ir.OpAdd, p[0], int64(at)), w)
-		next := l.block()
-		l.branch(ir.Eq, x, l.konst(int64(want)), next, els)
-		l.start(next)
-		at += w
-	}
-	l.jump(then)
 }
 
 // headerField reads a field of a view, zero if the header is not there.

@@ -347,6 +347,12 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.X}
 	case *check.Move:
 		return e.Args
+	case *check.BytesAt:
+		return []check.Expr{e.Span, e.Off}
+	case *check.Octet:
+		return []check.Expr{e.X, e.Index}
+	case *check.Find:
+		return []check.Expr{e.X}
 	case *check.RedirectTo:
 		return []check.Expr{e.Index}
 	case *check.Lookup:

@@ -101,7 +101,11 @@ func appendWords(b []byte, e check.Expr) ([]byte, bool) {
 			return binary.LittleEndian.AppendUint64(b, e.Bits), true
 		}
 		n := (len(e.Octets) + 7) &^ 7
-		return append(append(b, e.Octets...), make([]byte, n-len(e.Octets))...), true
+		b = append(append(b, e.Octets...), make([]byte, n-len(e.Octets))...)
+		if e.T.Kind == value.Octets {
+			b = binary.LittleEndian.AppendUint64(b, 1)
+		}
+		return b, true
 	}
 	return nil, false
 }

@@ -38,6 +38,7 @@ func (b *builder) names() starlark.StringDict {
 	}
 	d["param"] = starlark.NewBuiltin("param", b.param)
 	builtin("record", newRecordType)
+	builtin("octets", newOctetsType)
 	builtin("struct", newStruct)
 	for _, name := range []string{"drop", "redirect", "interface"} {
 		builtin(name, func(args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {

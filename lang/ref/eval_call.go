@@ -47,6 +47,13 @@ func (fr *frame) callValue(callee value, args []value, named map[string]value) v
 		v, err := c.construct(args[0])
 		check(err)
 		return v
+	case *octetsType:
+		if len(args) != 1 || len(named) != 0 {
+			refuse("%s: want one argument", c)
+		}
+		v, err := c.store(args[0])
+		check(err)
+		return v
 	case *recordType:
 		r, err := c.build(args, named)
 		check(err)
@@ -71,9 +78,9 @@ func (fr *frame) method(of value, name string, args []value, named map[string]va
 		if v := of.move(name, args, named); v != nil {
 			return v
 		}
-		return (&payload{bytes: of.frame}).method(name, args)
+		return (&payload{bytes: of.frame}).method(name, args, named)
 	case *payload:
-		return of.method(name, args)
+		return of.method(name, args, named)
 	case *view:
 		return of.method(name, args)
 	case *structVal:
@@ -203,6 +210,9 @@ func length(v value) value {
 		return unsigned(uint64(len(v.bytes)))
 	case rangeVal:
 		return unsigned(v.turns)
+	}
+	if o, ok := asOctets(v); ok {
+		return unsigned(uint64(len(o.text)))
 	}
 	n := starlark.Len(v)
 	if n < 0 {

@@ -198,6 +198,13 @@ func (fr *frame) index(x *syntax.IndexExpr) value {
 	case *starlark.Dict:
 		return dictGet(of, i, nil)
 	}
+	if o, ok := asOctets(of); ok {
+		n := needNum(i, "index of bytes")
+		if known, ok := known.(starlark.Int); ok && known.Sign() < 0 {
+			n.bits += uint64(len(o.text))
+		}
+		return o.at(n)
+	}
 	refuse("%s has no elements", of.Type())
 	return nil
 }
@@ -237,6 +244,8 @@ func zeroLike(v value) value {
 		return v.typ.zero()
 	case prefixVal:
 		return prefixVal{kind: v.kind}
+	case starlark.Bytes:
+		return (&octetsType{n: len(v)}).zero()
 	}
 	for _, s := range scalars {
 		if s.name == v.Type() {

@@ -238,7 +238,7 @@ func methodShape(n env, of shape, name string, args []syntax.Expr) shape {
 		}
 		out = joinAll(constShapes(m))
 	default:
-		return shape{}
+		return shape{signed: name == "find" && of.val == nil} // of a span
 	}
 	if name == "get" && len(args) > 1 {
 		d := args[1]

@@ -156,6 +156,10 @@ func equal(x, y value) (eq, ok bool) {
 		b, ok := asNum(y)
 		return ok && a.bits == b.bits, ok
 	}
+	if a, isOctets := x.(octets); isOctets {
+		b, ok := asOctets(y)
+		return a.text == b.text, ok && len(a.text) == len(b.text)
+	}
 	switch a := x.(type) {
 	case ip4Val, ip6Val, ipVal:
 		b, ok := as128(y)
@@ -286,7 +290,7 @@ func truth(v value) bool {
 	switch v := v.(type) {
 	case num, starlark.Bool, starlark.NoneType, starlark.String, starlark.Bytes, *starlark.List, *starlark.Dict:
 		return bool(v.Truth())
-	case *view, *payload, *recordObj:
+	case *view, *payload, *recordObj, octets:
 		return present(v)
 	}
 	refuse("%s is not a condition", v.Type())
@@ -303,6 +307,8 @@ func present(v value) bool {
 		return v.ok
 	case *recordObj:
 		return !v.absent
+	case octets:
+		return v.ok
 	}
 	return false
 }

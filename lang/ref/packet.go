@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/gopacket/gopacket/layers"
-	"go.starlark.net/starlark"
 )
 
 // layout says where the headers of a frame are: offsets from its start, -1
@@ -191,16 +190,6 @@ type view struct {
 func (v *view) String() string { return v.kind }
 func (v *view) Type() string   { return "header" }
 
-// payload is a run of the frame's bytes: pkt.payload, or the whole frame.
-type payload struct {
-	opaque
-	bytes []byte
-	ok    bool // there is an L4 header before it
-}
-
-func (p *payload) String() string { return "payload" }
-func (p *payload) Type() string   { return "bytes" }
-
 // attr is pkt.name.
 func (p *packet) attr(name string) value {
 	l := walk(p.frame)
@@ -244,38 +233,5 @@ func (p *packet) attr(name string) value {
 		return &payload{bytes: p.frame[l.payload:l.end], ok: l.payload != 0}
 	}
 	refuse("pkt.%s is not there (in the reference)", name)
-	return nil
-}
-
-// method is payload.u16(off) and its like; pkt.u16(off) is that of the frame.
-func (p *payload) method(name string, args []value) value {
-	if len(args) != 1 {
-		refuse("%s: want one argument", name)
-	}
-	width := map[string]int{"u8": 1, "u16": 2, "u32": 4, "u64": 8}[name]
-	switch {
-	case width != 0:
-		off := needNum(args[0], name).bits
-		if off > uint64(len(p.bytes)) || uint64(len(p.bytes))-off < uint64(width) {
-			return unsigned(0)
-		}
-		var n uint64
-		for _, b := range p.bytes[off:][:width] {
-			n = n<<8 | uint64(b)
-		}
-		return unsigned(n)
-	case name == "startswith":
-		var start string
-		switch s := args[0].(type) {
-		case starlark.Bytes:
-			start = string(s)
-		case starlark.String:
-			start = string(s)
-		default:
-			refuse("startswith: want bytes, not %s", s.Type())
-		}
-		return starlark.Bool(len(p.bytes) >= len(start) && string(p.bytes[:len(start)]) == start)
-	}
-	refuse("%s is not there (in the reference)", name)
 	return nil
 }

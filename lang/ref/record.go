@@ -142,6 +142,9 @@ func (r *recordObj) get(name string) (value, error) {
 		part.absent, part.fixed, part.written = r.absent, r.fixed, r.written
 		return &part, nil
 	}
+	if o, ok := r.vals[i].(octets); ok {
+		return octets{o.text, !r.absent}, nil
+	}
 	return r.vals[i], nil
 }
 

@@ -139,7 +139,7 @@ func (s *scalar) construct(v value) (value, error) {
 		if s == typeBool {
 			return starlark.Bool(a.bits != 0), nil
 		}
-	case *view, *payload, *recordObj:
+	case *view, *payload, *recordObj, octets:
 		if s == typeBool {
 			return starlark.Bool(present(v)), nil
 		}
@@ -236,6 +236,8 @@ func typeOf(v starlark.Value) (typ, error) {
 	case *scalar:
 		return v, nil
 	case *recordType:
+		return v, nil
+	case *octetsType:
 		return v, nil
 	case starlark.Tuple:
 		var t tupleType
