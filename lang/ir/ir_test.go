@@ -142,3 +142,12 @@ func TestRandomPrograms(t *testing.T) {
 		}
 	}
 }
+
+// Each kind of map has a name.
+func TestMapKinds(t *testing.T) {
+	for k := ir.Array; k <= ir.BloomFilter; k++ {
+		if k.String() == "" {
+			t.Errorf("kind %d has no name", k)
+		}
+	}
+}
