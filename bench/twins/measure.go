@@ -152,6 +152,9 @@ func (s *side) batch(turns int) (time.Duration, error) {
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &to); err != nil {
 		return 0, err
 	}
+	for _, r := range s.rings {
+		r.drain()
+	}
 	return time.Duration(to.Nano() - from.Nano()), nil
 }
 

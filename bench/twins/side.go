@@ -20,6 +20,7 @@ type side struct {
 	prog   *ebpf.Program
 	feed   *feeder
 	exits  func() ([]Exit, error)
+	rings  []ring
 	insns  int // instructions in the kernel
 	closes []func() error
 }
@@ -34,6 +35,12 @@ func newSide(s *side, frames [][]byte) (*side, error) {
 		var size int
 		size, err = info.TranslatedSize()
 		s.insns = size / asm.InstructionSize
+	}
+	if err == nil {
+		s.rings, err = rings(s.prog)
+		for _, r := range s.rings {
+			s.closes = append(s.closes, r.close)
+		}
 	}
 	if err == nil {
 		s.feed, err = newFeeder(s.prog, frames)

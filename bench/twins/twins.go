@@ -73,6 +73,7 @@ func All() []Twin {
 		{"nat", "NAT with checksums", natFrames},
 		{"match", "payload match", requestFrames},
 		{"options", "loop over TCP options", synFrames},
+		{"sample", "sampling to a ring", mixedFrames},
 		{"record", "record update", tcpFrames},
 		{"rules", "20 rules in a row", ruleFrames},
 		{"hash", "hash with multiplications", udpFrames},
