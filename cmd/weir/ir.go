@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
 	"weir/internal/child"
+	"weir/lang/opt"
 )
 
 // stages are what --stage may be.
@@ -22,8 +24,10 @@ func (a *app) ir() *cobra.Command {
 		Short: "Print a chain as the compiler sees it, stage by stage",
 		Long: `Prints the text of one stage of the compiler: check (names and types), lower
 (blocks in single assignment, packets as loads and helper calls), opt (the
-same after the passes of the optimiser) or gen (eBPF). --pass prints the form
-after one pass.`,
+same after the passes of the optimiser) or gen (eBPF). --pass shows what one
+pass changed, before and after, each time that it ran. The passes:
+
+` + passList(),
 		Example: `  weir ir edge.weir
   weir ir edge.weir --stage gen --hook tc-ingress
   weir ir edge.weir --pass dce`,
@@ -32,6 +36,9 @@ after one pass.`,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if !slices.Contains(stages, stage) {
 				return usage("no stage is named %q (there are %s)", stage, strings.Join(stages, ", "))
+			}
+			if pass != "" && !slices.Contains(opt.Names(), pass) {
+				return usage("no pass is named %q (there are %s)", pass, strings.Join(opt.Names(), ", "))
 			}
 			h, err := parseHook(hookName)
 			if err != nil {
@@ -43,12 +50,14 @@ after one pass.`,
 			if err != nil && len(texts) == 0 {
 				return err
 			}
-			text, ok := pick(texts, stage, pass)
-			switch {
-			case ok:
-				fmt.Fprint(a.out, text)
-			case err == nil && pass != "":
-				return usage("no pass is named %q (there are %s)", pass, strings.Join(passes(texts), ", "))
+			if pass != "" {
+				a.showPass(texts, pass)
+				return err
+			}
+			for _, s := range texts {
+				if s.Name == stage {
+					fmt.Fprint(a.out, s.Text)
+				}
 			}
 			return err
 		}),
@@ -56,31 +65,45 @@ after one pass.`,
 	src.flag(c)
 	hookFlag(c, &hookName)
 	c.Flags().StringVar(&stage, "stage", "opt", "the stage: "+strings.Join(stages, ", "))
-	c.Flags().StringVar(&pass, "pass", "", "the form after this pass of the optimiser")
+	c.Flags().StringVar(&pass, "pass", "", "what this pass of the optimiser changes")
+	c.RegisterFlagCompletionFunc("pass", completePasses)
 	c.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(stages, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
-// pick returns the text of a stage or of a pass.
-func pick(texts []child.Stage, stage, pass string) (string, bool) {
-	if pass != "" {
-		stage = "opt/" + pass
-	}
-	for _, s := range texts {
-		if s.Name == stage {
-			return s.Text, true
+// showPass prints the forms before and after each run of a pass that changed
+// something, as a difference.
+func (a *app) showPass(texts []child.Stage, pass string) {
+	fmt.Fprintf(a.out, "%s: %s\n", pass, opt.Contract(pass))
+	runs := 0
+	for i, s := range texts {
+		if s.Name != "opt/"+pass || i == 0 {
+			continue
 		}
+		runs++
+		before := fmt.Sprintf("before %s, run %d", pass, runs)
+		after := fmt.Sprintf("after %s, run %d", pass, runs)
+		fmt.Fprintf(a.out, "\n%s", diff.Diff(before, []byte(texts[i-1].Text), after, []byte(s.Text)))
 	}
-	return "", false
+	if runs == 0 {
+		fmt.Fprintln(a.out, "It finds nothing to do in this chain.")
+	}
 }
 
-// passes lists the passes that ran.
-func passes(texts []child.Stage) []string {
-	var names []string
-	for _, s := range texts {
-		if p, ok := strings.CutPrefix(s.Name, "opt/"); ok && !slices.Contains(names, p) {
-			names = append(names, p)
-		}
+// passList is the passes with what they promise, a line each.
+func passList() string {
+	var b strings.Builder
+	for _, name := range opt.Names() {
+		fmt.Fprintf(&b, "  %-8s%s\n", name, opt.Contract(name))
 	}
-	return names
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// completePasses completes the names of passes.
+func completePasses(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var out []string
+	for _, name := range opt.Names() {
+		out = append(out, name+"\t"+opt.Contract(name))
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
 }

@@ -229,7 +229,7 @@ func FuzzWalk(f *testing.F) {
 		if err != nil {
 			f.Fatalf("%s: %v", v.name, err)
 		}
-		f.Cleanup(func() { k.state.Close() })
+		f.Cleanup(k.close)
 		pairs = append(pairs, pair{v.name, k, want})
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
