@@ -143,8 +143,8 @@ func permission(err error) error {
 var mapTypes = [...]ebpf.MapType{
 	ir.Array: ebpf.Array, ir.PerCPUArray: ebpf.PerCPUArray, ir.Hash: ebpf.Hash, ir.LRUHash: ebpf.LRUHash,
 	ir.LPMTrie: ebpf.LPMTrie, ir.PerCPUHash: ebpf.PerCPUHash, ir.LRUPerCPUHash: ebpf.LRUCPUHash,
-	ir.PerfEventArray: ebpf.PerfEventArray,
-	ir.RingBuf:        ebpf.RingBuf, ir.Queue: ebpf.Queue, ir.Stack: ebpf.Stack, ir.BloomFilter: ebpf.BloomFilter,
+	ir.PerfEventArray: ebpf.PerfEventArray, ir.CPUMap: ebpf.CPUMap,
+	ir.RingBuf: ebpf.RingBuf, ir.Queue: ebpf.Queue, ir.Stack: ebpf.Stack, ir.BloomFilter: ebpf.BloomFilter,
 }
 
 // mapSpec returns how the kernel is to make m.
@@ -177,13 +177,23 @@ func ringSize(n uint32) uint32 {
 
 // createMap makes a map of the kernel, with its first content.
 func createMap(p *lang.Program, m *lang.Map, now uint64) (*ebpf.Map, error) {
-	obj, err := ebpf.NewMap(mapSpec(m))
+	spec := mapSpec(m)
+	if m.System == lang.CPUMap {
+		n, err := ebpf.PossibleCPU()
+		if err != nil {
+			return nil, fmt.Errorf("create map %s: %w", m.Spec.Name, err)
+		}
+		spec.MaxEntries = uint32(n)
+	}
+	obj, err := ebpf.NewMap(spec)
 	if err != nil {
 		return nil, wrap(explainMap(m, err), "create map %s (%s of %d entries)", m.Spec.Name, mapTypes[m.Spec.Kind], m.Spec.MaxEntries)
 	}
 	switch {
 	case m.System == lang.ParamMap:
 		err = storeDefaults(obj, p.Params)
+	case m.System == lang.CPUMap:
+		err = fillCPUs(obj)
 	case m.System == lang.ConstMap:
 		err = obj.Put(m.Init[0].Key, m.Init[0].Value)
 	case m.System == lang.User && len(m.Init) > 0:
@@ -193,6 +203,20 @@ func createMap(p *lang.Program, m *lang.Map, now uint64) (*ebpf.Map, error) {
 		return nil, errors.Join(wrap(err, "fill map %s", m.Spec.Name), obj.Close())
 	}
 	return obj, nil
+}
+
+// cpuQueue is how many packets may wait for a CPU that they were redirected to
+// (the size that the kernel's own sample takes); more are dropped.
+const cpuQueue = 2048
+
+// fillCPUs makes a queue for each CPU.
+func fillCPUs(m *ebpf.Map) error {
+	for cpu := range m.MaxEntries() {
+		if err := m.Put(cpu, uint32(cpuQueue)); err != nil {
+			return fmt.Errorf("cpu %d: %w", cpu, err)
+		}
+	}
+	return nil
 }
 
 func explainMap(m *lang.Map, err error) error {

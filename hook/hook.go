@@ -28,16 +28,20 @@ type Info struct {
 	Write    bool   // fields and payload may be written
 	Redirect bool   // TX and redirect
 	Move     bool   // push, pop, trim, vlan_push, vlan_pop
+
+	RedirectCPU, RedirectPeer bool
 }
 
 var infos = [numHooks]Info{
 	XDP: {
 		Name: "xdp", Summary: "in the driver, before the kernel has made a socket buffer",
 		Needs: "Linux 4.8; multi-buffer frames 5.18", Ethernet: true, Write: true, Redirect: true, Move: true,
+		RedirectCPU: true,
 	},
 	TCIngress: {
 		Name: "tc-ingress", Summary: "traffic control, on the way in",
 		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
+		RedirectPeer: true,
 	},
 	TCEgress: {
 		Name: "tc-egress", Summary: "traffic control, on the way out",

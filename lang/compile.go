@@ -216,6 +216,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		v := t.Verdicts[x.Verdict]
 		p.Exits = append(p.Exits, Exit{
 			Verdict: v.Action.String(), Reason: v.Reason, File: x.Pos.File, Line: x.Pos.Line,
+			ToCPU: v.Action == check.RedirectCPU,
 		})
 	}
 	for _, f := range t.Files {
@@ -228,7 +229,7 @@ var systemMaps = map[string]System{
 	lower.ParamMap: ParamMap, lower.CountMap: CountMap, lower.ExitMap: ExitMap, lower.RefusedMap: RefusedMap,
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
 	lower.ConstMap: ConstMap, lower.HistMap: HistMap, lower.LogMap: LogMap, lower.RateMap: RateMap,
-	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap,
+	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap, lower.CPUMap: CPUMap,
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {

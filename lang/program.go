@@ -38,7 +38,7 @@ type Source struct {
 // System is the use that the program itself makes of a kernel map.
 type System uint8
 
-// Uses of kernel maps. All but User, TallyMap and LogMap are arrays with
+// Uses of kernel maps. All but User, TallyMap, LogMap and CPUMap are arrays with
 // a u32 key.
 const (
 	// User maps are those that the chain declares.
@@ -90,6 +90,9 @@ const (
 	LogMap
 	// RateMap is an array of one value: when each log() may write again.
 	RateMap
+	// CPUMap is a map from CPUs to their queues, for each CPU of the machine: who
+	// loads the program makes it as large as that. Each program has its own.
+	CPUMap
 )
 
 // A Map is a kernel map of a program and what the language knows of it.
@@ -138,8 +141,9 @@ type Log struct {
 
 // An Exit is a way in which the program can end: a verdict given at a return.
 type Exit struct {
-	Verdict string // PASS ACCEPT DROP TX REDIRECT
+	Verdict string // PASS ACCEPT DROP TX REDIRECT REJECT
 	Reason  string // "" where none was given
 	File    string
-	Line    int // of the attached function's return, or of its def
+	Line    int  // of the attached function's return, or of its def
+	ToCPU   bool // a REDIRECT to a CPU, not to an interface
 }

@@ -191,7 +191,7 @@ func writer(w io.Writer) (func(Result, []byte, gopacket.CaptureInfo) error, erro
 		return nil, fmt.Errorf("write packets: %w", err)
 	}
 	return func(r Result, frame []byte, ci gopacket.CaptureInfo) error {
-		if r.Error != "" || r.Verdict == "DROP" || r.Verdict == "REJECT" {
+		if r.Error != "" || r.Verdict == "DROP" {
 			return nil
 		}
 		info := gopacket.CaptureInfo{Timestamp: ci.Timestamp, CaptureLength: len(frame), Length: len(frame)}

@@ -272,7 +272,10 @@ func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, erro
 	if want, ok := returns(x.prog.Hook, e.Verdict); ok && ret != want {
 		res.Error = fmt.Sprintf("the program returned %d for %s, not %d", ret, e.Verdict, want)
 	}
-	if e.Verdict == "REDIRECT" {
+	switch {
+	case e.ToCPU:
+		res.To = fmt.Sprintf("cpu%d", o.To)
+	case e.Verdict == "REDIRECT":
 		res.To = r.interfaceName(int(o.To))
 	}
 	return o.Frame(data), nil
@@ -281,12 +284,12 @@ func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, erro
 // returns is what the kernel is told for a verdict: enum xdp_action, and TC_ACT_
 // of linux/pkt_cls.h.
 func returns(h hook.Hook, verdict string) (int32, bool) {
-	codes := map[string]int32{"PASS": -1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7}
+	codes := map[string]int32{"PASS": -1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7, "REJECT": 7}
 	switch h {
 	case hook.TCEgress:
 		codes["TX"] = 0 // the packet is leaving by that interface already
 	case hook.XDP:
-		codes = map[string]int32{"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4}
+		codes = map[string]int32{"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3}
 	}
 	c, ok := codes[verdict]
 	return c, ok

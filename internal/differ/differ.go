@@ -104,7 +104,7 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		return nil, nil, err
 	}
 	want, err := ref.Open(c.File, c.Source, ref.Options{
-		Func: c.Func, Load: load, Hook: h.String(), IfIndex: lo,
+		Func: c.Func, Load: load, Hook: h.String(), IfIndex: lo, CPUs: ebpf.MustPossibleCPU(),
 		Interface: func(string) uint32 { return lo },
 		Now:       func() uint64 { return k.now },
 	})
@@ -140,9 +140,9 @@ type kernel struct {
 
 // codes are what the kernel is told for a verdict.
 var codes = map[hook.Hook]map[string]uint32{
-	hook.XDP:       {"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4},
-	hook.TCIngress: {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7},
-	hook.TCEgress:  {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 0, "REDIRECT": 7}, // it is on its way out
+	hook.XDP:       {"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3},
+	hook.TCIngress: {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7, "REJECT": 7},
+	hook.TCEgress:  {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 0, "REDIRECT": 7, "REJECT": 7}, // it is on its way out
 }
 
 func (k *kernel) compare(r *ref.Chain, f Frame) error {

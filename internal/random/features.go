@@ -19,7 +19,7 @@ var families = [][2]string{
 	{"assign local *", "int signed,int bool ip4 ip6 ip mac verdict tuple"},
 	{"read local *", "int signed,int bool ip4 ip6 ip mac verdict tuple"},
 	{"call giving *", "int signed,int bool ip4 verdict tuple nothing"},
-	{"verdict *", "PASS ACCEPT DROP TX drop(reason) redirect(index) redirect(name)"},
+	{"verdict *", "PASS ACCEPT DROP TX drop(reason) redirect(index) redirect(name) reject()"},
 	{"map *", "table lru array lpm in,struct as,argument"},
 	{"swap *", "eth ip4 ip6 ip tcp udp locals"},
 	{"pkt.*", "push pop trim vlan_push vlan_pop"},

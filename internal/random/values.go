@@ -107,6 +107,7 @@ func (g *gen) verdict(depth int) string {
 		}},
 		{when(ok, 6), func() string { g.use("read local verdict"); return v.String() }},
 		{1, func() string { g.use("verdict redirect(name)"); return `redirect("lo")` }},
+		{1, func() string { g.use("verdict reject()"); g.pay(100); return "reject()" }},
 		{1, func() string {
 			g.use("verdict redirect(index)")
 			return fmt.Sprintf("redirect(1 + (%s & 7))", g.varied(min(depth, 1)))

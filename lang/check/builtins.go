@@ -41,6 +41,8 @@ func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
 		}
 	case "hash_of":
 		return p.hashCall(e)
+	case "redirect_cpu":
+		return p.redirect(e, b.name)
 	}
 	return operand{}
 }
@@ -94,8 +96,16 @@ func (p *pass) builtinCall(e *syntax.CallExpr, b *starlark.Builtin) operand {
 		return operand{}
 	case "drop":
 		return p.drop(e, b)
-	case "redirect":
-		return p.redirect(e)
+	case "redirect", "redirect_peer":
+		return p.redirect(e, name)
+	case "reject":
+		if len(e.Args) > 0 {
+			p.errorf(e, "call", "write reject()", "reject() takes no arguments")
+		} else if p.mayRedirect(e, name) {
+			return known(verdictVal{v: Verdict{Action: Reject}})
+		}
+		p.args(e)
+		return operand{}
 	case "interface":
 		return p.callStatic(e, b, name)
 	case "table", "lru", "array", "lpm", "ring", "bloom", "queue", "stack", "param", "record", "struct":
@@ -274,32 +284,6 @@ func (p *pass) drop(e *syntax.CallExpr, b *starlark.Builtin) operand {
 		return operand{}
 	}
 	return known(v)
-}
-
-// redirect is redirect("eth1") or redirect(ifindex).
-func (p *pass) redirect(e *syntax.CallExpr) operand {
-	if !p.c.b.opts.Hook.Info().Redirect {
-		p.errorf(e, "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Redirect }), "redirect() is not possible at %s", p.c.b.opts.Hook)
-		return operand{}
-	}
-	args, ok := p.passArgs(e, "redirect", []string{"interface"}, 1, 1)
-	if !ok {
-		return operand{}
-	}
-	o := args[0].o
-	switch o.v.(type) {
-	case starlark.String, ifaceVal:
-		v, err := buildRedirect(nil, "redirect", starlark.Tuple{o.v}, nil)
-		if err != nil {
-			p.fail(e, err)
-			return operand{}
-		}
-		return known(v)
-	}
-	if x := p.intValue(args[0].e, o, "the interface"); x != nil {
-		return run(&RedirectTo{Base: Base{value.VerdT, at(e)}, Index: x})
-	}
-	return operand{}
 }
 
 // convert calls a type: u16(x), ip4("…"), R(a = 1).

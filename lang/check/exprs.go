@@ -204,11 +204,12 @@ type (
 		Within  int
 	}
 	// RedirectTo is redirect(ifindex) or redirect("eth1"): one of Index and
-	// Name is set.
+	// Name is set. By its Action it is redirect_peer or redirect_cpu(Index).
 	RedirectTo struct {
 		Base
-		Index Expr
-		Name  string
+		Action Action
+		Index  Expr
+		Name   string
 	}
 	// ParamRef reads a param.
 	ParamRef struct {

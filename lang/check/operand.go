@@ -56,8 +56,12 @@ func (p *pass) constant(v starlark.Value, pos diag.Pos) (Expr, error) {
 	case addrVal:
 		return &Const{Base: Base{value.Type{Kind: v.kind}, pos}, Octets: v.octets()}, nil
 	case verdictVal:
-		if v.v.Action == Redirect {
-			return &RedirectTo{Base: Base{value.VerdT, pos}, Name: v.to}, nil
+		if can := canRedirect(v.v.Action); v.v.Action >= Redirect && !can(p.c.b.opts.Hook.Info()) {
+			return nil, fault("hook", "attach the chain at "+hooksWith(can), "%s is not possible at %s", v, p.c.b.opts.Hook)
+		}
+		if v.v.Action == Redirect || v.v.Action == RedirectPeer {
+			p.c.verdict(v.v)
+			return &RedirectTo{Base: Base{value.VerdT, pos}, Action: v.v.Action, Name: v.to}, nil
 		}
 		return &Const{Base: Base{value.VerdT, pos}, Bits: uint64(p.c.verdict(v.v))}, nil
 	case ifaceVal:

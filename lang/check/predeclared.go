@@ -29,6 +29,10 @@ func (v verdictVal) String() string {
 	switch {
 	case v.v.Action == Redirect:
 		return fmt.Sprintf("redirect(%q)", v.to)
+	case v.v.Action == RedirectPeer:
+		return fmt.Sprintf("redirect_peer(%q)", v.to)
+	case v.v.Action == Reject:
+		return "reject()"
 	case v.v.Reason != "":
 		return fmt.Sprintf("drop(%q)", v.v.Reason)
 	}
@@ -79,16 +83,13 @@ func (p *packetBuiltin) CallInternal(*starlark.Thread, starlark.Tuple, []starlar
 }
 
 // packetOnly are the builtins that mean something at packet time only.
-var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of"}
+var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu"}
 
 // missingHints are the builtins of the language that are still to come, with
 // what to do instead.
 var missingHints = map[string]string{
-	"header":        "read the bytes with pkt.payload.u8(off), .u16(off), .u32(off) and .u64(off)",
-	"redirect_cpu":  "redirect(\"eth1\") sends out of an interface",
-	"redirect_peer": "redirect(\"eth1\") sends out of an interface",
-	"to_user":       "redirect(\"eth1\") sends out of an interface",
-	"reject":        "drop(\"reason\") drops without an answer",
+	"header":  "read the bytes with pkt.payload.u8(off), .u16(off), .u32(off) and .u64(off)",
+	"to_user": "redirect(\"eth1\") sends out of an interface",
 }
 
 // predeclared are the names that every file sees beside Starlark's own.
@@ -109,6 +110,7 @@ func (b *builder) predeclared() starlark.StringDict {
 		"record": builtin("record", declareRecord),
 		"octets": builtin("octets", declareOctets),
 		"drop":   builtin("drop", buildDrop), "redirect": builtin("redirect", buildRedirect),
+		"redirect_peer": builtin("redirect_peer", buildRedirect), "reject": builtin("reject", buildReject),
 		"interface": builtin("interface", buildInterface),
 	}
 	for _, t := range []value.Type{
@@ -172,11 +174,18 @@ func buildRedirect(_ *starlark.Thread, name string, args starlark.Tuple, kwargs 
 		if err := interfaceName(string(x)); err != nil {
 			return nil, err
 		}
-		return verdictVal{Verdict{Action: Redirect}, string(x)}, nil
+		return verdictVal{Verdict{Action: redirects[name]}, string(x)}, nil
 	case ifaceVal:
-		return verdictVal{Verdict{Action: Redirect}, x.name}, nil
+		return verdictVal{Verdict{Action: redirects[name]}, x.name}, nil
 	}
-	return nil, fault("type", "write redirect(\"eth1\")", "while the file is read, redirect() takes the name of an interface")
+	return nil, fault("type", "write "+name+"(\"eth1\")", "while the file is read, %s() takes the name of an interface", name)
+}
+
+func buildReject(_ *starlark.Thread, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if len(args)+len(kwargs) > 0 {
+		return nil, fault("call", "write reject()", "reject() takes no arguments")
+	}
+	return verdictVal{v: Verdict{Action: Reject}}, nil
 }
 
 func buildInterface(_ *starlark.Thread, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {

@@ -119,10 +119,11 @@ func (pr *printer) special(x Expr) string {
 	case *Find:
 		return fmt.Sprintf("%s.find(%q, %d)", pr.expr(x.X), x.Pattern, x.Within)
 	case *RedirectTo:
+		name := map[Action]string{Redirect: "redirect", RedirectPeer: "redirect_peer", RedirectCPU: "redirect_cpu"}[x.Action]
 		if x.Index == nil {
-			return fmt.Sprintf("redirect(%q)", x.Name)
+			return fmt.Sprintf("%s(%q)", name, x.Name)
 		}
-		return "redirect(" + pr.expr(x.Index) + ")"
+		return name + "(" + pr.expr(x.Index) + ")"
 	case *Move:
 		return fmt.Sprintf("packet.%s(%s)", x.Op, pr.exprs(x.Args))
 	case *ParamRef:

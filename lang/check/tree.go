@@ -42,11 +42,18 @@ const (
 	Drop
 	TX
 	Redirect
+	RedirectPeer // to the other end of a pair, in its namespace
+	RedirectCPU
+	Reject
 )
 
-var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT"}
+// NoCPU is the reason of a PASS that was to be a redirect to a CPU that is not
+// there.
+const NoCPU = "no such CPU"
 
-// String returns the action as chains write it.
+var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT"}
+
+// String returns the action as counters and reports name it.
 func (a Action) String() string { return actionNames[a] }
 
 // A MapKind is a kind of map of the language.

@@ -205,6 +205,7 @@ const (
 	Queue       // no keys
 	Stack       // no keys
 	BloomFilter // no keys; values are what is in it
+	CPUMap
 )
 
 // A Map is a kernel map that a program uses.

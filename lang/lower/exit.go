@@ -27,9 +27,9 @@ func (e *exitBlock) init(l *lowerer) {
 // redirect would bring it back to this hook until the kernel drops it.
 func (l *lowerer) codes(a check.Action) int64 {
 	if l.xdp() {
-		return [...]int64{check.Pass: 2, check.Accept: 2, check.Drop: 1, check.TX: 3, check.Redirect: 4}[a]
+		return [...]int64{check.Pass: 2, check.Accept: 2, check.Drop: 1, check.TX: 3}[a]
 	}
-	return [...]int64{check.Pass: -1, check.Accept: 0, check.Drop: 2, check.TX: 0, check.Redirect: 7}[a]
+	return [...]int64{check.Pass: -1, check.Accept: 0, check.Drop: 2, check.TX: 0}[a]
 }
 
 // txRedirects reports whether TX is a redirect at this hook.
@@ -50,59 +50,106 @@ func (l *lowerer) exitSlot(verdict int, pos diag.Pos) int {
 // constant ends the program with a verdict that is known.
 func (e *exitBlock) constant(l *lowerer, verdict int, pos diag.Pos) {
 	l.set(e.slot, l.konst(int64(l.exitSlot(verdict, pos))))
+	e.leave(l, l.p.Verdicts[verdict].Action, l.konst(0), func(v int) *ir.Value { return l.konst(int64(l.exitSlot(v, pos))) })
+}
+
+// leave ends the program with an action; its slot is set. slot gives that of
+// another verdict at the same return, for what turns out not to be possible.
+func (e *exitBlock) leave(l *lowerer, a check.Action, target *ir.Value, slot func(verdict int) *ir.Value) {
+	l.set(e.target, target)
+	switch {
+	case a == check.Redirect:
+		e.redirect(l, helperRedirect, target, 0)
+	case a == check.RedirectPeer:
+		e.redirect(l, helperRedirectPeer, target, 0)
+	case a == check.RedirectCPU:
+		e.toCPU(l, target, slot)
+	case a == check.Reject:
+		e.reject(l, slot)
+	case a == check.TX && l.txRedirects():
+		e.redirect(l, helperRedirect, l.load(4, l.ctx, ctxIfIndex(l)), 0)
+	default:
+		l.set(e.code, l.konst(l.codes(a)))
+		l.jump(e.blk)
+	}
+}
+
+// toCPU hands the packet to another CPU, or, if there is none of that number, to
+// the kernel on this one.
+func (e *exitBlock) toCPU(l *lowerer, cpu *ir.Value, slot func(verdict int) *ir.Value) {
+	const xdpPass = 2
+	code := l.call(helperRedirectMap, "redirect_map", ir.Int, l.mapPtr(l.maps[CPUMap]), cpu, l.konst(xdpPass))
+	l.set(e.code, code)
+	here := l.coldBlock()
+	l.branch(ir.Eq, code, l.konst(xdpPass), here, e.blk)
+	l.start(here)
+	l.set(e.slot, slot(l.verdictOf(check.Verdict{Action: check.Pass, Reason: check.NoCPU})))
 	l.set(e.target, l.konst(0))
-	a := l.p.Verdicts[verdict].Action
-	if a == check.TX && l.txRedirects() {
-		e.redirect(l, l.load(4, l.ctx, ctxIfIndex(l)))
+	l.jump(e.blk)
+}
+
+// reject answers, and drops where there is no answer. What leaves by the interface
+// of tc-egress came from this host: the answer comes in by it.
+func (e *exitBlock) reject(l *lowerer, slot func(verdict int) *ir.Value) {
+	answered := l.reject()
+	l.moved()
+	yes, no := l.block(), l.block()
+	l.branch(ir.Ne, answered, l.konst(0), yes, no)
+	l.start(no)
+	l.set(e.slot, slot(l.verdictIndex(check.Drop)))
+	l.set(e.code, l.konst(l.codes(check.Drop)))
+	l.jump(e.blk)
+	l.start(yes)
+	if l.xdp() {
+		l.set(e.code, l.konst(l.codes(check.TX)))
+		l.jump(e.blk)
 		return
 	}
-	l.set(e.code, l.konst(l.codes(a)))
-	l.jump(e.blk)
+	flags := int64(0)
+	if l.opts.Hook == hook.TCEgress {
+		flags = flagIngress
+	}
+	e.redirect(l, helperRedirect, l.load(4, l.ctx, ctxIfIndex(l)), flags)
 }
 
 // dynamic ends the program with a verdict that only the packet decides.
 func (e *exitBlock) dynamic(l *lowerer, v parts, pos diag.Pos) {
 	if v[0].Op == ir.OpConst {
 		i := int(v[0].Imm >> 8)
-		if l.p.Verdicts[i].Action != check.Redirect {
-			e.constant(l, i, pos)
-			return
-		}
 		l.set(e.slot, l.konst(int64(l.exitSlot(i, pos))))
-		e.redirect(l, v[1])
+		e.leave(l, l.p.Verdicts[i].Action, v[1], func(v int) *ir.Value { return l.konst(int64(l.exitSlot(v, pos))) })
 		return
 	}
 	// A row of exits, one for each verdict of the program, in order.
 	base := len(l.res.Exits)
-	for i := range l.p.Verdicts {
+	actions := []check.Action{check.Drop, check.Accept, check.TX, check.Redirect}
+	for i, x := range l.p.Verdicts {
 		l.res.Exits = append(l.res.Exits, Exit{Verdict: i, Pos: pos})
+		if x.Action > check.Redirect {
+			actions = append(actions, x.Action)
+		}
 	}
 	l.set(e.slot, l.opi(ir.OpAdd, l.opi(ir.OpShr, v[0], 8), int64(base)))
-	l.set(e.target, l.konst(0))
 	action := l.opi(ir.OpAnd, v[0], 0xff)
-	for _, a := range []check.Action{check.Drop, check.Accept, check.TX, check.Redirect} {
+	for _, a := range actions {
 		hit, miss := l.block(), l.block()
 		l.branch(ir.Eq, action, l.konst(int64(a)), hit, miss)
 		l.start(hit)
-		switch {
-		case a == check.Redirect:
-			e.redirect(l, v[1])
-		case a == check.TX && l.txRedirects():
-			e.redirect(l, l.load(4, l.ctx, ctxIfIndex(l)))
-		default:
-			l.set(e.code, l.konst(l.codes(a)))
-			l.jump(e.blk)
+		target := v[1]
+		if a < check.Redirect {
+			target = l.konst(0)
 		}
+		e.leave(l, a, target, func(v int) *ir.Value { return l.konst(int64(base + v)) })
 		l.start(miss)
 	}
+	l.set(e.target, l.konst(0))
 	l.set(e.code, l.konst(l.codes(check.Pass)))
 	l.jump(e.blk)
 }
 
-// redirect sends the packet out of an interface.
-func (e *exitBlock) redirect(l *lowerer, ifindex *ir.Value) {
-	l.set(e.target, ifindex)
-	l.set(e.code, l.call(helperRedirect, "redirect", ir.Int, ifindex, l.konst(0)))
+// redirect sends the packet to an interface.
+func (e *exitBlock) redirect(l *lowerer, helper int64, ifindex *ir.Value, flags int64) {
+	l.set(e.code, l.call(helper, "redirect", ir.Int, ifindex, l.konst(flags)))
 	l.jump(e.blk)
 }
 

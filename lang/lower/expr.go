@@ -132,7 +132,8 @@ func (l *lowerer) redirectTo(e *check.RedirectTo) parts {
 	} else {
 		to = l.ifIndex(e.Name)
 	}
-	return parts{l.konst(int64(check.Redirect) | int64(l.verdictIndex(check.Redirect))<<8), to}
+	i := l.verdictOf(check.Verdict{Action: e.Action})
+	return parts{l.konst(int64(e.Action) | int64(i)<<8), to}
 }
 
 func (l *lowerer) packetField(name string) *ir.Value {

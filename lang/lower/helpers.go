@@ -4,38 +4,41 @@ import "weir/lang/ir"
 
 // Numbers of kernel helpers, from enum bpf_func_id of linux/bpf.h.
 const (
-	helperLookup            = 1
-	helperUpdate            = 2
-	helperDelete            = 3
-	helperKtime             = 5
-	helperRandom            = 7
-	helperCPU               = 8
-	helperStoreBytes        = 9
-	helperL4Csum            = 11
-	helperVLANPush          = 18
-	helperVLANPop           = 19
-	helperRedirect          = 23
-	helperLoadBytes         = 26
-	helperChangeTail        = 38
-	helperChangeHead        = 43
-	helperXDPHead           = 44
-	helperXDPTail           = 65
-	helperPush              = 87
-	helperPop               = 88
-	helperPeek              = 89
-	helperRingReserve       = 131
-	helperRingSubmit        = 132
-	helperForEach           = 164
-	helperLoop              = 181
-	helperXDPLen            = 188
-	helperXDPLoad           = 189
-	helperXDPStore          = 190
-	flagPseudo              = 0x10 // BPF_F_PSEUDO_HDR
-	flagMangled0            = 0x20 // BPF_F_MARK_MANGLED_0
-	flagRecompute           = 1    // BPF_F_RECOMPUTE_CSUM
-	flagNoExist             = 1    // BPF_NOEXIST
-	errExist          int64 = -17
-	errTooBig         int64 = -7
+	helperLookup             = 1
+	helperUpdate             = 2
+	helperDelete             = 3
+	helperKtime              = 5
+	helperRandom             = 7
+	helperCPU                = 8
+	helperStoreBytes         = 9
+	helperL4Csum             = 11
+	helperVLANPush           = 18
+	helperVLANPop            = 19
+	helperRedirect           = 23
+	helperLoadBytes          = 26
+	helperRedirectMap        = 51
+	helperRedirectPeer       = 155
+	helperChangeTail         = 38
+	helperChangeHead         = 43
+	helperXDPHead            = 44
+	helperXDPTail            = 65
+	helperPush               = 87
+	helperPop                = 88
+	helperPeek               = 89
+	helperRingReserve        = 131
+	helperRingSubmit         = 132
+	helperForEach            = 164
+	helperLoop               = 181
+	helperXDPLen             = 188
+	helperXDPLoad            = 189
+	helperXDPStore           = 190
+	flagPseudo               = 0x10 // BPF_F_PSEUDO_HDR
+	flagMangled0             = 0x20 // BPF_F_MARK_MANGLED_0
+	flagRecompute            = 1    // BPF_F_RECOMPUTE_CSUM
+	flagIngress              = 1    // BPF_F_INGRESS
+	flagNoExist              = 1    // BPF_NOEXIST
+	errExist           int64 = -17
+	errTooBig          int64 = -7
 )
 
 // Fields of struct xdp_md and struct __sk_buff of linux/bpf.h.

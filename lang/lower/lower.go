@@ -1,6 +1,8 @@
 package lower
 
 import (
+	"slices"
+
 	"fmt"
 
 	"weir/hook"
@@ -39,6 +41,7 @@ const (
 	ClockMap   = ".clock"
 	ScratchMap = ".scratch"
 	ConstMap   = ".consts"
+	CPUMap     = ".cpus"
 	CaptureMap = ".capture"
 	LimitMap   = ".limit"
 	MissedMap  = ".missed"
@@ -191,6 +194,9 @@ func (l *lowerer) main() {
 
 func (l *lowerer) verdictIndex(a check.Action) int { return int(a) }
 
+// verdictOf returns the index of a verdict that the program has.
+func (l *lowerer) verdictOf(v check.Verdict) int { return slices.Index(l.p.Verdicts, v) }
+
 func (l *lowerer) fail(pos diag.Pos, code, message, hint string) {
 	l.diag = append(l.diag, diag.Diagnostic{Pos: pos, Code: code, Message: message, Hint: hint})
 }
@@ -243,6 +249,9 @@ func (l *lowerer) declare() {
 	l.system(RefusedMap, ir.PerCPUArray, 8, refused)
 	if l.needs.loops || l.opts.Copy || len(l.scratch) > 0 {
 		l.system(ScratchMap, ir.Array, 8+8*len(l.scratch), 1)
+	}
+	if l.verdictOf(check.Verdict{Action: check.RedirectCPU}) >= 0 {
+		l.addMap(&ir.Map{Name: CPUMap, Kind: ir.CPUMap, KeySize: 4, ValueSize: 4})
 	}
 	if l.opts.Trace {
 		l.system(TraceMap, ir.Array, 32, 1) // lang.OutcomeSize

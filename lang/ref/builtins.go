@@ -12,10 +12,11 @@ var (
 	accept = verdict{kind: "ACCEPT"}
 	drop   = verdict{kind: "DROP"}
 	tx     = verdict{kind: "TX"}
+	reject = verdict{kind: "REJECT"}
 )
 
 // packetOnly are the builtins that build time cannot call.
-var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of"}
+var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu"}
 
 // names are the predeclared names.
 func (b *builder) names() starlark.StringDict {
@@ -40,7 +41,8 @@ func (b *builder) names() starlark.StringDict {
 	builtin("record", newRecordType)
 	builtin("octets", newOctetsType)
 	builtin("struct", newStruct)
-	for _, name := range []string{"drop", "redirect", "interface"} {
+	builtin("reject", func(starlark.Tuple, []starlark.Tuple) (starlark.Value, error) { return reject, nil })
+	for _, name := range []string{"drop", "redirect", "redirect_peer", "interface"} {
 		builtin(name, func(args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 			if len(args) != 1 || len(kwargs) != 0 {
 				return nil, fmt.Errorf("%s: want one argument", name)
@@ -66,6 +68,12 @@ func (b *builder) both(name string, arg value) (value, error) {
 		return verdict{kind: "REDIRECT", target: uint32(index.bits)}, nil
 	case name == "redirect" && isText:
 		return verdict{kind: "REDIRECT", target: b.ifindex(string(text))}, nil
+	case name == "redirect_peer" && isNum:
+		return verdict{kind: "REDIRECT", via: "peer", target: uint32(index.bits)}, nil
+	case name == "redirect_peer" && isText:
+		return verdict{kind: "REDIRECT", via: "peer", target: b.ifindex(string(text))}, nil
+	case name == "redirect_cpu" && isNum:
+		return verdict{kind: "REDIRECT", via: "cpu", target: uint32(index.bits)}, nil
 	case name == "interface" && isText:
 		return unsigned(uint64(b.ifindex(string(text)))), nil
 	}

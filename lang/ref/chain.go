@@ -21,6 +21,7 @@ type Options struct {
 	Hook           string
 	IfIndex, Queue uint32
 	Interface      func(name string) uint32 // for redirect("eth1")
+	CPUs           int                      // of the machine
 	Now            func() uint64            // ns; read at most once a packet
 	Rand           func() uint64
 	Params         map[string]uint64 // values of params, by name
@@ -147,6 +148,7 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 	default:
 		refuse("%s returns %s, not a verdict", c.attach.name, out.Type())
 	}
+	v = e.carryOut(v)
 	for name, n := range e.counts {
 		if n == 0 {
 			delete(e.counts, name)
@@ -154,6 +156,23 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 	}
 	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: e.pkt.frame, Counts: e.counts, Hists: e.hists,
 		Logs: e.logged, Rings: c.rings()}, nil
+}
+
+// carryOut does what a verdict asks for, and gives the verdict that counts: what
+// gets no answer is dropped, and on a machine without that CPU the packet stays
+// where it is.
+func (e *evaluator) carryOut(v verdict) verdict {
+	switch {
+	case v.kind == "REJECT":
+		f := answer(e.pkt.frame)
+		if f == nil {
+			return drop
+		}
+		e.pkt.frame = f
+	case v.via == "cpu" && v.target >= uint32(e.opts.CPUs):
+		return verdict{kind: "PASS", reason: "no such CPU"}
+	}
+	return v
 }
 
 // Maps is what each map holds: text of the key to text of the value, which is

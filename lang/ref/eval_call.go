@@ -139,7 +139,9 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		return unsigned(0)
 	case "hash_of":
 		return hashOf(arg(0, "x", nil), needNum(arg(1, "seed", unsigned(0)), name))
-	case "drop", "redirect", "interface":
+	case "reject":
+		return reject
+	case "drop", "redirect", "redirect_peer", "redirect_cpu", "interface":
 		v, err := fr.e.builder.both(name, arg(0, "x", nil))
 		check(err)
 		return v

@@ -18,7 +18,8 @@ type layout struct {
 	l4kind                          string
 	proto                           int // where the byte with the L4 protocol is
 	fragment                        bool
-	payload, end                    int // what follows the L4 header
+	reaches                         bool // what proto names follows, whole or not
+	payload, end                    int  // what follows the L4 header
 }
 
 // absent is the offset of what is not there.
@@ -71,6 +72,7 @@ func (l *layout) walkIPv4(f []byte, at int) {
 	flagsAndOffset := binary.BigEndian.Uint16(f[at+6:])
 	l.fragment = flagsAndOffset&0x3fff != 0 // MF or an offset
 	if flagsAndOffset&0x1fff == 0 {
+		l.reaches = true
 		l.walkL4(f, at+header, at+int(binary.BigEndian.Uint16(f[at+2:])))
 	}
 }
@@ -102,6 +104,7 @@ func (l *layout) walkIPv6(f []byte, at int) {
 		}
 		next += length
 	}
+	l.reaches = extension(f, l.proto, next) == 0
 	l.walkL4(f, next, at+40+int(binary.BigEndian.Uint16(f[at+4:])))
 }
 

@@ -180,6 +180,7 @@ func bitAt(a [16]byte, i int) byte { return a[i/8] >> (7 - i%8) & 1 }
 // redirect.
 type verdict struct {
 	kind, reason string
+	via          string // of a redirect: "" to an interface, "peer", "cpu"
 	target       uint32
 }
 

@@ -1,0 +1,42 @@
+package differ
+
+import (
+	"strings"
+	"testing"
+)
+
+// hookCases are chains that not every hook takes, by the variants that do.
+var hookCases = []struct{ name, variants, body string }{
+	{"cpu", "xdp xdp-frags", "return redirect_cpu(0)"},
+	{"cpu at run time", "xdp xdp-frags", "return redirect_cpu(pkt.ip4.ttl & 1) if pkt.ip4 else PASS"},
+	{"cpu that is not there", "xdp xdp-frags", "return redirect_cpu(pkt.len + 4096)"},
+	{"cpu in a variable", "xdp xdp-frags", "v = redirect_cpu(pkt.len) if pkt.udp else drop(\"no udp\")\n    return v if v != redirect_cpu(0) else TX"},
+	{"cpu and others", "xdp xdp-frags", "v = redirect_cpu(1)\n    if pkt.tcp:\n        v = redirect(1)\n    elif pkt.ip6:\n        v = reject()\n    return v if v != redirect(1) or pkt.len > 100 else ACCEPT"},
+	{"peer", "tc-ingress", "return redirect_peer(1)"},
+	{"peer by name", "tc-ingress", "return redirect_peer(\"lo\") if pkt.ip else DROP"},
+	{"peer in a variable", "tc-ingress", "v = redirect_peer(7) if pkt.udp else redirect(7)\n    return drop(\"wrong\") if v == redirect(7) and pkt.udp else v"},
+}
+
+// TestHooks is TestCorpus for what only some hooks can do.
+func TestHooks(t *testing.T) {
+	fs, ran := stock(), 0
+	for _, x := range hookCases {
+		c := Case{File: "hooks.weir", Source: []byte("def main(pkt):\n    " + x.body + "\n")}
+		for _, v := range variants {
+			_, err := c.Compile(v.hook, v.frags)
+			if takes := strings.Contains(" "+x.variants+" ", " "+v.name+" "); takes != (err == nil) {
+				t.Errorf("%s at %s: compile: %v", x.name, v.name, err)
+				continue
+			} else if !takes {
+				continue
+			}
+			ran++
+			if err := c.Run(v.hook, v.frags, fs); err != nil {
+				t.Errorf("%s at %s: %v", x.name, v.name, err)
+			}
+		}
+	}
+	if ran < len(hookCases) {
+		t.Errorf("%d ran", ran)
+	}
+}
