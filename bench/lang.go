@@ -100,11 +100,15 @@ func compareTwin(ctx context.Context, t twins.Twin, h hook.Hook) (rows []Row, er
 		}
 		r.Ratio = r.Ours / r.Peer
 		r.Holds = r.Ratio <= goalRow*r.AA
-		r.Valid = same == nil && r.Sent == r.Counted && slices.Equal(ts.Ours.Exits, peer.Exits)
+		r.Valid = same == nil && r.Sent == r.Counted && slices.Equal(ts.Ours.Exits, peer.Exits) && alike(ts.Ours.Rung, peer.Rung)
 		rows = append(rows, r)
 	}
 	return rows, nil
 }
+
+// alike reports whether two numbers of bytes that came to rings differ by no more
+// than chance: by a tenth. Samples are taken at random.
+func alike(a, b uint64) bool { return max(a, b)-min(a, b) <= max(a, b)/10 }
 
 // means gathers what closes the table of a hook.
 type means struct {

@@ -146,6 +146,22 @@ func siteFrames(t *traffic) [][]byte {
 	})
 }
 
+// hostFrames: HTTP requests that name their host within 64 bytes, behind them or
+// not at all; one of eight names a host that is refused.
+func hostFrames(t *traffic) [][]byte {
+	return each(func(int) datagram {
+		d := t.any(protoTCP, one[uint16](t, 80, 80, 80, 443))
+		path := "GET /" + "a-path-to-a-page-of-that-host"[:t.IntN(30)] + " HTTP/1.1\r\n"
+		host := one(t, "Host: good.example\r\n", "Host: hidden\r\n", "Accept: */*\r\n", "Host: even.example\r\n")
+		if t.IntN(8) == 0 {
+			host = "Host: evil.example\r\n"
+		}
+		d.payload = []byte(path + host + "Connection: close\r\n\r\n")
+		d.size, d.flags = 160, 0x18
+		return d
+	})
+}
+
 // synFrames: three of four begin a connection, with the options of a common
 // system, which stand in different orders; a few offer tiny segments.
 func synFrames(t *traffic) [][]byte {

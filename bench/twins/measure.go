@@ -17,6 +17,7 @@ type Time struct {
 	Insns int // instructions in the kernel
 	Sent  uint64
 	Exits []Exit
+	Rung  uint64 // bytes that came to rings
 }
 
 // Counted returns how many packets came to a return.
@@ -80,6 +81,7 @@ func (p *Pair) Measure(ctx context.Context, o Options) (Times, error) {
 		if err != nil {
 			return Times{}, err
 		}
+		times[i].Rung = s.rung
 		for k := range after {
 			times[i].Exits = append(times[i].Exits, Exit{after[k].Packets - before[i][k].Packets, after[k].Bytes - before[i][k].Bytes})
 		}
@@ -153,7 +155,7 @@ func (s *side) batch(turns int) (time.Duration, error) {
 		return 0, err
 	}
 	for _, r := range s.rings {
-		r.drain()
+		s.rung += r.drain()
 	}
 	return time.Duration(to.Nano() - from.Nano()), nil
 }

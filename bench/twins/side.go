@@ -21,6 +21,7 @@ type side struct {
 	feed   *feeder
 	exits  func() ([]Exit, error)
 	rings  []ring
+	rung   uint64 // bytes that came to the rings
 	insns  int // instructions in the kernel
 	closes []func() error
 }

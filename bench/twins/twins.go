@@ -72,6 +72,7 @@ func All() []Twin {
 		{"tags", "two tags, IPv6 walk", tagFrames},
 		{"nat", "NAT with checksums", natFrames},
 		{"match", "payload match", requestFrames},
+		{"find", "find in 64 bytes", hostFrames},
 		{"options", "loop over TCP options", synFrames},
 		{"sample", "sampling to a ring", mixedFrames},
 		{"record", "record update", tcpFrames},
