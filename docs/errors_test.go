@@ -11,7 +11,7 @@ import (
 	"weir/lang/check"
 )
 
-//go:generate go test -run ^TestErrorsPage$ -update .
+//go:generate go test -run ^(TestErrorsPage|TestHowItWorks)$ -update .
 
 var update = flag.Bool("update", false, "write the generated pages anew")
 
