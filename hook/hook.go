@@ -28,9 +28,21 @@ type Info struct {
 	Write    bool   // fields and payload may be written
 	Redirect bool   // TX and redirect
 	Move     bool   // push, pop, trim, vlan_push, vlan_pop
+	Mark     Access // pkt.mark and pkt.priority
+	Hash     Access // pkt.hash
 
 	RedirectCPU, RedirectPeer bool
 }
+
+// Access says what a chain may do with what the kernel keeps beside a packet.
+type Access uint8
+
+// Accesses. The zero value is that the kernel does not have it there.
+const (
+	NoAccess Access = iota
+	Read
+	ReadWrite
+)
 
 var infos = [numHooks]Info{
 	XDP: {
@@ -41,11 +53,13 @@ var infos = [numHooks]Info{
 	TCIngress: {
 		Name: "tc-ingress", Summary: "traffic control, on the way in",
 		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
+		Mark: ReadWrite, Hash: Read,
 		RedirectPeer: true,
 	},
 	TCEgress: {
 		Name: "tc-egress", Summary: "traffic control, on the way out",
 		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
+		Mark: ReadWrite, Hash: Read,
 	},
 }
 

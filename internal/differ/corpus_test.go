@@ -6,10 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"weir/hook"
 	"weir/internal/frames"
 )
 
-const corpus = "../../lang/testdata/corpus"
+const (
+	corpus     = "../../lang/testdata/corpus"
+	corpusOfTC = "../../lang/testdata/tc" // of what there is not at XDP
+)
 
 // stock is the frames that every chain of the corpus is run on.
 func stock() []Frame {
@@ -21,8 +25,10 @@ func stock() []Frame {
 }
 
 // cases returns the chains of the corpus.
-func cases(t *testing.T) []Case {
-	files, err := filepath.Glob(filepath.Join(corpus, "*.weir"))
+func cases(t *testing.T) []Case { return casesOf(t, corpus) }
+
+func casesOf(t *testing.T, folder string) []Case {
+	files, err := filepath.Glob(filepath.Join(folder, "*.weir"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +62,27 @@ func TestCorpus(t *testing.T) {
 	for _, c := range cs {
 		t.Run(strings.TrimSuffix(filepath.Base(c.File), ".weir")+"/"+c.Func, func(t *testing.T) {
 			for _, v := range variants {
+				if err := c.Run(v.hook, v.frags, fs); err != nil {
+					t.Errorf("%s: %v", v.name, err)
+				}
+			}
+		})
+	}
+}
+
+// What the kernel keeps beside a packet is read and written alike.
+func TestCorpusOfTC(t *testing.T) {
+	cs, fs := casesOf(t, corpusOfTC), stock()
+	if len(cs) == 0 {
+		t.Fatal("no cases")
+	}
+	for _, c := range cs {
+		c.Mark, c.Priority, c.Segments = 0x5eed, 7, 3
+		t.Run(strings.TrimSuffix(filepath.Base(c.File), ".weir")+"/"+c.Func, func(t *testing.T) {
+			for _, v := range variants {
+				if v.hook == hook.XDP {
+					continue
+				}
 				if err := c.Run(v.hook, v.frags, fs); err != nil {
 					t.Errorf("%s: %v", v.name, err)
 				}

@@ -34,6 +34,8 @@ type Case struct {
 	File   string
 	Func   string
 	Source []byte
+	// What the kernel keeps beside each packet, but at XDP.
+	Mark, Priority, Segments uint32
 }
 
 // A Frame is a packet and what to call it.
@@ -98,13 +100,14 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	k := &kernel{prog: p, state: st, object: st.Object(p), now: epoch}
+	k := &kernel{c: c, prog: p, state: st, object: st.Object(p), now: epoch}
 	if k.events, err = st.Watch(); err != nil {
 		st.Close()
 		return nil, nil, err
 	}
 	want, err := ref.Open(c.File, c.Source, ref.Options{
 		Func: c.Func, Load: load, Hook: h.String(), IfIndex: lo, CPUs: ebpf.MustPossibleCPU(),
+		Mark: c.Mark, Priority: c.Priority, Segments: c.Segments,
 		Interface: func(string) uint32 { return lo },
 		Now:       func() uint64 { return k.now },
 	})
@@ -129,6 +132,7 @@ const (
 )
 
 type kernel struct {
+	c      Case
 	prog   *lang.Program
 	state  *datapath.State
 	object *ebpf.Program
@@ -154,6 +158,10 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	}
 	out := make([]byte, len(f.Data)+256)
 	opts := &ebpf.RunOptions{Data: f.Data, DataOut: out}
+	var beside [skbSize]byte
+	if k.prog.Hook != hook.XDP {
+		opts.Context, opts.ContextOut = k.c.context(), &beside
+	}
 	code, err := k.object.Run(opts)
 	if refused(k.prog.Hook, f.Data, err) {
 		return nil
@@ -180,6 +188,7 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	got := ref.Result{
 		Verdict: x.Verdict, Reason: x.Reason, Line: x.Line, Target: o.To, Frame: o.Frame(opts.DataOut),
 	}
+	got.Mark, got.Priority = left(beside)
 	if o.Length != len(want.Frame) {
 		return fmt.Errorf("frame length %d, want %d", o.Length, len(want.Frame))
 	}
@@ -189,7 +198,8 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	if x.Verdict != "REDIRECT" {
 		got.Target = 0
 	}
-	w := ref.Result{Verdict: want.Verdict, Reason: want.Reason, Line: want.Line, Target: want.Target, Frame: want.Frame}
+	w := ref.Result{Verdict: want.Verdict, Reason: want.Reason, Line: want.Line, Target: want.Target, Frame: want.Frame,
+		Mark: want.Mark, Priority: want.Priority}
 	if w.Verdict != "REDIRECT" {
 		w.Target = 0
 	}

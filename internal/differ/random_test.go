@@ -50,7 +50,12 @@ func TestRandom(t *testing.T) {
 		src := random.Program(r)
 		c := Case{File: fmt.Sprintf("random%d.weir", seed), Source: []byte(src.Text)}
 		fs := sample(r)
-		for _, v := range []int{0, 1 + int(seed%3)} {
+		on := []int{0, 1 + int(seed%3)}
+		if src.TC {
+			on = []int{2, 3}
+			c.Mark, c.Priority = uint32(r.IntN(1<<16)), uint32(r.IntN(4))
+		}
+		for _, v := range on {
 			err := c.Run(variants[v].hook, variants[v].frags, fs)
 			if tooLarge(err) {
 				large++

@@ -84,6 +84,7 @@ func tcpOptions() []Frame {
 		{"tcp4-options-twenty", s(join(optSack, optSack, optSack, optSack, optSack, optSack, optSack, optSack, optSack, optSack),
 			join(optSack, optSack, optSack, optSack, optSack, optSack, optSack, optSack, optMSS))},
 		{"tcp4-options-experiment", s([]byte{254, 8, 0xf9, 0x89, 'w', 'e', 'i', 'r'}, optMSS)},
+		{"tcp4-options-experiment-other", s([]byte{254, 4, 1, 2}, optMSS)},
 		{"vlan-tcp4-options", frame(ether(typeQ), tag(0, 0, 100, typeIPv4), raw(s(optNop, linux[:19])[14:]...))},
 		{"ip4-ihl-6-options", withIPOption(s(optNop, optMSS, optNop, optScale))},
 	}

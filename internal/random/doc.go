@@ -44,6 +44,7 @@ import (
 type Source struct {
 	Text string
 	Uses map[string]int
+	TC   bool // it uses what there is not at XDP
 }
 
 // Sizes of programs, in lines.
@@ -60,7 +61,7 @@ func Program(r *rand.Rand) Source {
 		g.program()
 		text := g.text.String()
 		if n := strings.Count(text, "\n"); n >= minLines && n <= maxLines {
-			return Source{Text: text, Uses: g.uses}
+			return Source{Text: text, Uses: g.uses, TC: g.tc}
 		}
 	}
 }

@@ -52,6 +52,7 @@ type gen struct {
 	shifts int  // moves of the packet left
 	pushed bool // bytes were put before it
 
+	tc      bool // for traffic control alone
 	main    bool // in the attached function
 	pkt     bool // the packet is in scope
 	pure    bool // no expression that changes something may grow
@@ -69,7 +70,7 @@ const (
 )
 
 func newGen(r *rand.Rand) *gen {
-	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3}
+	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3, tc: r.IntN(8) == 0}
 }
 
 // use counts a feature.

@@ -23,6 +23,8 @@ func (g *gen) unsignedLeaf() string {
 		rule{when(g.pkt, 8), func() string { return g.field(unsigned) }},
 		rule{when(g.pkt, 2), func() string { g.use("pkt.len"); return "pkt.len" }},
 		rule{when(g.pkt, 2), g.bytes},
+		rule{when(g.pkt, 1), func() string { g.use("pkt.segments"); return "pkt.segments" }},
+		rule{when(g.pkt && g.tc, 4), func() string { return g.beside("read") }},
 		rule{1, func() string { return g.param(unsigned) }},
 	)
 }

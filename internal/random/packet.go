@@ -181,6 +181,21 @@ func (g *gen) write() {
 // kindOfSwap is what gen.swap exchanges.
 var kindOfSwap = map[string]kind{"eth": hardware, "ip4": addr4, "ip6": addr6, "ip": addr}
 
+// beside names what the kernel keeps beside a packet.
+func (g *gen) beside(what string) string {
+	name := pick(g, "pkt.mark", "pkt.priority")
+	g.use(what + " " + name)
+	return name
+}
+
+// setBeside writes it.
+func (g *gen) setBeside() {
+	g.changes()
+	g.pay(3)
+	target := g.beside("write")
+	g.line("%s %s= %s", target, pick(g, "", "+", "^", "|"), purely(g, func() string { return g.varied(1) }))
+}
+
 // segment reads an entry of the segment list.
 func (g *gen) segment() string {
 	g.use("srh.segment(i)")

@@ -98,7 +98,11 @@ func TestProgramsInReference(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		src := random.Program(r)
-		chain, err := ref.Open("random.weir", []byte(src.Text), refOptions("main"))
+		opts := refOptions("main")
+		if src.TC {
+			opts.Hook = "tc-ingress"
+		}
+		chain, err := ref.Open("random.weir", []byte(src.Text), opts)
 		if err != nil {
 			t.Errorf("seed %d: %v\n%s", seed, err, src.Text)
 			continue

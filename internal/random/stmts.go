@@ -29,6 +29,7 @@ func (g *gen) statement() {
 		{3, g.count},
 		{when(g.pkt, 10), g.write},
 		{when(g.pkt, 1), g.swap},
+		{when(g.pkt && g.tc, 4), g.setBeside},
 		{when(g.pkt, 2), g.keepHeader},
 		{when(g.main && g.turns*g.copies == 1 && g.loop == noLoop && g.shifts > 0, 1), g.move},
 		{11, g.mapStatement},

@@ -318,10 +318,7 @@ func (p *pass) setAttr(l *syntax.DotExpr, rhs syntax.Expr, o operand) {
 			}
 		}
 	case value.Packet:
-		if p.pktAttr(l, base.x).bad() {
-			return
-		}
-		p.errorAt(posOf(l.Name.NamePos), "type", "a header is changed by its fields: pkt.ip4.ttl = 64", "pkt.%s cannot be assigned to", name)
+		p.setPacket(l, base.x, rhs, o)
 	default:
 		p.errorAt(posOf(l.Name.NamePos), "type", "fields of headers and records can be assigned to", "%s has no field to assign to", what(t))
 	}

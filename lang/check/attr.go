@@ -11,16 +11,10 @@ import (
 	"weir/packet"
 )
 
-// packetFields are the integers of the packet itself.
-var packetFields = map[string]value.Type{
-	"len": value.U32, "ifindex": value.U32, "queue": value.U32, "now": value.U64,
-}
-
 // missingAttrs are attributes of the language that this version has not, by what
 // they belong to, with what to do instead.
 var missingAttrs = map[string]map[string]string{
 	"packet": {
-		"segments": "", "mark": "", "priority": "", "hash": "hash_of((ip.src, ip.dst)) makes one",
 		"encap": "", "decap": "", "inner": "read its bytes with pkt.payload.u8(off)",
 	},
 	"payload": {"view": "read integers: .u8(off) … .u64(off)", "put_u8": "", "put_u16": "", "put_u32": "", "put_u64": "", "put_bytes": ""},
@@ -88,8 +82,8 @@ func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 // pktAttr is pkt.NAME.
 func (p *pass) pktAttr(e *syntax.DotExpr, pkt Expr) operand {
 	name, pos := e.Name.Name, posOf(e.Name.NamePos)
-	if t, ok := packetFields[name]; ok {
-		return run(&PacketField{Base{t, at(e)}, name})
+	if _, ok := packetFields[name]; ok {
+		return p.packetField(e)
 	}
 	if h := packet.Lookup(name); h != packet.None {
 		if !p.c.b.opts.Hook.Info().Ethernet && (h == packet.Eth || h == packet.VLAN || h == packet.VLAN2) {

@@ -127,7 +127,8 @@ type (
 		Rec   Expr
 		Index int
 	}
-	// PacketField is pkt.len, ifindex, queue or now (now() too).
+	// PacketField is pkt.len, ifindex, queue, now (now() too), segments, mark,
+	// priority or hash.
 	PacketField struct {
 		Base
 		Name string

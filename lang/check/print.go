@@ -144,6 +144,8 @@ func (pr *printer) stmt(s Stmt) {
 		pr.line("%s.%s %s %s", pr.expr(s.Rec), s.Rec.Type().Names[s.Index], updateNames[s.Op], pr.expr(s.X))
 	case *SetHeader:
 		pr.line("%s.%s = %s", pr.expr(s.View), s.Field.Name, pr.expr(s.X))
+	case *SetPacket:
+		pr.line("pkt.%s = %s", s.Name, pr.expr(s.X))
 	case *SetMap:
 		if s.X == nil {
 			pr.line("%s.add(%s)", s.Map.Name, pr.expr(s.Key))

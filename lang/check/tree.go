@@ -163,6 +163,12 @@ type (
 		Field packet.Field
 		X     Expr
 	}
+	// SetPacket is pkt.mark = X or pkt.priority = X, of a u32.
+	SetPacket struct {
+		Pos  diag.Pos
+		Name string
+		X    Expr
+	}
 	// SetMap is m[Key] = X, and m[Key] OP= X for values that are no records.
 	// A SetMap of a record copies it into the map. For sets (add) X is nil.
 	SetMap struct {
@@ -257,6 +263,7 @@ type (
 func (*Assign) stmt()    {}
 func (*SetField) stmt()  {}
 func (*SetHeader) stmt() {}
+func (*SetPacket) stmt() {}
 func (*SetMap) stmt()    {}
 func (*Delete) stmt()    {}
 func (*Count) stmt()     {}

@@ -266,7 +266,7 @@ func (s *selector) source(v *ir.Value) operand {
 // refused before Linux 6.4 ("BPF_ST stores into R1 ctx is not allowed").
 func (s *selector) stored(v *ir.Value) operand {
 	x := v.Args[1]
-	if x.Op == ir.OpConst && v.Args[0].Op != ir.OpParam {
+	if x.Op == ir.OpConst && v.Args[0].Op != ir.OpParam && v.Sym != "ctx" {
 		n := x.Imm
 		if v.Width < 8 {
 			n = int64(int32(n))

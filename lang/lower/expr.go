@@ -136,36 +136,6 @@ func (l *lowerer) redirectTo(e *check.RedirectTo) parts {
 	return parts{l.konst(int64(e.Action) | int64(i)<<8), to}
 }
 
-func (l *lowerer) packetField(name string) *ir.Value {
-	at := map[string][2]int{"ifindex": {xdpIfIndex, skbIfIndex}, "queue": {xdpQueue, skbQueue}}
-	switch name {
-	case "len":
-		return l.frameLen()
-	case "now":
-		return l.now()
-	}
-	off := at[name][1]
-	if l.xdp() {
-		off = at[name][0]
-	}
-	return l.load(4, l.ctx, off)
-}
-
-// now returns the time in ns, read once a packet.
-func (l *lowerer) now() *ir.Value {
-	if !l.st.now {
-		t := (*ir.Value)(nil)
-		if l.opts.Clock {
-			t = l.load(8, l.mapValue(l.maps[ClockMap], 0), 0)
-		} else {
-			t = l.call(helperKtime, "ktime_get_ns", ir.Int)
-		}
-		l.set(l.facts.now, t)
-		l.st.now = true
-	}
-	return l.get(l.facts.now)
-}
-
 var binaryOps = [...]ir.Op{
 	check.Add: ir.OpAdd, check.Sub: ir.OpSub, check.Mul: ir.OpMul, check.FloorDiv: ir.OpDiv, check.Mod: ir.OpMod,
 	check.And: ir.OpAnd, check.Or: ir.OpOr, check.Xor: ir.OpXor, check.Shl: ir.OpShl, check.Shr: ir.OpShr,

@@ -18,6 +18,7 @@ const (
 	helperLoadBytes          = 26
 	helperRedirectMap        = 51
 	helperRedirectPeer       = 155
+	helperHashRecalc         = 34
 	helperChangeTail         = 38
 	helperChangeHead         = 43
 	helperXDPHead            = 44
@@ -43,10 +44,10 @@ const (
 
 // Fields of struct xdp_md and struct __sk_buff of linux/bpf.h.
 const (
-	xdpData, xdpEnd, xdpIfIndex, xdpQueue            = 0, 4, 12, 16
-	skbLen, skbQueue, skbVLANPresent, skbVLANTCI     = 0, 12, 20, 24
-	skbVLANProto, skbIfIndex, skbData, skbEnd    int = 28, 40, 76, 80
-	skbProtocol, skbGSOSegs                          = 16, 164
+	xdpData, xdpEnd, xdpIfIndex, xdpQueue             = 0, 4, 12, 16
+	skbLen, skbQueue, skbVLANPresent, skbVLANTCI      = 0, 12, 20, 24
+	skbVLANProto, skbIfIndex, skbData, skbEnd     int = 28, 40, 76, 80
+	skbProtocol, skbGSOSegs, skbMark, skbPriority     = 16, 164, 8, 32
 )
 
 func ctxIfIndex(l *lowerer) int {

@@ -258,6 +258,8 @@ func (v visitor) stmt(s check.Stmt) {
 		v.exprs(s.Rec, s.X)
 	case *check.SetHeader:
 		v.exprs(s.View, s.X)
+	case *check.SetPacket:
+		v.exprs(s.X)
 	case *check.SetMap:
 		v.exprs(s.Key, s.X)
 	case *check.Delete:

@@ -26,6 +26,9 @@ func (l *lowerer) stmt(s check.Stmt) {
 	case *check.SetHeader:
 		l.pos = s.Pos
 		l.setHeader(s)
+	case *check.SetPacket:
+		l.pos = s.Pos
+		l.setPacket(s)
 	case *check.SetMap:
 		l.pos = s.Pos
 		l.setMap(s)

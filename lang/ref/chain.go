@@ -22,9 +22,11 @@ type Options struct {
 	IfIndex, Queue uint32
 	Interface      func(name string) uint32 // for redirect("eth1")
 	CPUs           int                      // of the machine
-	Now            func() uint64            // ns; read at most once a packet
-	Rand           func() uint64
-	Params         map[string]uint64 // values of params, by name
+	// What the kernel keeps beside a packet, but at XDP: Segments below 1 are 1.
+	Mark, Priority, Hash, Segments uint32
+	Now                            func() uint64 // ns; read at most once a packet
+	Rand                           func() uint64
+	Params                         map[string]uint64 // values of params, by name
 }
 
 // A Chain is a chain with its maps, which are kept from packet to packet. It
@@ -38,15 +40,16 @@ type Chain struct {
 
 // A Result is what a chain did with a packet.
 type Result struct {
-	Verdict string // PASS ACCEPT DROP TX REDIRECT
-	Reason  string
-	Target  uint32            // interface of a redirect
-	Line    int               // of the attached function's return; of its def where it ended without
-	Frame   []byte            // as the chain left it
-	Counts  map[string]uint64 // what this packet added to each counter, of count(x) named TEXT=VALUE; without zeros
-	Logs    []string
-	Rings   map[string][]string // what this packet put into each ring
-	Hists   map[string][]Number // what this packet put into each histogram
+	Verdict        string // PASS ACCEPT DROP TX REDIRECT
+	Reason         string
+	Target         uint32            // interface of a redirect
+	Line           int               // of the attached function's return; of its def where it ended without
+	Frame          []byte            // as the chain left it
+	Mark, Priority uint32            // likewise; 0 at XDP
+	Counts         map[string]uint64 // what this packet added to each counter, of count(x) named TEXT=VALUE; without zeros
+	Logs           []string
+	Rings          map[string][]string // what this packet put into each ring
+	Hists          map[string][]Number // what this packet put into each histogram
 }
 
 // evaluator is packet time. at is the place that is looked at.
@@ -139,6 +142,9 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 	defer e.recovered(&err)
 	f := append([]byte(nil), frame...)
 	e.pkt = &packet{frame: f, e: e}
+	if opts := e.opts; opts.Hook != "xdp" {
+		e.pkt.mark, e.pkt.priority = opts.Mark, opts.Priority
+	}
 	out, line := e.call(c.attach, bind(c.attach, []value{e.pkt}, nil, c.attach.fallback))
 	v := pass
 	switch out := out.(type) {
@@ -155,7 +161,7 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 		}
 	}
 	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: e.pkt.frame, Counts: e.counts, Hists: e.hists,
-		Logs: e.logged, Rings: c.rings()}, nil
+		Mark: e.pkt.mark, Priority: e.pkt.priority, Logs: e.logged, Rings: c.rings()}, nil
 }
 
 // carryOut does what a verdict asks for, and gives the verdict that counts: what

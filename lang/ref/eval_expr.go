@@ -156,6 +156,8 @@ func setAttr(of value, name string, v value) {
 	switch of := of.(type) {
 	case *view:
 		of.set(name, v)
+	case *packet:
+		of.set(name, v)
 	case *recordObj:
 		check(of.set(name, v))
 	default:

@@ -173,8 +173,9 @@ func (l *layout) walkL4(f []byte, at, ipEnd int) {
 // packet is a packet while a chain looks at it.
 type packet struct {
 	opaque
-	frame []byte
-	e     *evaluator
+	frame          []byte
+	e              *evaluator
+	mark, priority uint32
 }
 
 func (p *packet) String() string { return "pkt" }
@@ -204,6 +205,14 @@ func (p *packet) attr(name string) value {
 		return unsigned(uint64(p.e.opts.IfIndex))
 	case "queue":
 		return unsigned(uint64(p.e.opts.Queue))
+	case "mark", "priority", "hash":
+		p.beside(name)
+		return unsigned(uint64(map[string]uint32{"mark": p.mark, "priority": p.priority, "hash": p.e.opts.Hash}[name]))
+	case "segments":
+		if p.e.opts.Hook == "xdp" {
+			return unsigned(1)
+		}
+		return unsigned(uint64(max(1, p.e.opts.Segments)))
 	case "now":
 		return unsigned(p.e.now())
 	case "eth":
@@ -237,4 +246,21 @@ func (p *packet) attr(name string) value {
 	}
 	refuse("pkt.%s is not there (in the reference)", name)
 	return nil
+}
+
+// beside refuses what the kernel does not have at the hook.
+func (p *packet) beside(name string) {
+	if p.e.opts.Hook == "xdp" {
+		refuse("pkt.%s is not there at xdp", name)
+	}
+}
+
+// set writes what the kernel keeps beside the packet.
+func (p *packet) set(name string, v value) {
+	at := map[string]*uint32{"mark": &p.mark, "priority": &p.priority}[name]
+	if at == nil {
+		refuse("pkt.%s cannot be written", name)
+	}
+	p.beside(name)
+	*at = uint32(needNum(v, name).bits)
 }
