@@ -39,9 +39,15 @@ generated() {
 	diff <(echo "$before") <(tree) || { echo "go generate changes files: commit them"; return 1; }
 }
 
+# No package, and no test, is of one architecture.
+arm64() {
+	GOARCH=arm64 CGO_ENABLED=0 go build ./... && GOARCH=arm64 CGO_ENABLED=0 go vet ./...
+}
+
 rule "gofmt" formatted
 rule "weir fmt" chains
 rule "go vet" go vet ./...
+rule "arm64" arm64
 rule "staticcheck" go tool -modfile=scripts/tools.mod staticcheck ./...
 rule "go mod tidy" go mod tidy -diff
 rule "go generate" generated

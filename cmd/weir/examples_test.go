@@ -149,7 +149,8 @@ type world struct {
 	dir  string // working folder, with the files and with weir
 	host *lab.Host
 	env  []string
-	blue string // the namespace that stands for "blue"
+	blue string    // the namespace that stands for "blue"
+	peer *lab.Host // which that namespace is; eth0 is linked to its veth0
 
 	dirty bool // edge has to be attached again
 }
@@ -164,7 +165,7 @@ func newWorld(t *testing.T) *world {
 	check(t, err)
 	blue, err := l.Host("blue")
 	check(t, err)
-	w.blue = blue.Netns()
+	w.blue, w.peer = blue.Netns(), blue
 	for _, n := range []string{"0", "1"} {
 		_, _, err = l.Link(w.host, "eth"+n, blue, "veth"+n, lab.LinkOptions{
 			A: lab.End{Addrs: lab.MustPrefixes("10.9." + n + ".2/24")},
