@@ -31,6 +31,7 @@ type Row struct {
 	Valid    bool    `json:"valid"`
 	Sent     uint64  `json:"sent,omitempty"`    // packets
 	Counted  uint64  `json:"counted,omitempty"` // packets at the hook
+	Why      string  `json:"why,omitempty"`     // it is not valid, if not by these numbers
 
 	// Of rows of programs: the time of an empty one, which is taken off, in ns a
 	// packet, and instructions as the kernel has them.
@@ -106,11 +107,19 @@ func (r Row) Outcome() string {
 	return "missed"
 }
 
+// Invalid says in a few words why the row is not valid.
+func (r Row) Invalid() string {
+	if r.Why != "" {
+		return r.Why
+	}
+	return fmt.Sprintf("%d sent, %d counted", r.Sent, r.Counted)
+}
+
 // cells returns the row as people read it: see Table.
 func (r Row) cells() []string {
 	c := []string{r.Row, number(r.Ours) + " " + r.Unit, "", "", "", "", r.Goal, r.Outcome()}
 	if !r.Valid {
-		c[1] = fmt.Sprintf("%d sent, %d counted", r.Sent, r.Counted)
+		c[1] = r.Invalid()
 	}
 	if r.PeerName != "" {
 		c[2] = fmt.Sprintf("%s %s (%s)", number(r.Peer), r.Unit, r.PeerName)

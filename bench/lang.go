@@ -100,7 +100,15 @@ func compareTwin(ctx context.Context, t twins.Twin, h hook.Hook) (rows []Row, er
 		}
 		r.Ratio = r.Ours / r.Peer
 		r.Holds = r.Ratio <= goalRow*r.AA
-		r.Valid = same == nil && r.Sent == r.Counted && slices.Equal(ts.Ours.Exits, peer.Exits) && alike(ts.Ours.Rung, peer.Rung)
+		switch {
+		case same != nil:
+			r.Why = same.Error()
+		case !slices.Equal(ts.Ours.Exits, peer.Exits):
+			r.Why = fmt.Sprintf("packets and bytes of returns differ: %v, of %s %v", ts.Ours.Exits, peer.Name, peer.Exits)
+		case !alike(ts.Ours.Rung, peer.Rung):
+			r.Why = fmt.Sprintf("bytes in rings differ: %d, of %s %d", ts.Ours.Rung, peer.Name, peer.Rung)
+		}
+		r.Valid = r.Why == "" && r.Sent == r.Counted
 		rows = append(rows, r)
 	}
 	return rows, nil

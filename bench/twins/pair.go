@@ -91,13 +91,13 @@ func (p *Pair) Check() error {
 				return err
 			}
 			if got.verdict != want.verdict || !bytes.Equal(got.frame, want.frame) {
-				return fmt.Errorf("%s: %w: frame\n%x\nweir %d\n%x\n%s %d\n%x", p.Name, ErrDiffer, f, want.verdict, want.frame, s.name, got.verdict, got.frame)
+				return fmt.Errorf("%s: %w: frame %x: weir %d %x, %s %d %x", p.Name, ErrDiffer, f, want.verdict, want.frame, s.name, got.verdict, got.frame)
 			}
 			if i%64 != 0 && i < len(all)-1 {
 				continue // counters are read by system calls
 			}
 			if err := p.agree(s); err != nil {
-				return fmt.Errorf("%w after frame %d\n%x", err, i, f)
+				return fmt.Errorf("%w after frame %d: %x", err, i, f)
 			}
 		}
 	}

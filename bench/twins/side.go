@@ -22,7 +22,7 @@ type side struct {
 	exits  func() ([]Exit, error)
 	rings  []ring
 	rung   uint64 // bytes that came to the rings
-	insns  int // instructions in the kernel
+	insns  int    // instructions in the kernel
 	closes []func() error
 }
 

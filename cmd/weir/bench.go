@@ -155,7 +155,7 @@ func (a *app) measure(ctx context.Context, b bench.Bench, o bench.Options, asJSO
 	}
 	for _, r := range rows {
 		if !r.Valid {
-			return fmt.Errorf("bench %s: %s: of %d packets %d were counted at the hook", b.Name, r.Row, r.Sent, r.Counted)
+			return fmt.Errorf("bench %s: %s: not valid: %s", b.Name, r.Row, r.Invalid())
 		}
 	}
 	return nil
