@@ -156,6 +156,9 @@ func mapSpec(m *lang.Map) *ebpf.MapSpec {
 	if m.Spec.NoPrealloc || m.Spec.Kind == ir.LPMTrie { // tries are made no other way
 		spec.Flags |= unix.BPF_F_NO_PREALLOC
 	}
+	if m.System == lang.ConstMap || m.System == lang.ListMap {
+		spec.Flags |= unix.BPF_F_RDONLY_PROG
+	}
 	if m.Spec.Kind == ir.RingBuf {
 		spec.MaxEntries = ringSize(spec.MaxEntries)
 	}
@@ -194,8 +197,8 @@ func createMap(p *lang.Program, m *lang.Map, now uint64) (*ebpf.Map, error) {
 		err = storeDefaults(obj, p.Params)
 	case m.System == lang.CPUMap:
 		err = fillCPUs(obj)
-	case m.System == lang.ConstMap:
-		err = obj.Put(m.Init[0].Key, m.Init[0].Value)
+	case m.System == lang.ConstMap || m.System == lang.ListMap:
+		err = fillOnce(obj, m.Init)
 	case m.System == lang.User && len(m.Init) > 0:
 		err = newMap(m, obj, now).init()
 	}
@@ -217,6 +220,17 @@ func fillCPUs(m *ebpf.Map) error {
 		}
 	}
 	return nil
+}
+
+// fillOnce fills a map that nothing writes to afterwards. What the verifier knows
+// not to change it takes for constants.
+func fillOnce(obj *ebpf.Map, content []lang.Entry) error {
+	for _, e := range content {
+		if err := obj.Put(e.Key, e.Value); err != nil {
+			return err
+		}
+	}
+	return wrap(obj.Freeze(), "freeze")
 }
 
 func explainMap(m *lang.Map, err error) error {

@@ -202,6 +202,9 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		if m.System == ConstMap {
 			m.Init = []Entry{{Key: make([]byte, 4), Value: low.Consts}}
 		}
+		if list := low.Lists[k]; list != nil {
+			m.System, m.Init = ListMap, entriesOf(list)
+		}
 		p.Maps = append(p.Maps, m)
 	}
 	for _, x := range t.Params {
@@ -242,8 +245,13 @@ func mapOf(k *ir.Map, m *check.Map) Map {
 	if m.Tally != "" {
 		out.System, out.Text = TallyMap, m.Tally
 	}
-	for _, e := range m.Init {
-		out.Init = append(out.Init, Entry{Key: e.Key, Value: e.Value})
+	out.Init = entriesOf(m.Init)
+	return out
+}
+
+func entriesOf(list []check.Entry) (out []Entry) {
+	for _, e := range list {
+		out = append(out, Entry{Key: e.Key, Value: e.Value})
 	}
 	return out
 }

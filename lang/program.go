@@ -38,8 +38,8 @@ type Source struct {
 // System is the use that the program itself makes of a kernel map.
 type System uint8
 
-// Uses of kernel maps. All but User, TallyMap, LogMap and CPUMap are arrays with
-// a u32 key.
+// Uses of kernel maps. All but User, TallyMap, ListMap, LogMap and CPUMap are
+// arrays with a u32 key.
 const (
 	// User maps are those that the chain declares.
 	User System = iota
@@ -73,6 +73,9 @@ const (
 	// TallyMap is what a count of values that packets bring has counted: a map as
 	// the chain's own, per CPU, from values to u64. There may be several.
 	TallyMap
+	// ListMap is a list of the chain that is searched: a hash that nobody writes to
+	// after it was filled with Init. There may be several.
+	ListMap
 	// HistMap is a per-CPU array of u64: HistBuckets for each of Program.Hists.
 	HistMap
 	// CaptureMap takes events, if Options.Capture was set: see package lower for

@@ -177,7 +177,11 @@ func (l *lowerer) oneOf(e *check.OneOf, then, els *ir.Block) {
 	x := l.expr(e.X)
 	l.pos = e.P
 	if ws, ok := words(e.Values); ok && len(core(e.X.Type(), x)) == 1 {
-		l.member(x[0], ws, then, els)
+		l.oneOfWords(e, x[0], unique(ws), then, els)
+		return
+	}
+	if m := l.listMap(e, minMultiWord); m != nil {
+		l.branch(ir.Ne, l.lookup(m, l.memory("sought", e.X.Type(), x)), l.konst(0), then, els)
 		return
 	}
 	for _, v := range e.Values {
@@ -191,7 +195,6 @@ func (l *lowerer) oneOf(e *check.OneOf, then, els *ir.Block) {
 // member tests x against a set of words: runs become ranges, sets within 64 of
 // each other a bit map, the rest is searched by halves.
 func (l *lowerer) member(x *ir.Value, ws []uint64, then, els *ir.Block) {
-	ws = unique(ws)
 	switch n := len(ws); {
 	case n == 0:
 		l.jump(els)
@@ -218,6 +221,45 @@ func (l *lowerer) member(x *ir.Value, ws []uint64, then, els *ir.Block) {
 		l.start(high)
 		l.member(x, ws[n/2:], then, els)
 	}
+}
+
+// oneOfWords chooses between tests in the instruction stream, a bit map in memory
+// and the kernel's hash.
+func (l *lowerer) oneOfWords(e *check.OneOf, x *ir.Value, ws []uint64, then, els *ir.Block) {
+	n := len(ws)
+	span := ws[n-1] - ws[0]
+	if leaves(ws) < minLeaves {
+		l.member(x, ws, then, els)
+		return
+	}
+	if span < maxBitmap {
+		bits := make([]byte, (span/64+1)*8)
+		for _, w := range ws {
+			bits[(w-ws[0])/8] |= 1 << ((w - ws[0]) % 8)
+		}
+		d, in := l.op(ir.OpSub, x, l.konst(int64(ws[0]))), l.block()
+		l.branch(ir.ULe, d, l.konst(int64(span)), in, els)
+		l.start(in)
+		p := l.op(ir.OpAdd, l.mapValue(l.maps[ConstMap], l.constsOf(bits)), l.opi(ir.OpShr, d, 3))
+		b := l.op(ir.OpShr, l.load(1, p, 0), l.opi(ir.OpAnd, d, 7))
+		l.branch(ir.Test, b, l.konst(1), then, els)
+		return
+	}
+	if m := l.listMap(e, minHash); m != nil {
+		l.branch(ir.Ne, l.lookup(m, l.memory("sought", e.X.Type(), parts{x})), l.konst(0), then, els)
+		return
+	}
+	l.member(x, ws, then, els)
+}
+
+// leaves returns how many tests a search by halves ends in: about how long its
+// code is.
+func leaves(ws []uint64) int {
+	n := len(ws)
+	if n < 2 || ws[n-1]-ws[0] < 64 || ws[n-1]-ws[0] == uint64(n-1) {
+		return 1
+	}
+	return leaves(ws[:n/2]) + leaves(ws[n/2:])
 }
 
 func unique(ws []uint64) []uint64 {

@@ -58,9 +58,10 @@ type Result struct {
 	IR     *ir.Program
 	User   map[*ir.Map]*check.Map // kernel maps that the chain asked for
 	Exits  []Exit
-	Consts []byte       // content of the constant map
-	Logs   []*check.Log // by the number that their lines begin with
-	Kinds  int          // of L4 headers that the program parses
+	Lists  map[*ir.Map][]check.Entry // content of read-only maps
+	Consts []byte                    // content of the constant map
+	Logs   []*check.Log              // by the number that their lines begin with
+	Kinds  int                       // of L4 headers that the program parses
 }
 
 // Limits of what one program may become. Inlined calls multiply, so that a short
@@ -89,8 +90,10 @@ type lowerer struct {
 	finds    map[string]*ir.Func // searches, by what is looked for
 	sweeps   map[*check.Map]*ir.Func
 	exitIDs  map[Exit]int
-	rates    map[diag.Pos]int // octet in the rate map, of each log() of the source
-	bits     *int             // where in the constant map bit numbers are; nil: not yet
+	constAt  map[string]int     // where in the constant map a bit map is
+	listAt   map[string]*ir.Map // read-only maps, by content
+	rates    map[diag.Pos]int   // octet in the rate map, of each log() of the source
+	bits     *int               // where in the constant map bit numbers are; nil: not yet
 
 	needs  needs
 	facts  facts
@@ -133,7 +136,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	l := &lowerer{
 		p: p, opts: opts,
 		builder:  newBuilder(fn),
-		res:      &Result{IR: &ir.Program{Funcs: []*ir.Func{fn}}, User: map[*ir.Map]*check.Map{}},
+		res:      &Result{IR: &ir.Program{Funcs: []*ir.Func{fn}}, User: map[*ir.Map]*check.Map{}, Lists: map[*ir.Map][]check.Entry{}},
 		maps:     map[string]*ir.Map{},
 		userMaps: map[*check.Map]*ir.Map{},
 		refused:  map[*check.Map]int{},
@@ -144,6 +147,8 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		moves:    map[string]*ir.Func{},
 		exitIDs:  map[Exit]int{},
 		rates:    map[diag.Pos]int{},
+		constAt:  map[string]int{},
+		listAt:   map[string]*ir.Map{},
 		pointers: map[variable]bool{},
 		lives:    map[*check.Func]map[check.Stmt]loopLife{},
 		turns:    1,
