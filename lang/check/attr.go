@@ -17,7 +17,7 @@ var missingAttrs = map[string]map[string]string{
 	"packet": {
 		"encap": "", "decap": "", "inner": "read its bytes with pkt.payload.u8(off)",
 	},
-	"payload": {"view": "read integers: .u8(off) … .u64(off)", "put_u8": "", "put_u16": "", "put_u32": "", "put_u64": "", "put_bytes": ""},
+	"payload": {"view": "read integers: .u8(off) … .u64(off)"},
 }
 
 // missingAttr reports an attribute that is to come.

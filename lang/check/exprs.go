@@ -204,6 +204,14 @@ type (
 		Pattern []byte // not empty
 		Within  int
 	}
+	// Put is SPAN.put_u16(Off, X) and its like, of type None: it writes the Width
+	// octets of X, an Int big-endian, and the checksum that covers them. Nothing
+	// is written if they are not wholly there.
+	Put struct {
+		Base
+		Span, Off, X Expr
+		Width        int
+	}
 	// RedirectTo is redirect(ifindex) or redirect("eth1"): one of Index and
 	// Name is set. By its Action it is redirect_peer or redirect_cpu(Index).
 	RedirectTo struct {

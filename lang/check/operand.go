@@ -296,7 +296,7 @@ func effects(x Expr) bool {
 	found := false
 	walk(x, func(e Expr) {
 		switch e := e.(type) {
-		case *Call, *Incr, *Rand, *Sample, *Move, *Enqueue, *Dequeue:
+		case *Put, *Call, *Incr, *Rand, *Sample, *Move, *Enqueue, *Dequeue:
 			found = true
 		case *Lookup:
 			found = found || e.Remove

@@ -116,6 +116,8 @@ func (pr *printer) special(x Expr) string {
 		return fmt.Sprintf("%s.bytes(%s, %d)", from, pr.expr(x.Off), x.T.Width)
 	case *Octet:
 		return fmt.Sprintf("%s[%s]", pr.expr(x.X), pr.expr(x.Index))
+	case *Put:
+		return fmt.Sprintf("%s.put(%s, %s, %d)", pr.expr(x.Span), pr.expr(x.Off), pr.expr(x.X), x.Width)
 	case *Find:
 		return fmt.Sprintf("%s.find(%q, %d)", pr.expr(x.X), x.Pattern, x.Within)
 	case *RedirectTo:

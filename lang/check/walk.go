@@ -71,6 +71,8 @@ func operands(x Expr) []Expr {
 		return some(x.X, x.Index)
 	case *Find:
 		return some(x.X)
+	case *Put:
+		return some(x.Span, x.Off, x.X)
 	case *RedirectTo:
 		return some(x.Index)
 	case *Lookup:

@@ -80,6 +80,9 @@ func (l *lowerer) special(e check.Expr) parts {
 		return l.bytesAt(e)
 	case *check.Octet:
 		return parts{l.octet(e)}
+	case *check.Put:
+		l.putBytes(e)
+		return nil
 	case *check.Find:
 		return parts{l.findBytes(l.expr(e.X), e)}
 	case *check.RedirectTo:

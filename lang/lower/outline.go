@@ -93,6 +93,8 @@ func exprCost(e check.Expr) int {
 		return 25
 	case *check.BytesAt:
 		return 30 + 2*e.T.Width/8
+	case *check.Put:
+		return 150
 	case *check.Find:
 		return 10
 	case *check.StartsWith:

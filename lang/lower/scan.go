@@ -143,6 +143,14 @@ func (n *needs) noteExpr(e check.Expr) {
 				n.note(k.h)
 			}
 		}
+	case *check.Put:
+		n.writes = true
+		for _, k := range l4Kinds {
+			if sumOffset(k.h) > 0 || k.h == packet.SCTP {
+				n.note(k.h)
+				n.read[k.h] = true
+			}
+		}
 	case *check.HeaderField:
 		if e.Field.Name == "fragment" || e.Field.Name == "proto" && e.View.Type().Header == packet.IP {
 			n.fragment = true
@@ -217,6 +225,8 @@ func mayWrite(body []check.Stmt) writing {
 			}
 		}, func(e check.Expr) {
 			switch e := e.(type) {
+			case *check.Put:
+				found.any = true
 			case *check.Move:
 				found = writing{true, true, true}
 			case *check.Call:
@@ -355,6 +365,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.X, e.Index}
 	case *check.Find:
 		return []check.Expr{e.X}
+	case *check.Put:
+		return []check.Expr{e.Span, e.Off, e.X}
 	case *check.RedirectTo:
 		return []check.Expr{e.Index}
 	case *check.Lookup:

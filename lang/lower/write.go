@@ -222,12 +222,17 @@ func (l *lowerer) adjust(sum *ir.Value, cs []change) *ir.Value {
 		t = l.op(ir.OpAdd, t, l.opi(ir.OpXor, c.old, mask))
 		t = l.op(ir.OpAdd, t, c.new)
 	}
-	// Sums of 32-bit words have at most 36 bits: two folds to 17, two to 16.
+	return l.opi(ir.OpXor, l.fold(t), 0xffff)
+}
+
+// fold returns a sum of 16- and 32-bit words as 16 bits. It has at most 38 bits:
+// two folds make 17 of them, two more 16.
+func (l *lowerer) fold(t *ir.Value) *ir.Value {
 	t = l.op(ir.OpAdd, l.width(ir.OpZExt, 4, t), l.opi(ir.OpShr, t, 32))
 	for range 3 {
 		t = l.op(ir.OpAdd, l.opi(ir.OpAnd, t, 0xffff), l.opi(ir.OpShr, t, 16))
 	}
-	return l.opi(ir.OpXor, l.opi(ir.OpAnd, t, 0xffff), 0xffff)
+	return l.opi(ir.OpAnd, t, 0xffff)
 }
 
 // sumOffset is where the checksum of an L4 header lies, or 0.

@@ -242,7 +242,7 @@ func (p *packet) attr(name string) value {
 		}
 		return at(absent)
 	case "payload":
-		return &payload{bytes: p.frame[l.payload:l.end], ok: l.payload != 0}
+		return &payload{p: p, at: l.payload, bytes: p.frame[l.payload:l.end], ok: l.payload != 0}
 	}
 	refuse("pkt.%s is not there (in the reference)", name)
 	return nil

@@ -2,6 +2,8 @@ package ref
 
 import (
 	"bytes"
+	"encoding/binary"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -10,8 +12,10 @@ import (
 // payload is a run of the frame's bytes: pkt.payload, or the whole frame.
 type payload struct {
 	opaque
-	bytes []byte
-	ok    bool // there is an L4 header before it
+	p     *packet
+	at    int    // where it begins in the frame
+	bytes []byte // of the frame itself
+	ok    bool   // it is there, though it may be empty
 }
 
 func (p *payload) String() string { return "payload" }
@@ -44,6 +48,14 @@ func (p *payload) method(name string, args []value, named map[string]value) valu
 		n := needNum(arg(1, "n", nil), name).bits
 		b, ok := p.take(needNum(arg(0, "off", nil), name), n)
 		return octets{string(b), ok}
+	case "put_u8", "put_u16", "put_u32", "put_u64":
+		width := map[string]int{"put_u8": 1, "put_u16": 2, "put_u32": 4, "put_u64": 8}[name]
+		x := needNum(arg(1, "x", nil), name).bits
+		p.put(needNum(arg(0, "off", nil), name), binary.BigEndian.AppendUint64(nil, x)[8-width:])
+		return starlark.None
+	case "put_bytes":
+		p.put(needNum(arg(0, "off", nil), name), text(arg(1, "b", nil)))
+		return starlark.None
 	case "startswith":
 		return starlark.Bool(bytes.HasPrefix(p.bytes, text(arg(0, "prefix", nil))))
 	case "find", "contains":
@@ -73,4 +85,30 @@ func text(v value) []byte {
 		refuse("want bytes, not %s", v.Type())
 	}
 	return []byte(o.text)
+}
+
+// put writes bytes at an offset, if all of them lie inside, and mends the
+// checksum of the L4 header. One of SCTP could not follow: nothing is written.
+func (p *payload) put(at num, data []byte) {
+	where, ok := p.take(at, uint64(len(data)))
+	l := walk(p.p.frame)
+	if !ok || l.l4kind == "sctp" {
+		return
+	}
+	sum, summed := checksums[l.l4kind]
+	if !summed || l.l4kind == "ip4" {
+		copy(where, data)
+		return
+	}
+	// The words of 16 bits that hold the bytes, counted from the L4 header; what
+	// lies around the bytes does not change.
+	start := p.at + int(at.bits)
+	lead := (start - l.l4) & 1
+	pad := func(b []byte) []byte {
+		out := append(make([]byte, lead), b...)
+		return append(out, make([]byte, len(out)&1)...)
+	}
+	before := pad(slices.Clone(where))
+	copy(where, data)
+	p.p.mend(l.l4kind, l.l4+sum, before, pad(data))
 }

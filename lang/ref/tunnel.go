@@ -127,8 +127,8 @@ func (v *view) method(name string, args []value) value {
 	case "srh.segment":
 		return v.segment(n)
 	case "tcp.option":
-		_, data, ok := option(v.tcpHeader(), n)
-		return &payload{bytes: data, ok: ok}
+		at, data, ok := option(v.tcpHeader(), n)
+		return &payload{p: v.p, at: v.off + at, bytes: data, ok: ok}
 	}
 	refuse("pkt.%s has no %s", v.kind, name)
 	return nil

@@ -1,0 +1,59 @@
+package check
+
+import (
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"weir/lang/value"
+)
+
+// putInt is SPAN.put_u16(off, x) and its like.
+func putInt(width int) spanMethod {
+	t := value.Type{Kind: value.Int, Width: width}
+	name := "put_" + t.String()
+	return spanMethod{form: "(off, x)", call: func(p *pass, e *syntax.CallExpr, span Expr) operand {
+		off, args := p.putArgs(e, name, "x")
+		if off == nil {
+			return operand{}
+		}
+		x := p.intValue(args.e, args.o, "what is written")
+		if x = p.store(args.e, x, t, "the place"); x == nil {
+			return operand{}
+		}
+		return run(&Put{Base{value.Type{}, at(e)}, span, off, x, width})
+	}}
+}
+
+// putBytes is SPAN.put_bytes(off, b).
+func (p *pass) putBytes(e *syntax.CallExpr, span Expr) operand {
+	off, args := p.putArgs(e, "put_bytes", "b")
+	if off == nil {
+		return operand{}
+	}
+	if s, ok := args.o.v.(starlark.String); ok {
+		p.errorf(args.e, "type", "write b"+s.String(), "packets hold bytes, not text")
+		return operand{}
+	}
+	x := p.value(args.e, args.o)
+	if x == nil {
+		return operand{}
+	}
+	if t := x.Type(); t.Kind != value.Octets {
+		p.errorf(args.e, "type", "write put_u32(off, x) for an integer, put_bytes(off, b\"…\") for bytes", "put_bytes() writes bytes, not %s", what(t))
+		return operand{}
+	}
+	return run(&Put{Base{value.Type{}, at(e)}, span, off, x, x.Type().Width})
+}
+
+// putArgs gives where to write and what, or nil after an error.
+func (p *pass) putArgs(e *syntax.CallExpr, name, what string) (Expr, passed) {
+	args, ok := p.passArgs(e, name, []string{"off", what}, 2, 2)
+	if !ok {
+		return nil, passed{}
+	}
+	if !p.c.b.opts.Hook.Info().Write {
+		p.errorf(e, "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Write }), "packets cannot be written at %s", p.c.b.opts.Hook)
+		return nil, passed{}
+	}
+	return p.offset(args[0], "nothing is written"), args[1]
+}
