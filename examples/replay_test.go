@@ -22,6 +22,7 @@ var hooks = map[string]hook.Hook{"dscp_mark": hook.TCEgress}
 var set = map[string]map[string]string{
 	"dns_guard": {"limit": "5"},
 	"flood":     {"dns_limit": "8"},
+	"sampler":   {"every": "1"},
 }
 
 // TestReplay runs every example on its capture, with the clock of the capture,

@@ -122,6 +122,15 @@ var captures = map[string]func() []sent{
 			{after: ms, src: stranger4, dst: server4, l4: tcp(4000, 7, "S")}, {after: ms, src: stranger4, dst: server4, l4: icmp4(8), body: 56},
 		}
 	},
+	"sampler": func() []sent {
+		return []sent{
+			{src: ours4, dst: stranger4, l4: tcp(4000, 443, "S")}, {after: ms, src: stranger4, dst: ours4, l4: tcp(443, 4000, "SA")},
+			{after: ms, src: ours4, dst: stranger4, l4: tcp(4000, 443, "A"), body: 700}, {after: ms, src: ours6, dst: stranger6, l4: udp(4000, 53), body: 40},
+			{after: ms, src: stranger6, dst: ours6, tags: []uint16{5}, l4: udp(53, 4000), body: 300}, {after: ms, src: ours6, dst: stranger6, l4: icmp6(128), body: 40},
+			{after: ms, src: ours4, dst: stranger4, tags: []uint16{5, 6}, l4: udp(4000, 123), body: 48}, {after: ms, src: ours4, dst: stranger4, cut: 185, l4: udp(4000, 123), body: 48},
+			{after: ms, src: ours4, dst: stranger4, l4: icmp4(8), body: 56}, {after: ms, src: stranger4, dst: ours4, l4: icmp4(0), body: 56},
+		}
+	},
 	"allow_list": func() []sent {
 		syn := func(src, dst string, port int) sent {
 			return sent{after: ms, src: src, dst: dst, l4: tcp(4000, port, "S")}
