@@ -31,6 +31,10 @@
 // invalid. The builder keeps an epoch: a view that was taken in another epoch is
 // derived anew from its place.
 //
+// What moves the packet (move.go, movehead.go) and what answers it (reject.go) are
+// global functions. After them nothing is known of the packet: headers are found
+// anew. That no view of before is used the checker has seen to.
+//
 // # The verifier
 //
 // Every program must load, and the verifier looks at a million instructions at

@@ -17,6 +17,11 @@ import (
 // fragments but the first, to ICMP errors and redirects, to neighbour discovery, to
 // resets, and to and from addresses that are not those of one host (RFC 1812,
 // 4.3.2.7; RFC 4443, 2.4 e).
+//
+// What is not mended: at traffic control, where the checksum of the packet was yet
+// to be computed by a card, and the interface that the answer leaves by has one
+// that does so, it computes a checksum of the quoted packet after that of ICMP.
+// Stations with such interfaces (veth, loopback) do not look at the latter.
 const (
 	ttlOfAnswer = 64
 	quote4      = 576 - 20 - 8
