@@ -21,6 +21,7 @@ type allocator struct {
 	active   []*interval
 	inactive []*interval
 	spare    [2][]*interval // room for the next two
+	hot      [numRegs]bool  // registers of what is not cold
 }
 
 // queue is a heap of intervals by start.
@@ -100,13 +101,23 @@ func (al *allocator) clobber(it *interval) int {
 	return never
 }
 
+// closed reports whether cur must not have register r. A register that calls
+// keep is saved on entry and restored on exit of each run that reaches neither:
+// what is cold makes do with those that the rest uses, and with the stack.
+func (al *allocator) closed(cur *interval, r int) bool {
+	return r >= calleeReg && cur.start() >= al.fn.cold && !al.hot[r]
+}
+
 // until returns for each register how long it is free for cur.
 func (al *allocator) until(cur *interval) (free [numRegs]int) {
 	clob := al.clobber(cur)
 	for r := range free {
 		free[r] = never
-		if r < calleeReg {
+		switch {
+		case r < calleeReg:
 			free[r] = clob
+		case al.closed(cur, r):
+			free[r] = 0
 		}
 	}
 	for _, it := range al.active {
@@ -154,6 +165,9 @@ func (al *allocator) free(cur *interval) bool {
 
 func (al *allocator) assign(cur *interval, r int) {
 	cur.phys = int8(r)
+	if cur.start() < al.fn.cold {
+		al.hot[r] = true
+	}
 	al.active = append(al.active, cur)
 }
 
@@ -209,8 +223,11 @@ func (al *allocator) evict(cur *interval) {
 	clob := al.clobber(cur)
 	for r := range use {
 		use[r], block[r] = never, never
-		if r < calleeReg {
+		switch {
+		case r < calleeReg:
 			use[r], block[r] = clob, clob
+		case al.closed(cur, r):
+			use[r], block[r] = 0, 0
 		}
 	}
 	pos := cur.start()

@@ -1,6 +1,7 @@
 package gen
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -76,7 +77,61 @@ func (fn *function) segments() []segment {
 			segs = append(segs, segment{b, code[i]})
 		}
 	}
-	return segs
+	return merge(segs)
+}
+
+// merge makes one of blocks that hold the same code and go on at the same place:
+// most are moves on the edges that lead to one block. Of equals the last stays,
+// which often stands right before what follows; one of the cold ones does not if
+// there is another.
+func merge(segs []segment) []segment {
+	for {
+		stay := map[string]*mblock{}
+		for _, s := range segs[1:] {
+			k := key(s.code)
+			if old := stay[k]; old == nil || !s.b.cold || old.cold {
+				stay[k] = s.b
+			}
+		}
+		to := map[*mblock]*mblock{}
+		keep := segs[:1]
+		for _, s := range segs[1:] {
+			if b := stay[key(s.code)]; b != s.b {
+				to[s.b] = b
+				continue
+			}
+			keep = append(keep, s)
+		}
+		if len(to) == 0 {
+			return keep
+		}
+		segs = keep
+		for _, s := range segs {
+			for i := range s.code {
+				if b := to[s.code[i].target]; b != nil {
+					s.code[i].target = b
+				}
+			}
+		}
+	}
+}
+
+// key is equal for code that does the same.
+func key(code []output) string {
+	k := make([]byte, 0, 24*len(code))
+	for i := range code {
+		o := &code[i]
+		k = append(k, o.Op, o.Dst, o.Src, byte(o.Off), byte(o.Off>>8), byte(o.kind))
+		k = binary.LittleEndian.AppendUint64(k, uint64(o.Imm))
+		k = binary.LittleEndian.AppendUint32(k, uint32(o.off))
+		to := -1
+		if o.target != nil {
+			to = o.target.id
+		}
+		k = binary.LittleEndian.AppendUint32(k, uint32(to))
+		k = append(append(k, o.name...), 0)
+	}
+	return string(k)
 }
 
 // fallThrough makes use of the order of the segments.
