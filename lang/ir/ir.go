@@ -123,6 +123,7 @@ type Value struct {
 	Func  *Func
 	Block *Block
 	Pos   diag.Pos
+	Fresh bool // OpLoad: the verifier must not know that it equals another
 	Soft  bool // OpPhi: no check that the verifier must follow rests on which value it is
 }
 

@@ -10,42 +10,99 @@ import "weir/lang/ir"
 // place, with nothing in between that has an effect, the first takes the larger
 // constant, so that the second is decided. Start and end are values: where the
 // packet has been invalidated others have been taken, and nothing is known.
+//
+// Of an address that differs by the way that led here, what is known is the
+// least of what was known on these ways.
 func bounds(f *ir.Func) bool {
-	b := &bounder{known: map[extent]int64{}}
+	b := &bounder{out: make([]*extents, f.NumBlocks())}
 	tree := f.Tree()
 	for _, blk := range tree.Order {
 		if b.widen(blk) {
 			b.changed = true
 		}
 	}
-	type saved struct {
-		key extent
-		old int64
-		set bool
-	}
-	var undo []saved
-	tree.Walk(func(blk *ir.Block) {
-		s := saved{}
+	for i, blk := range tree.Order {
+		var in *extents
+		if d := tree.Idom[blk.ID]; i > 0 {
+			in = b.out[d.ID]
+		}
 		if len(blk.Preds) == 1 {
-			p := blk.Preds[0]
-			if c, ok := checkOf(p); ok && p.Succs[c.pass] == blk && p.Succs[0] != p.Succs[1] && c.n > b.known[c.extent] {
-				s = saved{c.extent, b.known[c.extent], true}
-				b.known[c.extent] = c.n
+			in = b.along(blk.Preds[0], blk, in)
+		}
+		for _, phi := range blk.Phis() {
+			if phi.Type == ir.Ptr {
+				in = b.phi(blk, phi, in)
 			}
 		}
-		undo = append(undo, s)
-		if c, ok := checkOf(blk); ok && b.known[c.extent] >= c.n && c.n >= 0 {
+		if c, ok := checkOf(blk); ok && c.n >= 0 && in.known(c.extent) >= c.n {
 			decide(blk, c.pass)
 			b.changed = true
 		}
-	}, func(*ir.Block) {
-		s := undo[len(undo)-1]
-		undo = undo[:len(undo)-1]
-		if s.set {
-			b.known[s.key] = s.old
-		}
-	})
+		b.out[blk.ID] = in
+	}
 	return b.changed
+}
+
+// extents is a list of what is known about the packet in a block, the newest
+// first. It is shared by the blocks that go on from one.
+type extents struct {
+	extent
+	n    int64 // octets
+	next *extents
+}
+
+// maxKnown is how many extents are looked at: more stand in the way of none.
+const maxKnown = 64
+
+// known returns how many octets are known to be there, 0 for none.
+func (l *extents) known(x extent) int64 {
+	for n := 0; l != nil && n < maxKnown; l, n = l.next, n+1 {
+		if l.extent == x {
+			return l.n
+		}
+	}
+	return 0
+}
+
+// along adds to what is known what the end of p says about its way to b.
+func (bd *bounder) along(p, b *ir.Block, in *extents) *extents {
+	if c, ok := checkOf(p); ok && p.Succs[c.pass] == b && p.Succs[0] != p.Succs[1] && c.n > in.known(c.extent) {
+		return &extents{c.extent, c.n, in}
+	}
+	return in
+}
+
+// phi adds what is known about an address that several ways bring.
+func (bd *bounder) phi(b *ir.Block, phi *ir.Value, in *extents) *extents {
+	ends := map[*ir.Value]bool{}
+	for _, p := range b.Preds {
+		for l, n := bd.along(p, b, bd.out[p.ID]), 0; l != nil && n < maxKnown; l, n = l.next, n+1 {
+			ends[l.end] = true
+		}
+	}
+	if len(ends) != 1 { // none, or of another time
+		return in
+	}
+	for end := range ends {
+		least := int64(1) << 32
+		for i, p := range b.Preds {
+			base, off := apart(phi.Args[i])
+			least = min(least, bd.along(p, b, bd.out[p.ID]).known(extent{base, end})-off)
+		}
+		if least > 0 {
+			return &extents{extent{phi, end}, least, in}
+		}
+	}
+	return in
+}
+
+// apart takes an address apart into a base and a distance that is known.
+func apart(v *ir.Value) (base *ir.Value, off int64) {
+	for v.Op == ir.OpAdd && v.Args[1].Op == ir.OpConst && v.Args[0].Type == ir.Ptr {
+		off += v.Args[1].Imm
+		v = v.Args[0]
+	}
+	return v, off
 }
 
 // An extent is what can be known about the packet: octets from base up to end.
@@ -60,7 +117,7 @@ type check struct {
 }
 
 type bounder struct {
-	known   map[extent]int64
+	out     []*extents // by block: what is known at its end
 	changed bool
 }
 
@@ -85,10 +142,7 @@ func checkOf(b *ir.Block) (check, bool) {
 	default:
 		return check{}, false
 	}
-	for c.base.Op == ir.OpAdd && c.base.Args[1].Op == ir.OpConst && c.base.Args[0].Type == ir.Ptr {
-		c.n += c.base.Args[1].Imm
-		c.base = c.base.Args[0]
-	}
+	c.base, c.n = apart(c.base)
 	return c, true
 }
 

@@ -35,7 +35,7 @@ func constants(f *ir.Func) bool {
 			b.SetJump(1 - int(bit(holds(b.Cond, b.X.Imm, b.Y.Imm))))
 		case b.X == b.Y && b.Cond != ir.Test:
 			b.SetJump(1 - int(bit(holds(b.Cond, 0, 0))))
-		case b.Succs[0] == b.Succs[1] && len(b.Succs[0].Phis()) == 0:
+		case b.Succs[0] == b.Succs[1] && agree(b.Succs[0], b, b):
 			b.SetJump(0)
 		default:
 			continue
@@ -55,7 +55,7 @@ func skipEmpty(f *ir.Func) bool {
 		}
 		s := b.Succs[0]
 		for _, p := range slices.Clone(b.Preds) {
-			if b.Cold && !s.Cold && p.Kind == ir.KindIf && !p.Cold || slices.Contains(p.Succs, s) && len(s.Phis()) > 0 {
+			if b.Cold && !s.Cold && p.Kind == ir.KindIf && !p.Cold || slices.Contains(p.Succs, s) && !agree(s, b, p) {
 				continue
 			}
 			redirect(p, b, s)
@@ -63,6 +63,23 @@ func skipEmpty(f *ir.Func) bool {
 		}
 	}
 	return changed
+}
+
+// agree reports whether the phis of b get the same over all edges from p and q.
+func agree(b, p, q *ir.Block) bool {
+	for _, v := range b.Phis() {
+		var one *ir.Value
+		for i, x := range b.Preds {
+			if x != p && x != q {
+				continue
+			}
+			if one != nil && one != v.Args[i] {
+				return false
+			}
+			one = v.Args[i]
+		}
+	}
+	return true
 }
 
 // redirect makes one edge from p to b lead to b's successor s instead. The phis

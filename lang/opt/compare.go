@@ -90,6 +90,9 @@ func (s *folder) simplify(q *comparison) (known, result bool) {
 		if q.x.Op == ir.OpConst {
 			q.c, q.x, q.y = q.c.Flip(), q.y, q.x
 		}
+		if (q.c == ir.Eq || q.c == ir.Ne) && q.y.IsConst(0) && notNull(q.x) {
+			return true, (q.c == ir.Ne) != q.not
+		}
 		if q.x.Type == ir.Ptr || q.y.Type == ir.Ptr {
 			return false, false
 		}

@@ -4,22 +4,29 @@ import "weir/lang/ir"
 
 // cse gives values that are computed twice the first result, if that dominates
 // the second: arithmetic, constants, addresses of slots, maps and functions,
-// interface indices, and phis of one block with equal arguments. A load is
-// shared only with an equal one before it in the same block, with no store,
-// atomic access or call in between. Start and end of the packet are left alone:
-// they change with calls.
+// interface indices, and phis of one block with equal arguments. What is
+// computed from nothing moves to the entry, where it dominates everything: it
+// takes no register there, since package gen makes it where it is used.
+//
+// A load is shared with an equal one, and takes what was stored there, where no
+// way between the two may have changed that memory; lookups of one key in one
+// map likewise, where no key may have come or gone. Start and end of the packet
+// are left alone: they change with calls. So are loads that are marked Fresh.
 func cse(f *ir.Func) bool {
-	c := &sharer{same: map[*ir.Value]*ir.Value{}, table: map[valueKey]*ir.Value{}}
-	tree := f.Tree()
-	var undo [][]valueKey
-	tree.Walk(func(b *ir.Block) {
-		undo = append(undo, c.block(b))
-	}, func(*ir.Block) {
-		for _, k := range undo[len(undo)-1] {
-			delete(c.table, k)
+	c := &sharer{entry: f.Blocks[0], same: map[*ir.Value]*ir.Value{}, table: map[valueKey]*ir.Value{},
+		mem: newMemory(f), slots: map[*ir.Slot]contents{}}
+	c.once = fillings(c.mem)
+	f.Tree().Walk(func(b *ir.Block) {
+		c.undo = append(c.undo, undo{})
+		if len(b.Preds) != 1 {
+			c.undo[len(c.undo)-1].chain = c.chain
+			c.chains++
+			c.chain = c.chains
+		} else {
+			c.undo[len(c.undo)-1].chain = c.chain
 		}
-		undo = undo[:len(undo)-1]
-	})
+		c.block(b)
+	}, func(*ir.Block) { c.leave() })
 	f.Replace(c.same)
 	return c.changed
 }
@@ -35,14 +42,58 @@ type valueKey struct {
 	sym   string
 	ref   any // slot, map, function or block
 	x, y  *ir.Value
-	epoch int // of loads: how many effects came before
+	at    [2]int // of loads and lookups: versions of the memory
 }
 
 type sharer struct {
+	entry   *ir.Block
+	mem     *memory
+	once    map[*ir.Slot]*filling // slots whose content stays
 	same    map[*ir.Value]*ir.Value
 	table   map[valueKey]*ir.Value
+	slots   map[*ir.Slot]contents
+	chain   int // blocks that follow one another without others joining in
+	chains  int
+	undo    []undo
 	changed bool
-	epoch   int
+	stamp   int
+}
+
+// contents is what a plain slot holds, as far as it was stored in this chain.
+type contents struct {
+	chain  int
+	stamp  int // a number for each change
+	stores []stored
+}
+
+type stored struct {
+	off   int64
+	width int
+	x     *ir.Value
+}
+
+// An undo is what a block has added, to be taken back.
+type undo struct {
+	keys  []valueKey
+	slots []slotUndo
+	chain int
+}
+
+type slotUndo struct {
+	s   *ir.Slot
+	old contents
+}
+
+func (c *sharer) leave() {
+	u := c.undo[len(c.undo)-1]
+	c.undo = c.undo[:len(c.undo)-1]
+	for _, k := range u.keys {
+		delete(c.table, k)
+	}
+	for i := len(u.slots) - 1; i >= 0; i-- {
+		c.slots[u.slots[i].s] = u.slots[i].old
+	}
+	c.chain = u.chain
 }
 
 func (c *sharer) final(v *ir.Value) *ir.Value {
@@ -52,37 +103,147 @@ func (c *sharer) final(v *ir.Value) *ir.Value {
 	return v
 }
 
-// block shares the values of b and returns the keys that it added.
-func (c *sharer) block(b *ir.Block) []valueKey {
-	var added []valueKey
-	c.epoch++
-	out := b.Values[:0]
-	for _, v := range b.Values {
+// block shares the values of b.
+func (c *sharer) block(b *ir.Block) {
+	out := make([]*ir.Value, 0, len(b.Values))
+	var last *ir.Value // a store, whose content is noted under the versions after it
+	c.mem.walk(b, func(v *ir.Value, at versions) {
+		if last != nil {
+			c.hold(last, at)
+			last = nil
+		}
+		if v == nil {
+			return
+		}
 		for i, a := range v.Args {
 			v.Args[i] = c.final(a)
 		}
-		if v.HasEffect() {
-			c.epoch++
+		if v.Op == ir.OpLoad && c.forward(v) {
+			return
 		}
-		k, ok := c.key(v)
+		c.note(v)
+		if v.Op == ir.OpStore {
+			last = v
+		}
+		k, ok := c.key(v, at)
 		if !ok {
 			out = append(out, v)
-			continue
+			return
 		}
 		if w := c.table[k]; w != nil {
-			c.same[v] = w
 			c.changed = true
-			continue
+			if v.Op == ir.OpLoad && w.Bits() > 8*v.Width { // what was stored has more than that
+				v.Op, v.Args, v.Off = ir.OpZExt, []*ir.Value{w}, 0
+				out = append(out, v)
+				return
+			}
+			c.same[v] = w
+			return
 		}
 		c.table[k] = v
-		added = append(added, k)
+		if !free(v) {
+			u := &c.undo[len(c.undo)-1]
+			u.keys = append(u.keys, k)
+		} else if b != c.entry {
+			v.Block = c.entry
+			c.entry.Values = append(c.entry.Values, v)
+			c.changed = true
+			return
+		}
 		out = append(out, v)
-	}
+	})
 	b.Values = out
-	return added
 }
 
-func (c *sharer) key(v *ir.Value) (valueKey, bool) {
+// hold notes what a load finds after store v.
+func (c *sharer) hold(v *ir.Value, at versions) {
+	if s, _ := c.mem.plain(v.Args[0]); s != nil || v.Args[1].Type == ir.Ptr {
+		return
+	}
+	k, _ := c.load(valueKey{op: ir.OpLoad, typ: ir.Int, x: v.Args[0]}, v, at)
+	u := &c.undo[len(c.undo)-1]
+	u.keys = append(u.keys, k)
+	c.table[k] = v.Args[1]
+}
+
+// free reports whether v is computed from nothing, and takes no register.
+func free(v *ir.Value) bool {
+	switch v.Op {
+	case ir.OpConst, ir.OpSlot, ir.OpMapPtr, ir.OpMapValue, ir.OpFuncAddr, ir.OpIfIndex:
+		return true
+	}
+	return false
+}
+
+// forward gives a load from a plain slot what was stored there. It reports
+// whether v is no longer needed.
+func (c *sharer) forward(v *ir.Value) bool {
+	s, off := c.mem.plain(v.Args[0])
+	if s == nil {
+		return false
+	}
+	off += int64(v.Off)
+	held := c.slots[s]
+	if held.chain != c.chain {
+		return false
+	}
+	for _, st := range held.stores {
+		if st.off != off || st.width != v.Width || st.x.Type == ir.Ptr {
+			continue
+		}
+		c.changed = true
+		if v.Width == 8 || st.x.Bits() <= 8*v.Width {
+			c.same[v] = st.x
+			return true
+		}
+		v.Op, v.Args, v.Off = ir.OpZExt, []*ir.Value{st.x}, 0
+		return false
+	}
+	return false
+}
+
+// note keeps what v does to plain slots.
+func (c *sharer) note(v *ir.Value) {
+	if p, writes, ok := access(v); ok {
+		if s, off := c.mem.plain(p); s != nil && writes {
+			c.write(s, off+int64(v.Off), v)
+		}
+		return
+	}
+	if v.Op != ir.OpCall || v.Imm == mapLookup || v.Imm == mapUpdate || v.Imm == mapDelete {
+		return // these read their keys and values
+	}
+	for _, a := range v.Args {
+		if s, _ := c.mem.plain(a); s != nil {
+			c.replace(s, nil)
+		}
+	}
+}
+
+// write notes that v writes to slot s at off.
+func (c *sharer) write(s *ir.Slot, off int64, v *ir.Value) {
+	var list []stored
+	if held := c.slots[s]; held.chain == c.chain {
+		for _, st := range held.stores {
+			if st.off+int64(st.width) <= off || off+int64(v.Width) <= st.off {
+				list = append(list, st)
+			}
+		}
+	}
+	if v.Op == ir.OpStore {
+		list = append(list, stored{off, v.Width, v.Args[1]})
+	}
+	c.replace(s, list)
+}
+
+func (c *sharer) replace(s *ir.Slot, list []stored) {
+	u := &c.undo[len(c.undo)-1]
+	u.slots = append(u.slots, slotUndo{s, c.slots[s]})
+	c.stamp++
+	c.slots[s] = contents{c.chain, c.stamp, list}
+}
+
+func (c *sharer) key(v *ir.Value, at versions) (valueKey, bool) {
 	k := valueKey{op: v.Op, typ: v.Type}
 	if len(v.Args) > 2 {
 		return k, false
@@ -118,9 +279,46 @@ func (c *sharer) key(v *ir.Value) (valueKey, bool) {
 	case ir.OpIfIndex:
 		k.sym = v.Sym
 	case ir.OpLoad:
-		k.width, k.off, k.epoch = v.Width, v.Off, c.epoch
+		return c.load(k, v, at)
+	case ir.OpCall:
+		return c.lookup(k, v, at)
 	default:
 		return k, false
+	}
+	return k, true
+}
+
+func (c *sharer) load(k valueKey, v *ir.Value, at versions) (valueKey, bool) {
+	k.width, k.off = v.Width, v.Off
+	if s, _ := c.mem.plain(v.Args[0]); s != nil {
+		k.at = [2]int{c.slots[s].stamp, c.chain}
+		return k, true
+	}
+	of := c.mem.of(v.Args[0])
+	if of&packet != 0 {
+		k.at[0] = at[0]
+	}
+	if of&content != 0 {
+		k.at[1] = at[1]
+	}
+	return k, !v.Fresh
+}
+
+// lookup is the key of a lookup whose key lies in a plain slot.
+func (c *sharer) lookup(k valueKey, v *ir.Value, at versions) (valueKey, bool) {
+	if v.Imm != mapLookup || len(v.Args) != 2 {
+		return k, false
+	}
+	k.imm, k.at[0] = v.Imm, at[2]
+	s, _ := c.mem.plain(v.Args[1])
+	switch {
+	case s == nil:
+		return k, false
+	case c.once[s] != nil && !c.once[s].bad:
+	case c.slots[s].chain != c.chain:
+		return k, false
+	default:
+		k.at[1] = c.slots[s].stamp
 	}
 	return k, true
 }

@@ -28,7 +28,9 @@ type Pass struct {
 var Passes = []Pass{
 	{"fold", fold},
 	{"cse", cse},
+	{"slots", slots},
 	{"bounds", bounds},
+	{"hoist", hoist},
 	{"branch", branch},
 	{"dce", dce},
 }
@@ -47,7 +49,7 @@ type Options struct {
 
 // maxRounds bounds the repetitions. A round that changes something makes the
 // function smaller or simpler; what is left after this many is not worth more.
-const maxRounds = 8
+const maxRounds = 24
 
 // Run optimises the functions of p in place.
 func Run(p *ir.Program, opts Options) {

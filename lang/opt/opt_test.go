@@ -246,11 +246,123 @@ func TestLoadsAreSharedUntilAStore(t *testing.T) {
 	drop := x.ret(1)
 	x.need(x.data, 54, drop)
 	a, b := x.load(0, 4), x.load(0, 4)
-	x.op(ir.OpStore, ir.Void, x.data, x.c(7)).Width = 4
+	x.op(ir.OpStore, ir.Void, x.data, a).Width = 2 // a half of it
 	c := x.load(0, 4)
 	x.b.Return(x.i(ir.OpAdd, x.i(ir.OpMul, a, b), c))
 	if got := optimised(t, x.f); strings.Count(got, "load4") != 2 {
 		t.Errorf("want two loads in\n%s", got)
+	}
+}
+
+func TestLoadTakesWhatWasStored(t *testing.T) {
+	x := build()
+	drop := x.ret(1)
+	x.need(x.data, 54, drop)
+	s := x.op(ir.OpStore, ir.Void, x.data, x.load(8, 8))
+	s.Width, s.Off = 2, 4
+	x.b.Return(x.load(4, 2))
+	if got := optimised(t, x.f); strings.Contains(got, "load2") || !strings.Contains(got, "zext2") && !strings.Contains(got, "and ") {
+		t.Errorf("want the low half of what was stored in\n%s", got)
+	}
+}
+
+// An address that the packet, another way and the stack have in common is the
+// packet's as far as stores go.
+func TestLoadAfterAStoreThroughAnotherAddress(t *testing.T) {
+	x := build()
+	drop := x.ret(1)
+	x.need(x.data, 54, drop)
+	slot := x.f.NewSlot("copy", 8, 8, diag.Pos{})
+	a := x.op(ir.OpSlot, ir.Ptr)
+	a.Slot = slot
+	x.op(ir.OpStore, ir.Void, a, x.c(1)).Width = 8
+	from, way, join := x.b, x.f.NewBlock(), x.f.NewBlock()
+	before := x.load(0, 1)
+	from.If(ir.Eq, before, x.c(3), way, join)
+	way.Jump(join)
+	x.b = join
+	phi := x.op(ir.OpPhi, ir.Ptr, a, x.data)
+	if join.Preds[0] == way {
+		phi.Args[0], phi.Args[1] = a, x.data
+	}
+	x.op(ir.OpStore, ir.Void, phi, x.c(9)).Width = 1
+	x.b.Return(x.i(ir.OpAdd, before, x.load(0, 1)))
+	if got := optimised(t, x.f); strings.Count(got, "load1") != 2 {
+		t.Errorf("want two loads in\n%s", got)
+	}
+}
+
+func TestSlotThatNothingReads(t *testing.T) {
+	x := build()
+	a := x.op(ir.OpSlot, ir.Ptr)
+	a.Slot = x.f.NewSlot("record", 16, 8, diag.Pos{})
+	x.op(ir.OpStore, ir.Void, a, x.c(5)).Width = 8
+	x.b.Return(x.w(ir.OpLoad, 8, a))
+	if got := optimised(t, x.f); strings.Contains(got, "store") || strings.Contains(got, "load") {
+		t.Errorf("want neither store nor load in\n%s", got)
+	}
+}
+
+// keyed builds a lookup by a key of its own that holds n.
+func (x *builder) keyed(m *ir.Map, n *ir.Value) *ir.Value {
+	a := x.op(ir.OpSlot, ir.Ptr)
+	a.Slot = x.f.NewSlot("key", 4, 4, diag.Pos{})
+	x.op(ir.OpStore, ir.Void, a, n).Width = 4
+	p := x.op(ir.OpMapPtr, ir.Ptr)
+	p.Map = m
+	v := x.op(ir.OpCall, ir.Ptr, p, a)
+	v.Imm, v.Sym = mapLookup, "map_lookup_elem"
+	return v
+}
+
+func TestLookupsOfOneKeyAreJoined(t *testing.T) {
+	m := &ir.Map{Name: "m", Kind: ir.Hash, KeySize: 4, ValueSize: 8, MaxEntries: 4}
+	for name, change := range map[string]bool{"alone": false, "after a change": true} {
+		x := build()
+		x.need(x.data, 54, x.ret(1))
+		n := x.load(0, 4)
+		first := x.keyed(m, n)
+		if change {
+			k := first.Args[1]
+			d := x.i(ir.OpCall, first.Args[0], k)
+			d.Imm, d.Sym = mapDelete, "map_delete_elem"
+		}
+		second := x.keyed(m, n)
+		x.b.Return(x.i(ir.OpAdd, x.cmp(ir.Ne, first, x.c(0)), x.cmp(ir.Ne, second, x.c(0))))
+		want := 1
+		if change {
+			want = 2
+		}
+		got := optimised(t, x.f)
+		if strings.Count(got, "map_lookup_elem") != want || strings.Count(got, "store4") != 1 {
+			t.Errorf("%s: want %d lookups of one key in\n%s", name, want, got)
+		}
+	}
+}
+
+// A test that some ways decide is tested on the others alone, also where what
+// it tests is used behind it.
+func TestThreadPastATest(t *testing.T) {
+	x := build()
+	drop := x.ret(1)
+	x.need(x.data, 54, drop)
+	n := x.load(0, 4)
+	from, there, join, yes := x.b, x.f.NewBlock(), x.f.NewBlock(), x.f.NewBlock()
+	from.If(ir.Eq, n, x.c(3), there, join)
+	there.Jump(join)
+	x.b = join
+	zero := from.NewValue(ir.OpConst, ir.Int, diag.Pos{})
+	from.Values = append(from.Values, zero)
+	phi := x.op(ir.OpPhi, ir.Ptr, zero, x.data)
+	if join.Preds[0] == there {
+		phi.Args[0], phi.Args[1] = x.data, zero
+	}
+	join.If(ir.Ne, phi, zero, yes, drop)
+	x.b = yes
+	v := x.w(ir.OpLoad, 1, phi)
+	x.b.Return(v)
+	if got := optimised(t, x.f); strings.Contains(got, "phi") || strings.Count(got, "if ") != 2 {
+		t.Errorf("want two tests and no phi in\n%s", got)
 	}
 }
 

@@ -1,0 +1,203 @@
+package opt
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"weir/lang/ir"
+)
+
+// slots drops stores to plain slots that nothing reads: those to slots that
+// nothing reads at all, and those that a later one of the same block covers
+// before anything reads. Then slots that hold the same, because a key is built
+// for each use of a map, become one.
+func slots(f *ir.Func) bool {
+	m := &memory{f: f, lost: lostSlots(f)}
+	changed := unread(m)
+	changed = covered(m) || changed
+	return joinKeys(m) || changed
+}
+
+// unread drops the stores to slots that are never read.
+func unread(m *memory) bool {
+	read := map[*ir.Slot]bool{}
+	for _, b := range m.f.Blocks {
+		for _, v := range b.Values {
+			for i, a := range v.Args {
+				if s, _ := m.plain(a); s != nil && !(v.Op == ir.OpStore && i == 0) && v.Op != ir.OpAdd && v.Op != ir.OpCmp {
+					read[s] = true
+				}
+			}
+		}
+	}
+	return dropStores(m.f, func(_ *ir.Block, v *ir.Value) bool {
+		s, _ := m.plain(v.Args[0])
+		return s != nil && !read[s]
+	})
+}
+
+// dropStores deletes the stores that dead names.
+func dropStores(f *ir.Func, dead func(b *ir.Block, v *ir.Value) bool) bool {
+	changed := false
+	for _, b := range f.Blocks {
+		n := len(b.Values)
+		b.Values = slices.DeleteFunc(b.Values, func(v *ir.Value) bool { return v.Op == ir.OpStore && dead(b, v) })
+		changed = changed || len(b.Values) != n
+	}
+	return changed
+}
+
+// covered drops stores that are written over. Slots of more than 64 octets are
+// left alone.
+func covered(m *memory) bool {
+	dead := map[*ir.Value]bool{}
+	for _, b := range m.f.Blocks {
+		over := map[*ir.Slot]uint64{}
+		for _, v := range slices.Backward(b.Values) {
+			if p, _, ok := access(v); ok {
+				s, off := m.plain(p)
+				if off += int64(v.Off); s == nil || off < 0 || off+int64(v.Width) > 64 {
+					continue
+				}
+				bits := (uint64(1)<<v.Width - 1) << off
+				switch {
+				case v.Op == ir.OpStore && over[s]&bits == bits:
+					dead[v] = true
+				case v.Op == ir.OpStore:
+					over[s] |= bits
+				default:
+					over[s] &^= bits
+				}
+				continue
+			}
+			for _, a := range v.Args {
+				if s, _ := m.plain(a); s != nil && v.IsCall() {
+					over[s] = 0
+				}
+			}
+		}
+	}
+	return dropStores(m.f, func(_ *ir.Block, v *ir.Value) bool { return dead[v] })
+}
+
+// A filling is how a slot that is filled once got its content.
+type filling struct {
+	slot        *ir.Slot
+	block       *ir.Block
+	first, last int // places of its stores in the block
+	text        strings.Builder
+	bad         bool
+}
+
+// joinKeys makes one of slots with equal content. Each is filled in one block
+// and only read by map helpers after that; the first dominates the second.
+func joinKeys(m *memory) bool {
+	all := fillings(m)
+	byText := map[string][]*filling{}
+	to := map[*ir.Slot]*ir.Slot{}
+	tree := m.f.Tree()
+	for _, s := range m.f.Slots {
+		x := all[s]
+		if x == nil || x.bad || !tree.Reached(x.block) {
+			continue
+		}
+		k := fmt.Sprintf("%d %d%s", s.Size, s.Align, x.text.String())
+		for _, y := range byText[k] {
+			if y.block == x.block && y.last < x.first || y.block != x.block && tree.Dominates(y.block, x.block) {
+				to[s] = y.slot
+				break
+			}
+			if x.block == y.block && x.last < y.first || x.block != y.block && tree.Dominates(x.block, y.block) {
+				to[y.slot] = s
+				break
+			}
+		}
+		if to[s] == nil {
+			byText[k] = append(byText[k], x)
+		}
+	}
+	if len(to) == 0 {
+		return false
+	}
+	dropStores(m.f, func(_ *ir.Block, v *ir.Value) bool {
+		s, _ := slotOf(v.Args[0])
+		return to[s] != nil
+	})
+	for _, b := range m.f.Blocks {
+		for _, v := range b.Values {
+			for v.Op == ir.OpSlot && to[v.Slot] != nil {
+				v.Slot = to[v.Slot]
+			}
+		}
+	}
+	return true
+}
+
+// fillings looks at how all plain slots are filled.
+func fillings(m *memory) map[*ir.Slot]*filling {
+	all := map[*ir.Slot]*filling{}
+	of := func(s *ir.Slot) *filling {
+		if all[s] == nil {
+			all[s] = &filling{slot: s, first: -1}
+		}
+		return all[s]
+	}
+	for _, b := range m.f.Blocks {
+		for i, v := range b.Values {
+			for k, a := range v.Args {
+				s, off := m.plain(a)
+				if s == nil || v.Op == ir.OpAdd || v.Op == ir.OpCmp {
+					continue
+				}
+				x := of(s)
+				switch {
+				case v.Op == ir.OpStore && k == 0:
+					x.store(b, i, off+int64(v.Off), v)
+				case v.Op != ir.OpCall || !readsOnly(v, k) || off != 0:
+					x.bad = true
+				}
+			}
+		}
+	}
+	for _, b := range m.f.Blocks {
+		for i, v := range b.Values {
+			for _, a := range v.Args {
+				if s, _ := m.plain(a); s != nil && v.Op == ir.OpCall {
+					x := all[s]
+					if x.block == nil || x.block == b && i < x.last {
+						x.bad = true
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+func (x *filling) store(b *ir.Block, at int, off int64, v *ir.Value) {
+	if x.block != nil && x.block != b {
+		x.bad = true
+	}
+	if x.first < 0 {
+		x.first = at
+	}
+	x.block, x.last = b, at
+	if v.Args[1].Op == ir.OpConst {
+		fmt.Fprintf(&x.text, " %d:%d=#%d", off, v.Width, v.Args[1].Imm)
+		return
+	}
+	fmt.Fprintf(&x.text, " %d:%d=%d", off, v.Width, v.Args[1].ID)
+}
+
+// readsOnly reports whether argument k of a helper is a key or value that the
+// helper reads.
+func readsOnly(v *ir.Value, k int) bool {
+	switch v.Imm {
+	case mapLookup, mapDelete:
+		return k == 1
+	case mapUpdate:
+		return k == 1 || k == 2
+	}
+	return false
+}
