@@ -85,10 +85,15 @@ func (c *compiler) compile(source []byte) (*Program, error) {
 	if c.opts.Dump != nil {
 		c.dump("check", tree.String())
 	}
-	p, err := c.generate(tree, false)
-	if err == nil && p.varied() {
-		c.pending = nil
-		p, err = c.generate(tree, true)
+	start := c.pending[:len(c.pending):len(c.pending)]
+	p, err := c.generate(tree, lower.Options{Tags: true})
+	if err == nil && p.length() > taggedInsns {
+		c.pending = start
+		p, err = c.generate(tree, lower.Options{})
+	}
+	if err == nil && p.kinds >= variedKinds && p.length() > variedInsns {
+		c.pending = start
+		p, err = c.generate(tree, lower.Options{Copy: true})
 	}
 	for _, d := range c.pending {
 		c.opts.Dump(d[0], d[1])
@@ -106,31 +111,35 @@ type result struct {
 	kinds int
 }
 
-// Programs beyond both bounds are compiled to copy headers and reads: the ways
-// that a packet can take through the parser, multiplied by the length of what
-// comes after, are more than the verifier looks at (it stops at a million
-// instructions).
+// The ways that a packet can take through the parser, multiplied by the length
+// of what comes after, are what the verifier looks at, up to a million
+// instructions. So longer programs leave frames with tags to the slow path, and
+// those that also parse many kinds of headers copy headers and reads.
 const (
-	variedKinds = 3    // of L4 headers
-	variedInsns = 1000 // instructions
+	taggedInsns = 800
+	variedInsns = 1000
+	variedKinds = 3 // of L4 headers
 )
 
-func (r result) varied() bool {
-	return r.kinds >= variedKinds && len(r.Code.Insns) > variedInsns
+// length returns the instructions of the attached function.
+func (r result) length() int {
+	if len(r.Code.Funcs) > 1 {
+		return r.Code.Funcs[1].Start
+	}
+	return len(r.Code.Insns)
 }
 
 // generate takes a checked program through the stages below.
-func (c *compiler) generate(tree *check.Program, copies bool) (result, error) {
+func (c *compiler) generate(tree *check.Program, opts lower.Options) (result, error) {
 	fill := func(ds diag.List) error {
 		tree.Sources.Fill(ds)
 		return ds.Err()
 	}
 
 	c.stage = "lower"
-	low, ds := lower.Lower(tree, lower.Options{
-		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
-		Copy: copies,
-	})
+	opts.Hook, opts.Frags, opts.Trace, opts.Clock = c.opts.Hook, c.opts.Frags, c.opts.Trace, c.opts.Clock
+	opts.Capture = c.opts.Capture
+	low, ds := lower.Lower(tree, opts)
 	if err := fill(ds); err != nil {
 		return result{}, err
 	}

@@ -89,7 +89,7 @@ func isTag(b *builder, t *ir.Value, then, els *ir.Block) {
 func (l *lowerer) wireType() *ir.Value {
 	return l.ifBeside(
 		func() *ir.Value { return l.swap(2, l.load(4, l.ctx, skbVLANProto)) },
-		func() *ir.Value { return l.bufRead(l.konst(12), 2) })
+		func() *ir.Value { return l.nearRead(12) })
 }
 
 // ifBeside chooses by whether the outer tag stands beside the buffer.
@@ -119,6 +119,19 @@ func (l *lowerer) tagThere(h packet.Header) *ir.Value {
 // tagAt is 1 if a TPID stands at off of the buffer and its tag behind it.
 func (l *lowerer) tagAt(off int64) *ir.Value {
 	return l.truth(func(then, els *ir.Block) {
+		if !l.opts.Copy {
+			in, out := l.block(), els
+			if !l.linear() {
+				out = l.coldBlock()
+			}
+			p := l.within(off, 6, in, out)
+			l.start(in)
+			isTag(l.builder, l.swap(2, l.load(2, p, 0)), then, els)
+			if l.linear() {
+				return
+			}
+			l.start(out)
+		}
 		long := l.block()
 		l.branch(ir.UGe, l.bufLen(), l.konst(off+6), long, els)
 		l.start(long)
@@ -139,8 +152,8 @@ func (l *lowerer) tagField(h packet.Header, there *ir.Value, f packet.Field) *ir
 				if h == packet.VLAN && f.Off == 0 {
 					return l.load(4, l.ctx, skbVLANTCI)
 				}
-				return l.bufRead(l.konst(at-4), 2)
-			}, func() *ir.Value { return l.bufRead(l.konst(at), 2) })
+				return l.nearRead(at - 4)
+			}, func() *ir.Value { return l.nearRead(at) })
 			return l.extract(unit, f)
 		}, zero)
 }

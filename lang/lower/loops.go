@@ -48,7 +48,7 @@ func (l *lowerer) counted(stmt check.Stmt, body []check.Stmt, max int, bounded b
 	head, work, next, exit := l.block(), l.block(), l.block(), l.block()
 	if max > 1 {
 		if l.turns == 1 {
-			l.set(l.facts.zero, l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0))
+			l.set(l.facts.zero, l.loadZero())
 		}
 		l.forget(stmt)
 	}

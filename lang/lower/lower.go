@@ -19,6 +19,7 @@ type Options struct {
 	Frags bool // XDP frames may have fragments
 	Trace bool // write each packet's result to the trace map
 	Clock bool // read the time from the clock map
+	Tags  bool // frames with tags take the fast path, too: a program has more ways then
 
 	// Capture hands what is dropped to user space.
 	Capture bool

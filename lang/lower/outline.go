@@ -237,7 +237,7 @@ func (l *lowerer) cutFrame(all, facts []variable) *cut {
 	c.frame = l.slot("loop", off, 8)
 	l.clear(c.frame, 16+8*c.result, 8)
 	l.store(8, c.frame, 0, l.ctx)
-	zero := l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0)
+	zero := l.loadZero()
 	for _, v := range c.all {
 		x := l.get(v)
 		c.ptr[v] = l.pointers[v]

@@ -76,6 +76,57 @@ func (b *builder) bounds(xdp bool) (data, end *ir.Value) {
 	return data, end
 }
 
+// reach gives take a pointer to n octets at off of the buffer and their place:
+// into the packet where they are in its linear part, else to a copy that to
+// makes room for. It goes to none where they are not there. off is what walk
+// has found: header offsets stay far below maxOffset.
+//
+// Of the headers of one packet all are in the packet or all are copies: writing
+// to a copy makes pointers into the packet invalid at traffic control. So the
+// first, at L3, is taken from where the others are, too, which begin at most at
+// l4; these follow it, with l4 nil.
+func (l *lowerer) reach(off *ir.Value, n int, l4, to *ir.Value, none *ir.Block, take func(p, place *ir.Value)) {
+	direct := func(out *ir.Block) {
+		in := l.block()
+		near := l.opi(ir.OpAnd, off, maxOffset)
+		q := l.op(ir.OpAdd, l.data(), near)
+		l.branch(ir.ULe, l.opi(ir.OpAdd, q, int64(n)), l.end(), in, out)
+		l.start(in)
+		take(q, near)
+	}
+	if l.linear() && !l.opts.Copy {
+		direct(none)
+		return
+	}
+	if !l.opts.Copy {
+		in, copied := l.block(), l.coldBlock()
+		if l4 != nil {
+			last := l.op(ir.OpAdd, l.data(), l.opi(ir.OpAnd, l4, maxOffset))
+			l.branch(ir.ULe, l.opi(ir.OpAdd, last, maxL4), l.end(), in, copied)
+			l.start(in)
+			direct(copied)
+		} else {
+			l.branch(ir.Test, l.get(l.facts.l3), l.konst(1<<slowBit), copied, in)
+			l.start(in)
+			direct(none)
+		}
+		l.start(copied)
+	}
+	good := l.block()
+	r := l.loadBytes(l.xdp(), off, to, n)
+	l.branch(ir.Eq, r, l.konst(0), good, none)
+	l.start(good)
+	take(to, l.opi(ir.OpOr, off, 1<<slowBit))
+}
+
+// maxL4 is the size of the longest L4 header that is copied.
+const maxL4 = 24
+
+// maxOffset is beyond the offset of any header: two tags, the longest IP header
+// and eight extension headers of 2048 octets. The verifier wants offsets into
+// the packet to be below 0xffff (MAX_PACKET_OFF).
+const maxOffset = 0x7fff
+
 // within branches to yes with a pointer to off of the buffer if n octets there
 // are in its linear part.
 func (l *lowerer) within(off, n int64, yes, no *ir.Block) *ir.Value {
@@ -158,25 +209,9 @@ func (l *lowerer) needL3() {
 		return
 	}
 	eth := l.block()
-	p := l.within(0, ethSize, eth, slow)
+	p := l.within(0, l.least(), eth, slow)
 	l.start(eth)
-	t := l.load(2, p, 12)
-	for _, k := range l3Kinds {
-		if !l.needs.header[k.h] {
-			continue
-		}
-		hit, next := l.block(), l.block()
-		l.branch(ir.Eq, t, l.konst(k.typ), hit, next)
-		l.start(hit)
-		l.fastL3(k.h, slow, none, done)
-		l.start(next)
-	}
-	for _, tag := range []int64{typeTag, typeSTag} {
-		next := l.block()
-		l.branch(ir.Eq, t, l.konst(tag), slow, next)
-		l.start(next)
-	}
-	l.jump(none)
+	l.fastType(p, 0, slow, none, done)
 	l.start(none)
 	// No walk is needed: its result says that there is nothing.
 	l.setL3(packet.None, nil, l.konst(0), l.konst(1<<walkDone))
@@ -187,6 +222,63 @@ func (l *lowerer) needL3() {
 	for _, k := range l3Kinds {
 		l.fresh(l.get(l.facts.l3Var(k.h)))
 	}
+}
+
+// fastType takes the header that the EtherType at data+12+tags says, where tags
+// is the octets of tags before it. Where the outer tag stands beside the buffer,
+// a second one in it is for the slow path to judge.
+func (l *lowerer) fastType(data *ir.Value, tags int, slow, none, done *ir.Block) {
+	t := l.load(2, data, 12+tags)
+	for _, k := range l3Kinds {
+		if !l.needs.header[k.h] {
+			continue
+		}
+		hit, next := l.block(), l.block()
+		l.branch(ir.Eq, t, l.konst(k.typ), hit, next)
+		l.start(hit)
+		l.fastL3(k.h, tags, slow, none, done)
+		l.start(next)
+	}
+	tagged, other := l.block(), l.block()
+	l.branch(ir.Eq, t, l.konst(typeTag), tagged, other)
+	l.start(other)
+	l.branch(ir.Eq, t, l.konst(typeSTag), tagged, none)
+	l.start(tagged)
+	switch {
+	case !l.opts.Tags:
+		l.jump(slow)
+	case tags == 8:
+		l.jump(none)
+	default:
+		more := l.block()
+		if tags == 4 && !l.xdp() {
+			one := l.block()
+			l.branch(ir.Eq, l.tagBeside(), l.konst(0), one, slow)
+			l.start(one)
+		}
+		l.within(int64(tags+4), l.least(), more, slow)
+		l.start(more)
+		l.fastType(data, tags+4, slow, none, done)
+	}
+}
+
+// least returns how many octets a frame has at least that holds what the program
+// asks for: one check does for the headers that all of them have. Shorter ones,
+// which Ethernet pads, go the slow way.
+func (l *lowerer) least() int64 {
+	n := int64(ethSize)
+	for _, k := range l3Kinds { // the first is the shortest
+		if l.needs.header[k.h] {
+			n += int64(k.h.Size())
+			break
+		}
+	}
+	for _, k := range l4Kinds {
+		if l.needs.header[k.h] {
+			return n + int64(packet.UDP.Size()) // the shortest of them
+		}
+	}
+	return n
 }
 
 func (b *builder) coldBlock() *ir.Block {
@@ -207,11 +299,12 @@ func (l *lowerer) isFresh(p *ir.Value) bool {
 	return ok && e == l.st.epoch
 }
 
-// fastL3 takes the header that stands right behind the Ethernet header; IPv4
-// with options is for the slow path.
-func (l *lowerer) fastL3(h packet.Header, slow, none, done *ir.Block) {
+// fastL3 takes the header that stands right behind the Ethernet header and the
+// octets of tags; IPv4 with options is for the slow path.
+func (l *lowerer) fastL3(h packet.Header, tags int, slow, none, done *ir.Block) {
 	ok, good := l.block(), l.block()
-	p := l.within(ethSize, int64(h.Size()), ok, slow)
+	at := int64(ethSize + tags)
+	p := l.within(at, int64(h.Size()), ok, slow)
 	l.start(ok)
 	switch h {
 	case packet.IP4:
@@ -225,7 +318,7 @@ func (l *lowerer) fastL3(h packet.Header, slow, none, done *ir.Block) {
 		l.branch(ir.Eq, l.load(2, p, 4), l.konst(arpSizes), good, none)
 	}
 	l.start(good)
-	l.setL3(h, p, l.konst(ethSize), l.konst(0))
+	l.setL3(h, p, l.konst(at), l.konst(0))
 	l.jump(done)
 }
 
@@ -244,14 +337,13 @@ func (l *lowerer) slowL3(slow, done *ir.Block) {
 		if !l.needs.header[k.h] {
 			continue
 		}
-		hit, next, good := l.block(), l.block(), l.block()
+		hit, next := l.block(), l.block()
 		l.branch(ir.Eq, l.field(w, walkKind, 2), l.konst(k.kind), hit, next)
 		l.start(hit)
-		r := l.loadBytes(l.xdp(), off, copyTo, k.h.Size())
-		l.branch(ir.Eq, r, l.konst(0), good, none)
-		l.start(good)
-		l.setL3(k.h, copyTo, l.opi(ir.OpOr, off, 1<<slowBit), w)
-		l.jump(done)
+		l.reach(off, k.h.Size(), l.field(w, walkL4Off, 16), copyTo, none, func(p, place *ir.Value) {
+			l.setL3(k.h, p, place, w)
+			l.jump(done)
+		})
 		l.start(next)
 	}
 	l.jump(none)

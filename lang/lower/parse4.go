@@ -99,7 +99,7 @@ func (l *lowerer) setL4(h packet.Header, p, place, payload *ir.Value) {
 // fastL4 takes the header that stands right behind an IP header that has no
 // options or extensions.
 func (l *lowerer) fastL4(ip packet.Header, h *ir.Value, slow, none, done *ir.Block) {
-	off, proto := int64(ethSize+20), (*ir.Value)(nil)
+	size, proto := int64(20), (*ir.Value)(nil)
 	if ip == packet.IP4 {
 		first := l.block()
 		l.noL4(l.konst(0), l.konst(0)) // IPv4 reads its own field
@@ -107,7 +107,7 @@ func (l *lowerer) fastL4(ip packet.Header, h *ir.Value, slow, none, done *ir.Blo
 		l.start(first)
 		proto = l.load(1, h, 9)
 	} else {
-		off = ethSize + 40
+		size = 40
 		proto = l.load(1, h, 6)
 		l.noL4(proto, l.konst(0))
 	}
@@ -122,9 +122,11 @@ func (l *lowerer) fastL4(ip packet.Header, h *ir.Value, slow, none, done *ir.Blo
 		if l.linear() {
 			short = none
 		}
-		p := l.within(off, int64(k.h.Size()), ok, short)
+		p := l.opi(ir.OpAdd, h, size)
+		l.branch(ir.ULe, l.opi(ir.OpAdd, p, int64(k.h.Size())), l.end(), ok, short)
 		l.start(ok)
-		l.takeL4(k.h, p, l.konst(off), l.konst(off), none, done)
+		off := l.opi(ir.OpAdd, l.get(l.facts.l3), size)
+		l.takeL4(k.h, p, off, off, none, done)
 		l.start(next)
 	}
 	if ip == packet.IP6 {
@@ -187,7 +189,7 @@ func (l *lowerer) slowL4(slow, none, done *ir.Block) {
 		if !l.needs.header[k.h] {
 			continue
 		}
-		hit, next, ok := l.block(), l.block(), l.block()
+		hit, next := l.block(), l.block()
 		l.branch(ir.Eq, proto, l.konst(k.proto), hit, next)
 		l.start(hit)
 		if k.ip4 != k.ip6 {
@@ -198,10 +200,9 @@ func (l *lowerer) slowL4(slow, none, done *ir.Block) {
 			l.branch(ir.Eq, kind, l.konst(want), right, none)
 			l.start(right)
 		}
-		r := l.loadBytes(l.xdp(), off, copyTo, k.h.Size())
-		l.branch(ir.Eq, r, l.konst(0), ok, none)
-		l.start(ok)
-		l.takeL4(k.h, copyTo, l.opi(ir.OpOr, off, 1<<slowBit), off, none, done)
+		l.reach(off, k.h.Size(), nil, copyTo, none, func(p, place *ir.Value) {
+			l.takeL4(k.h, p, place, off, none, done)
+		})
 		l.start(next)
 	}
 	l.jump(none)

@@ -23,7 +23,7 @@ type parts []*ir.Value
 //	Record                                             pointer timeOffset
 //	Octets                                             words, then 1 if they are there
 //	Verdict                                            action|index<<8 ifindex
-const slowBit = 32
+const slowBit = 30
 
 // numParts returns how many parts a value of type t has.
 func numParts(t value.Type) int {

@@ -47,6 +47,25 @@ func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
 	return l.get(v)
 }
 
+// nearRead reads two octets at off of the buffer, among the first headers: what
+// other checks of the packet's bounds have shown does for it.
+func (l *lowerer) nearRead(off int64) *ir.Value {
+	if l.opts.Copy {
+		return l.bufRead(l.konst(off), 2)
+	}
+	v := l.newVar()
+	l.soft[v] = true
+	in, out, done := l.block(), l.coldBlock(), l.block()
+	p := l.within(off, 2, in, out)
+	l.start(in)
+	l.set(v, l.swap(2, l.load(2, p, 0)))
+	l.jump(done)
+	l.start(out)
+	l.chilled(func() { l.slowRead(v, l.konst(off), 2, done) })
+	l.start(done)
+	return l.get(v)
+}
+
 func (l *lowerer) slowRead(v variable, off *ir.Value, w int, done *ir.Block) {
 	if !l.linear() || l.opts.Copy {
 		ok, good, bad := l.block(), l.block(), l.block()
@@ -134,8 +153,14 @@ func (l *lowerer) needPayload() {
 
 // forgotten is an offset of which the verifier knows no more than its width.
 func (l *lowerer) forgotten(off *ir.Value) *ir.Value {
-	zero := l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0)
-	return l.opi(ir.OpAnd, l.op(ir.OpXor, off, zero), 0x1ffff)
+	return l.opi(ir.OpAnd, l.op(ir.OpXor, off, l.loadZero()), 0x1ffff)
+}
+
+// loadZero reads a zero that only the running program knows to be one.
+func (l *lowerer) loadZero() *ir.Value {
+	v := l.load(8, l.mapValue(l.maps[ScratchMap], 0), 0)
+	v.Fresh = true
+	return v
 }
 
 // ipEnd returns where the packet ends by its IP header, which is there.

@@ -105,10 +105,10 @@ func (l *lowerer) pointer(h packet.Header, p, place *ir.Value) *ir.Value {
 	l.set(v, p)
 	l.branch(ir.Ne, p, l.konst(0), have, done)
 	l.start(have)
-	l.branch(ir.UGe, place, l.konst(1<<slowBit), slow, fast)
+	l.branch(ir.Test, place, l.konst(1<<slowBit), slow, fast)
 	l.start(slow)
 	if l.needs.moves {
-		l.loadBytes(l.xdp(), l.width(ir.OpZExt, 4, place), p, size)
+		l.loadBytes(l.xdp(), offsetOf(l, place), p, size)
 	}
 	l.jump(done)
 	l.start(fast)

@@ -7,12 +7,27 @@ import (
 
 // walk returns the function that finds the headers of any frame, wherever its
 // bytes are: see the constants walk… for what it gives. It is a global function,
-// so that the verifier looks at it once.
+// so that the verifier looks at it once. It reads the linear part of the buffer
+// in place, and where that does not do begins anew in a second function, which
+// has the kernel read.
 func (l *lowerer) walk() *ir.Func {
 	if l.walkFn == nil {
 		l.walkFn = l.global("weir_walk", 1)
 		w := walker{builder: l.sub(l.walkFn), xdp: l.xdp()}
+		w.data, w.end = w.bounds(w.xdp)
+		if !l.linear() {
+			w.far = w.block()
+			w.far.Cold = true
+		}
 		w.frame()
+		if w.far != nil {
+			far := l.global("weir_walk_far", 1)
+			w.start(w.far)
+			w.cur.Return(w.callFunc(far, w.ctx))
+			w := walker{builder: l.sub(far), xdp: l.xdp()}
+			w.buf = w.slot("buf", 8, 8)
+			w.frame()
+		}
 	}
 	return l.walkFn
 }
@@ -35,8 +50,11 @@ func (l *lowerer) sub(f *ir.Func) *builder {
 type walker struct {
 	*builder
 	xdp  bool
-	buf  *ir.Value // 8 octets of stack
 	none *ir.Block // nothing was found
+
+	buf       *ir.Value // 8 octets of stack that the kernel reads to, or:
+	data, end *ir.Value // the linear part
+	far       *ir.Block // for what is not in it; nil: then it is nowhere
 
 	off, typ, tags           variable
 	next, at, frag, whole, i variable
@@ -47,6 +65,15 @@ type walker struct {
 // all there.
 func (w *walker) octets(off *ir.Value, n int, bad *ir.Block) *ir.Value {
 	ok := w.block()
+	if w.buf == nil {
+		if w.far != nil {
+			bad = w.far
+		}
+		p := w.op(ir.OpAdd, w.data, off)
+		w.branch(ir.ULe, w.opi(ir.OpAdd, p, int64(n)), w.end, ok, bad)
+		w.start(ok)
+		return w.swap(n, w.load(n, p, 0))
+	}
 	r := w.loadBytes(w.xdp, off, w.buf, n)
 	w.branch(ir.Eq, r, w.konst(0), ok, bad)
 	w.start(ok)
@@ -59,7 +86,6 @@ func (w *walker) frame() {
 	for _, v := range []*variable{&w.off, &w.typ, &w.tags, &w.next, &w.at, &w.frag, &w.whole, &w.i, &w.srh} {
 		*v = w.newVar()
 	}
-	w.buf = w.slot("buf", 8, 8)
 	w.none = w.block()
 	w.set(w.off, w.konst(12))
 	w.set(w.tags, w.konst(0))
@@ -231,10 +257,11 @@ func (w *walker) extension(cut *ir.Block) {
 	w.set(w.next, after)
 	w.jump(cut)
 	w.start(have)
-	w.octets(w.plus(w.op(ir.OpAdd, at, w.get(size)), -1), 1, cut)
+	to := w.opi(ir.OpAnd, w.op(ir.OpAdd, at, w.get(size)), maxOffset)
+	w.octets(w.plus(to, -1), 1, cut)
 	w.segments(at)
 	w.set(w.next, after)
-	w.set(w.at, w.op(ir.OpAdd, at, w.get(size)))
+	w.set(w.at, to)
 }
 
 // segments notes where the first segment routing header is, if the header at

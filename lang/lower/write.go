@@ -138,11 +138,12 @@ func (l *lowerer) setField1(h packet.Header, v parts, f packet.Field, x parts, d
 	default:
 		cs = append(cs, l.setBits(p, f, x[0]))
 	}
-	if h == packet.IP4 {
-		l.sumAt(p, 10, cs)
-		l.flush(p, v[1], 10, 2)
+	from, to := coverAt(f), coverAt(f)+coverLen(f)
+	if at := sumOffset(h); at > 0 && len(cs) > 0 && (h == packet.IP4 || l.xdp()) && h != packet.UDP {
+		l.sumAt(p, at, cs)
+		from, to = min(from, at), max(to, at+2)
 	}
-	l.flush(p, v[1], coverAt(f), coverLen(f))
+	l.flush(p, v[1], from, to-from)
 	l.sumL4(h, p, v[1], f, cs)
 	if h != packet.Eth {
 		l.wrote()
@@ -151,10 +152,7 @@ func (l *lowerer) setField1(h packet.Header, v parts, f packet.Field, x parts, d
 
 // wrote notes that a header was written: other pointers to it may be out of date.
 func (l *lowerer) wrote() {
-	switch {
-	case !l.xdp():
-		l.invalidate()
-	case l.needs.moves:
+	if l.needs.moves {
 		l.st.epoch = l.newEpoch()
 	}
 }
@@ -193,18 +191,23 @@ func coverLen(f packet.Field) int { return max(f.Bytes, 2) }
 // flush writes n octets at off of a header to the packet where p is a copy.
 func (l *lowerer) flush(p, place *ir.Value, off, n int) {
 	slow, done := l.coldBlock(), l.block()
-	l.branch(ir.UGe, place, l.konst(1<<slowBit), slow, done)
+	l.branch(ir.Test, place, l.konst(1<<slowBit), slow, done)
 	l.start(slow)
-	at := l.opi(ir.OpAdd, l.width(ir.OpZExt, 4, place), int64(off))
+	at := l.opi(ir.OpAdd, offsetOf(l, place), int64(off))
 	if l.xdp() {
 		l.call(helperXDPStore, "xdp_store_bytes", ir.Int, l.ctx, at, l.opi(ir.OpAdd, p, int64(off)), l.konst(int64(n)))
 	} else {
 		l.call(helperStoreBytes, "skb_store_bytes", ir.Int, l.ctx, at, l.opi(ir.OpAdd, p, int64(off)),
 			l.konst(int64(n)), l.konst(0))
+		// Where one header is a copy all are, so that no pointer to one goes bad.
+		l.st.data = false
 	}
 	l.jump(done)
 	l.start(done)
 }
+
+// offsetOf is where in the buffer the header of a view begins.
+func offsetOf(l *lowerer, place *ir.Value) *ir.Value { return l.opi(ir.OpAnd, place, 1<<slowBit-1) }
 
 // Checksums: RFC 1624, equation 3, HC' = ~(~HC + ~m + m'), over 16-bit words of
 // any order of octets (RFC 1071, 2(B)).
@@ -214,30 +217,40 @@ func (l *lowerer) sumAt(p *ir.Value, off int, cs []change) {
 	l.store(2, p, off, l.adjust(l.load(2, p, off), cs))
 }
 
-// adjust returns the checksum sum after changes.
+// adjust returns the checksum sum after changes. What they add is worked out
+// apart from sum: it is the same for the IP header and the pseudo header.
 func (l *lowerer) adjust(sum *ir.Value, cs []change) *ir.Value {
-	t := l.opi(ir.OpXor, sum, 0xffff)
+	var t *ir.Value
+	wide := false
 	for _, c := range cs {
-		mask := int64(1)<<(8*c.bytes) - 1
-		t = l.op(ir.OpAdd, t, l.opi(ir.OpXor, c.old, mask))
-		t = l.op(ir.OpAdd, t, c.new)
+		wide = wide || c.bytes > 2
+		d := l.op(ir.OpAdd, l.opi(ir.OpXor, c.old, 1<<(8*c.bytes)-1), c.new)
+		if t != nil {
+			d = l.op(ir.OpAdd, t, d)
+		}
+		t = d
 	}
-	return l.opi(ir.OpXor, l.fold(t), 0xffff)
+	if wide { // at most 36 bits, to 21
+		t = l.carry(t)
+	}
+	t = l.op(ir.OpAdd, t, l.opi(ir.OpXor, sum, 0xffff))
+	return l.opi(ir.OpXor, l.carry(l.carry(t)), 0xffff) // to 17 bits, to 16
 }
 
 // fold returns a sum of 16- and 32-bit words as 16 bits. It has at most 38 bits:
-// two folds make 17 of them, two more 16.
-func (l *lowerer) fold(t *ir.Value) *ir.Value {
-	t = l.op(ir.OpAdd, l.width(ir.OpZExt, 4, t), l.opi(ir.OpShr, t, 32))
-	for range 3 {
-		t = l.op(ir.OpAdd, l.opi(ir.OpAnd, t, 0xffff), l.opi(ir.OpShr, t, 16))
-	}
-	return l.opi(ir.OpAnd, t, 0xffff)
+// 23 after one carry, 17 after two.
+func (l *lowerer) fold(t *ir.Value) *ir.Value { return l.carry(l.carry(l.carry(t))) }
+
+// carry adds what is above the low 16 bits to these.
+func (l *lowerer) carry(t *ir.Value) *ir.Value {
+	return l.op(ir.OpAdd, l.opi(ir.OpAnd, t, 0xffff), l.opi(ir.OpShr, t, 16))
 }
 
-// sumOffset is where the checksum of an L4 header lies, or 0.
+// sumOffset is where the checksum of a header lies, or 0.
 func sumOffset(h packet.Header) int {
 	switch h {
+	case packet.IP4:
+		return 10
 	case packet.TCP:
 		return 16
 	case packet.UDP:
@@ -254,10 +267,11 @@ func (l *lowerer) sumL4(h packet.Header, p, place *ir.Value, f packet.Field, cs 
 	case h == packet.Eth || len(cs) == 0:
 	case h == packet.GRE:
 		l.sumGRE(p, place, cs)
-	case sumOffset(h) > 0:
+	case h == packet.UDP || sumOffset(h) > 0 && h != packet.IP4 && !l.xdp():
 		l.sumHeader(h, p, place, cs, false)
 	case coversL4(h, f):
 		// The pseudo header of the L4 header that is there.
+		end := l.block()
 		for _, k := range l4Kinds {
 			if sumOffset(k.h) == 0 || k.h == packet.ICMP4 || (k.h == packet.ICMP6 && h == packet.IP4) {
 				continue
@@ -273,9 +287,11 @@ func (l *lowerer) sumL4(h packet.Header, p, place *ir.Value, f packet.Field, cs 
 			l.branch(ir.Ne, q, l.konst(0), good, done)
 			l.start(good)
 			l.sumHeader(k.h, q, at, cs, true)
-			l.jump(done)
+			l.jump(end)
 			l.start(done)
 		}
+		l.jump(end)
+		l.start(end)
 	}
 }
 
@@ -310,7 +326,7 @@ func (l *lowerer) sumHeader(h packet.Header, p, place *ir.Value, cs []change, ps
 }
 
 func (l *lowerer) sumByHelper(h packet.Header, place *ir.Value, cs []change, pseudo bool) {
-	at := l.opi(ir.OpAdd, l.width(ir.OpZExt, 4, place), int64(sumOffset(h)))
+	at := l.opi(ir.OpAdd, offsetOf(l, place), int64(sumOffset(h)))
 	for _, c := range cs {
 		flags := int64(c.bytes)
 		if pseudo {
@@ -398,6 +414,6 @@ func (l *lowerer) setTag(h packet.Header, f packet.Field, x *ir.Value) {
 			l.retag(nil, unit(l.load(4, l.ctx, skbVLANTCI)))
 			return
 		}
-		l.bufWrite(at-4, unit(l.bufRead(l.konst(at-4), 2)))
-	}, func() { l.bufWrite(at, unit(l.bufRead(l.konst(at), 2))) })
+		l.bufWrite(at-4, unit(l.nearRead(at-4)))
+	}, func() { l.bufWrite(at, unit(l.nearRead(at))) })
 }
