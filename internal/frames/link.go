@@ -1,6 +1,8 @@
 package frames
 
 import (
+	"slices"
+
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 )
@@ -43,10 +45,12 @@ func link() []Frame {
 	chassis := []byte{2, 7, 4, 2, 0, 0, 0, 0, 1, 4, 2, 7, 'x', 6, 2, 0, 120, 0, 0}
 	// IEEE 802.3: a length where the type is, then LLC.
 	length := []byte{0, 38, 0x42, 0x42, 3}
+	back := slices.Concat(macClient, macServer, []byte{typeARP >> 8, typeARP & 255})
 	cast := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, macClient...)
 	return []Frame{
 		{"arp-request", frame(raw(append(cast, typeARP>>8, typeARP&255)...), arp(1))},
 		{"arp-reply", frame(ether(typeARP), arp(2))},
+		{"arp-reply-to-client", frame(raw(back...), arp(2))},
 		{"lldp-plain", frame(ether(typeLLDP), raw(chassis...))},
 		{"llc-length", frame(raw(append(append([]byte{}, cast...), length...)...), raw(fill(35)...))},
 		{"type-0", frame(ether(0), raw(fill(46)...))},
