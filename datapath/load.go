@@ -47,6 +47,11 @@ type LoadOptions struct {
 	Now uint64
 }
 
+// At sets the time by which the maps of a state tell what has expired, in ns: for
+// a state that was loaded with a [LoadOptions.Now] and whose chain is shown a
+// clock that goes on from there.
+func (s *State) At(now uint64) { s.now = now }
+
 // Load loads a program that is attached nowhere, with a State of its own. It is
 // run by [State.Object]. A rejection by the verifier is a [*VerifierError].
 func Load(p *lang.Program, o LoadOptions) (*State, error) {

@@ -242,6 +242,7 @@ func (k *kernel) compareState(r *ref.Chain) error {
 		return err
 	}
 	want := r.Maps()
+	k.state.At(k.now)
 	for _, m := range k.state.Maps() {
 		content, err := contentOf(m)
 		if err != nil {
