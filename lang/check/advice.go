@@ -55,6 +55,9 @@ func textHint(s string, t value.Type) string {
 	case value.Bool:
 		return "it is True or False: test it alone"
 	case value.Span:
+		if t.Laid() {
+			return "compare one of its fields"
+		}
 		return fmt.Sprintf("write pkt.payload.startswith(b%q)", clip(s))
 	case value.Verdict:
 		return "verdicts are names: v == DROP"

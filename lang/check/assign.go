@@ -319,6 +319,8 @@ func (p *pass) setAttr(l *syntax.DotExpr, rhs syntax.Expr, o operand) {
 		}
 	case value.Packet:
 		p.setPacket(l, base.x, rhs, o)
+	case value.Span:
+		p.setLaid(l, base.x, rhs, o)
 	default:
 		p.errorAt(posOf(l.Name.NamePos), "type", "fields of headers and records can be assigned to", "%s has no field to assign to", what(t))
 	}
@@ -382,6 +384,10 @@ func (p *pass) augmentAttr(s *syntax.AssignStmt, l *syntax.DotExpr, op syntax.To
 		if x = p.store(s.RHS, x, t, "field "+l.Name.Name); x != nil {
 			p.emit(&SetField{Pos: at(l), Rec: rec, Index: i, X: x})
 		}
+		return
+	}
+	if base.x != nil && base.x.Type().Laid() {
+		p.augmentLaid(s, l, op, rhs, base.x)
 		return
 	}
 	old := p.attrOf(l, base)

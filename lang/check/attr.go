@@ -17,7 +17,6 @@ var missingAttrs = map[string]map[string]string{
 	"packet": {
 		"encap": "", "decap": "", "inner": "read its bytes with pkt.payload.u8(off)",
 	},
-	"payload": {"view": "read integers: .u8(off) … .u64(off)"},
 }
 
 // missingAttr reports an attribute that is to come.
@@ -63,6 +62,9 @@ func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 		}
 		return operand{}
 	case value.Span:
+		if t.Laid() {
+			return p.laidField(e, base.x)
+		}
 		return p.spanAttr(e, base.x)
 	case value.IP4:
 		if name == "int" {

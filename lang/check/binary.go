@@ -189,6 +189,9 @@ func (p *pass) countHint(o operand) string {
 	case value.View:
 		return "read one of its fields"
 	case value.Span:
+		if t.Laid() {
+			return "read one of its fields"
+		}
 		return "read its .len, or bytes of it with .u8(off)"
 	case value.Record:
 		return "read one of its fields"

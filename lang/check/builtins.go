@@ -248,6 +248,9 @@ func (p *pass) lenOf(e *syntax.CallExpr) operand {
 	case value.Packet:
 		return p.hintTo(e, "pkt.len", "the packet")
 	case value.Span:
+		if t.Laid() {
+			return p.hintTo(e, "H.size of what header() gave", what(t))
+		}
 		return p.hintTo(e, ".len, as in pkt.payload.len", what(t))
 	case value.Tuple:
 		return known(starlark.MakeInt(len(t.Elems)))

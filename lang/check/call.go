@@ -111,6 +111,8 @@ func (p *pass) callValue(e *syntax.CallExpr, f operand) operand {
 		return p.callFunc(e, callee{name: v.name, def: v.def, local: v})
 	case *packetBuiltin:
 		return p.packetCall(e, v)
+	case *headerVal:
+		p.errorf(e, "type", layHint, "a header is laid over bytes, not made")
 	case *typeVal:
 		return p.convert(e, v)
 	case *mapMethod:

@@ -98,7 +98,8 @@ type (
 	}
 	// Convert changes representation, by the types of X and itself: Int to Int
 	// (keep the low Width octets, extend by the sign of Base.T), Bool to Int,
-	// Int to Bool (not 0), IP4 to Int (.int) and back (ip4(n)), IP4 or IP6 to IP.
+	// Int to Bool (not 0), IP4 to Int (.int) and back (ip4(n)), IP4 or IP6 to IP,
+	// Octets of its size to IP6 or MAC.
 	// An Int's conversion of Width 8 only changes signedness.
 	Convert struct {
 		Base
@@ -153,6 +154,13 @@ type (
 		Base
 		View Expr
 		Kind Expr
+	}
+	// Laid is SPAN.view(H, Off): a Span of Base.T, whose octets are those of X at
+	// Off; not there if not all of them are.
+	Laid struct {
+		Base
+		X   Expr
+		Off Expr
 	}
 	// PayloadOf is pkt.payload, a Span.
 	PayloadOf struct{ Base }

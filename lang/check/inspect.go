@@ -131,22 +131,30 @@ func (b *builder) locals(m *module, chain string) (facts []Fact) {
 }
 
 // behind is what stands behind the dot of a value of type t.
-func behind(t value.Type) (owner string, members []Member) {
+func behind(t value.Type) (string, []Member) {
 	switch t.Kind {
 	case value.Packet:
 		return "packet", nil
 	case value.Span:
-		return "payload", nil
+		if !t.Laid() {
+			return "payload", nil
+		}
+		return "", fieldsOf(t)
 	case value.IP4:
 		return "address", nil
 	case value.View:
 		return t.Header.String(), nil
 	case value.Record:
-		for i, n := range t.Names {
-			members = append(members, Member{Name: n, Type: t.Elems[i].String()})
-		}
+		return "", fieldsOf(t)
 	}
-	return "", members
+	return "", nil
+}
+
+func fieldsOf(t value.Type) (members []Member) {
+	for i, n := range t.Names {
+		members = append(members, Member{Name: n, Type: t.Elems[i].String()})
+	}
+	return members
 }
 
 // factOf describes a value of build time.
@@ -172,6 +180,8 @@ func factOf(v starlark.Value) Fact {
 		f := Fact{Kind: "type", Type: v.T.String()}
 		_, f.Members = behind(v.T)
 		return f
+	case *headerVal:
+		return Fact{Kind: "type", Type: v.t.String(), Members: []Member{{Name: "size", Type: "int"}}}
 	case *starlarkstruct.Struct:
 		f := Fact{Kind: "object", Type: "struct"}
 		for _, n := range v.AttrNames() {

@@ -88,7 +88,6 @@ var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu"
 // missingHints are the builtins of the language that are still to come, with
 // what to do instead.
 var missingHints = map[string]string{
-	"header":  "read the bytes with pkt.payload.u8(off), .u16(off), .u32(off) and .u64(off)",
 	"to_user": "redirect(\"eth1\") sends out of an interface",
 }
 
@@ -108,6 +107,7 @@ func (b *builder) predeclared() starlark.StringDict {
 		"stack":  builtin("stack", b.declareMap(Stack)),
 		"param":  builtin("param", b.declareParam),
 		"record": builtin("record", declareRecord),
+		"header": builtin("header", declareHeader),
 		"octets": builtin("octets", declareOctets),
 		"drop":   builtin("drop", buildDrop), "redirect": builtin("redirect", buildRedirect),
 		"redirect_peer": builtin("redirect_peer", buildRedirect), "reject": builtin("reject", buildReject),

@@ -96,6 +96,8 @@ func (pr *printer) special(x Expr) string {
 		return fmt.Sprintf("%s.segment(%s)", pr.expr(x.View), pr.expr(x.I))
 	case *Option:
 		return fmt.Sprintf("%s.option(%s)", pr.expr(x.View), pr.expr(x.Kind))
+	case *Laid:
+		return fmt.Sprintf("%s.view(%s, %s)", pr.expr(x.X), x.T, pr.expr(x.Off))
 	case *PayloadOf:
 		return "pkt.payload"
 	case *SpanLen:

@@ -4,6 +4,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"weir/lang/diag"
 	"weir/lang/value"
 )
 
@@ -51,9 +52,17 @@ func (p *pass) putArgs(e *syntax.CallExpr, name, what string) (Expr, passed) {
 	if !ok {
 		return nil, passed{}
 	}
-	if !p.c.b.opts.Hook.Info().Write {
-		p.errorf(e, "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Write }), "packets cannot be written at %s", p.c.b.opts.Hook)
+	if !p.mayPut(at(e)) {
 		return nil, passed{}
 	}
 	return p.offset(args[0], "nothing is written"), args[1]
+}
+
+// mayPut reports whether bytes of packets can be written at the hook.
+func (p *pass) mayPut(pos diag.Pos) bool {
+	if p.c.b.opts.Hook.Info().Write {
+		return true
+	}
+	p.errorAt(pos, "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Write }), "packets cannot be written at %s", p.c.b.opts.Hook)
+	return false
 }

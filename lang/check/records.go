@@ -236,7 +236,9 @@ func article(t value.Type) string {
 	case value.View:
 		return "the header " + t.Header.String()
 	case value.Span, value.Packet:
-		return "the " + s
+		if !t.Laid() {
+			return "the " + s
+		}
 	}
 	if strings.ContainsRune("aio", rune(s[0])) {
 		return "an " + s

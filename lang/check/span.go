@@ -33,6 +33,7 @@ func init() {
 		"bytes":      {form: "(off, n)", frame: true, call: (*pass).bytesAt},
 		"startswith": {form: "(b\"…\")", call: (*pass).startsWith},
 		"find":       {form: "(b\"…\", within = 64)", call: (*pass).find},
+		"view":       {form: "(H, off = 0)", call: (*pass).layHeader},
 		"put_u8":     putInt(1),
 		"put_u16":    putInt(2),
 		"put_u32":    putInt(4),
@@ -51,6 +52,7 @@ func (p *pass) spanMethod(e *syntax.CallExpr, base Expr, name string) (operand, 
 	case value.Packet:
 		span, ok = nil, ok && m.frame
 	case value.Span:
+		ok = ok && !base.Type().Laid()
 	default:
 		return operand{}, false
 	}
@@ -68,9 +70,6 @@ func (p *pass) spanAttr(e *syntax.DotExpr, span Expr) operand {
 	name := e.Name.Name
 	if name == "len" {
 		return run(&SpanLen{Base{value.U32, at(e)}, span})
-	}
-	if p.missingAttr("payload", e) {
-		return operand{}
 	}
 	if m, ok := spanMethods[name]; ok {
 		p.errorAt(posOf(e.Name.NamePos), "call", "write ."+name+m.form, "%s is a function", name)

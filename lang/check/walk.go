@@ -57,6 +57,8 @@ func operands(x Expr) []Expr {
 		return some(x.View, x.I)
 	case *Option:
 		return some(x.View, x.Kind)
+	case *Laid:
+		return some(x.X, x.Off)
 	case *SpanLen:
 		return some(x.X)
 	case *Read:

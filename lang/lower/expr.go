@@ -67,6 +67,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return l.segment(e)
 	case *check.Option:
 		return l.option(e)
+	case *check.Laid:
+		return l.laid(e)
 	case *check.PayloadOf:
 		return l.payload()
 	case *check.SpanLen:
@@ -215,6 +217,8 @@ func (l *lowerer) convert(e *check.Convert) parts {
 		return parts{l.cmp(ir.Ne, p[0], l.konst(0))}
 	case to.Kind == value.IP4 && from.Kind == value.Int:
 		return parts{l.swap(4, p[0])}
+	case from.Kind == value.Octets:
+		return core(from, p)
 	case to.Kind == value.IP && from.Kind == value.IP4:
 		return l.mapped(p[0])
 	}

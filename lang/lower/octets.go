@@ -81,7 +81,7 @@ func (l *lowerer) bytesAt(e *check.BytesAt) parts {
 	}
 	s := l.expr(e.Span)
 	off := l.expr(e.Off)[0]
-	return l.choose(e.T, func(then, els *ir.Block) { l.fits(l.op(ir.OpSub, s[1], s[0]), off, n, then, els) },
+	return l.choose(e.T, func(then, els *ir.Block) { l.inside(e.Span.Type(), s, off, n, then, els) },
 		func() parts { return l.bufBytes(e.T, l.op(ir.OpAdd, s[0], off)) }, func() parts { return l.zero(e.T) })
 }
 
@@ -91,6 +91,28 @@ func (l *lowerer) fits(size, off *ir.Value, n int, then, els *ir.Block) {
 	l.branch(ir.UGe, size, l.konst(int64(n)), long, els)
 	l.start(long)
 	l.branch(ir.ULe, off, l.opi(ir.OpSub, size, int64(n)), then, els)
+}
+
+// inside branches by whether n octets at off lie within a span of type t. Those of
+// a field lie within a header that is there.
+func (l *lowerer) inside(t value.Type, s parts, off *ir.Value, n int, then, els *ir.Block) {
+	if t.Laid() {
+		l.branch(ir.Ne, s[0], l.konst(0), then, els)
+		return
+	}
+	l.fits(l.op(ir.OpSub, s[1], s[0]), off, n, then, els)
+}
+
+// laid lowers SPAN.view(H, off): the part of the span that H is laid over.
+func (l *lowerer) laid(e *check.Laid) parts {
+	s := l.expr(e.X)
+	off := l.expr(e.Off)[0]
+	n := e.T.WireOffset(len(e.T.Elems))
+	return l.choose(e.T, func(then, els *ir.Block) { l.inside(e.X.Type(), s, off, n, then, els) },
+		func() parts {
+			start := l.op(ir.OpAdd, s[0], off)
+			return parts{start, l.opi(ir.OpAdd, start, int64(n))}
+		}, func() parts { return l.zero(e.T) })
 }
 
 // bufBytes reads a value of type t at off of the buffer.

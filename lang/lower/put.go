@@ -23,7 +23,7 @@ func (l *lowerer) putBytes(e *check.Put) {
 	}
 	l.needL4()
 	in, plain, done := l.block(), l.block(), l.block()
-	l.fits(l.op(ir.OpSub, s[1], s[0]), off, e.Width, in, done)
+	l.inside(e.Span.Type(), s, off, e.Width, in, done)
 	l.start(in)
 	l.branch(ir.Eq, l.get(l.facts.l4[packet.SCTP]), l.konst(0), plain, done)
 	l.start(plain)

@@ -109,13 +109,8 @@ func (l *lowerer) read(e *check.Read) *ir.Value {
 	}
 	p := l.expr(e.Span)
 	off := l.expr(e.Off)[0]
-	return l.payloadRead(p, off, e.Width)
-}
-
-func (l *lowerer) payloadRead(p parts, off *ir.Value, w int) *ir.Value {
-	size := l.op(ir.OpSub, p[1], p[0])
-	return l.choose1(func(then, els *ir.Block) { l.fits(size, off, w, then, els) },
-		func() *ir.Value { return l.bufRead(l.op(ir.OpAdd, p[0], off), w) },
+	return l.choose1(func(then, els *ir.Block) { l.inside(e.Span.Type(), p, off, e.Width, then, els) },
+		func() *ir.Value { return l.bufRead(l.op(ir.OpAdd, p[0], off), e.Width) },
 		func() *ir.Value { return l.konst(0) })
 }
 

@@ -351,6 +351,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.View, e.I}
 	case *check.Option:
 		return []check.Expr{e.View, e.Kind}
+	case *check.Laid:
+		return []check.Expr{e.X, e.Off}
 	case *check.SpanLen:
 		return []check.Expr{e.X}
 	case *check.Read:

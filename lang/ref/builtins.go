@@ -40,6 +40,7 @@ func (b *builder) names() starlark.StringDict {
 	d["param"] = starlark.NewBuiltin("param", b.param)
 	builtin("record", newRecordType)
 	builtin("octets", newOctetsType)
+	builtin("header", newHeaderType)
 	builtin("struct", newStruct)
 	builtin("reject", func(starlark.Tuple, []starlark.Tuple) (starlark.Value, error) { return reject, nil })
 	for _, name := range []string{"drop", "redirect", "redirect_peer", "interface"} {

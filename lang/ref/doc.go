@@ -21,6 +21,7 @@
 //	maps.go store.go         maps and their declarations
 //	packet.go fields.go      where headers are, and their fields
 //	option.go                options of TCP
+//	span.go laid.go          runs of bytes, and headers of a chain's own over them
 //	tunnel.go                ARP, GRE, ESP and segment routing headers
 //	write.go                 field writes and checksums
 //	names.go                 names of maps and params

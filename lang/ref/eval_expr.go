@@ -130,7 +130,14 @@ func attr(v value, name string) value {
 		return v.attr(name)
 	case *view:
 		return v.attr(name)
+	case *headerType:
+		if name == "size" {
+			return unsigned(uint64(v.size()))
+		}
 	case *payload:
+		if v.laid != nil {
+			return v.get(name)
+		}
 		if name == "len" {
 			return unsigned(uint64(len(v.bytes)))
 		}
@@ -157,6 +164,8 @@ func setAttr(of value, name string, v value) {
 	case *view:
 		of.set(name, v)
 	case *packet:
+		of.set(name, v)
+	case *payload:
 		of.set(name, v)
 	case *recordObj:
 		check(of.set(name, v))

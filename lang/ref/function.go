@@ -184,6 +184,14 @@ func splitArgs(call *syntax.CallExpr) (args []syntax.Expr, names []string, named
 	return args, names, named
 }
 
+// unnamed is an argument's value, of NAME = VALUE too.
+func unnamed(a syntax.Expr) syntax.Expr {
+	if named, ok := a.(*syntax.BinaryExpr); ok && named.Op == syntax.EQ {
+		return named.Y
+	}
+	return a
+}
+
 // callShape is the shape of a call's result.
 func callShape(n env, call *syntax.CallExpr) shape {
 	args, names, namedArgs := splitArgs(call)
@@ -237,15 +245,16 @@ func methodShape(n env, of shape, name string, args []syntax.Expr) shape {
 			return shape{}
 		}
 		out = joinAll(constShapes(m))
-	default:
-		return shape{signed: name == "find" && of.val == nil} // of a span
+	default: // a span
+		for _, a := range args {
+			if h, ok := exprShape(n, unnamed(a)).val.(*headerType); ok && name == "view" {
+				return shape{laid: h}
+			}
+		}
+		return shape{signed: name == "find" && of.val == nil}
 	}
 	if name == "get" && len(args) > 1 {
-		d := args[1]
-		if named, ok := d.(*syntax.BinaryExpr); ok && named.Op == syntax.EQ {
-			d = named.Y
-		}
-		out = join(out, exprShape(n, d))
+		out = join(out, exprShape(n, unnamed(args[1])))
 	}
 	return out
 }

@@ -91,7 +91,7 @@ func (t *typing) assignLocal(i int, s shape) {
 }
 
 func withoutConst(s shape) shape {
-	out := shape{signed: s.signed, rec: s.rec}
+	out := shape{signed: s.signed, rec: s.rec, laid: s.laid}
 	for _, e := range s.elems {
 		out.elems = append(out.elems, withoutConst(e))
 	}
@@ -272,10 +272,7 @@ func zipShapes(n env, args []syntax.Expr) []shape {
 // anySigned looks at arguments, named ones too.
 func anySigned(n env, args []syntax.Expr) bool {
 	for _, a := range args {
-		if named, ok := a.(*syntax.BinaryExpr); ok && named.Op == syntax.EQ {
-			a = named.Y
-		}
-		if exprShape(n, a).signed {
+		if exprShape(n, unnamed(a)).signed {
 			return true
 		}
 	}

@@ -13,6 +13,7 @@ type shape struct {
 	signed bool
 	elems  []shape     // of a tuple
 	rec    *recordType // of a record or a reference to one
+	laid   *headerType // of a header of the chain's own, laid over bytes
 	val    value       // known at build time: a list, map, function, constant
 }
 
@@ -34,17 +35,22 @@ func shapeOf(v value) shape {
 	case *paramVal:
 		return v.typ.shape()
 	case *starlark.List, *starlark.Dict, *starlark.Set, starlark.String, starlark.Bytes, starlark.NoneType,
-		*starlark.Function, *starlark.Builtin, *function, *scalar, *recordType, *mapVal, *structVal:
+		*starlark.Function, *starlark.Builtin, *function, *scalar, *recordType, *headerType, *mapVal, *structVal:
 		return shape{val: v}
+	case *payload:
+		return shape{laid: v.laid}
 	}
 	return shape{}
 }
 
 // join is the shape of a place that values of two shapes come to.
 func join(a, b shape) shape {
-	out := shape{signed: a.signed || b.signed, rec: a.rec, elems: a.elems}
+	out := shape{signed: a.signed || b.signed, rec: a.rec, laid: a.laid, elems: a.elems}
 	if b.rec != nil {
 		out.rec = b.rec
+	}
+	if b.laid != nil {
+		out.laid = b.laid
 	}
 	switch {
 	case a.elems != nil && len(a.elems) == len(b.elems):
@@ -89,7 +95,7 @@ func sameConst(a, b value) bool {
 }
 
 func sameShape(a, b shape) bool {
-	if a.signed != b.signed || a.rec != b.rec || len(a.elems) != len(b.elems) || !sameConst(a.val, b.val) {
+	if a.signed != b.signed || a.rec != b.rec || a.laid != b.laid || len(a.elems) != len(b.elems) || !sameConst(a.val, b.val) {
 		return false
 	}
 	for i := range a.elems {
@@ -187,6 +193,9 @@ func attrShape(of shape, name string) shape {
 		if i := of.rec.field(name); i >= 0 {
 			return of.rec.types[i].shape()
 		}
+	}
+	if of.laid != nil {
+		return of.laid.types[of.laid.field(name)].shape()
 	}
 	if s, ok := of.val.(*structVal); ok && s.vals[name] != nil {
 		return shapeOf(s.vals[name])

@@ -9,13 +9,15 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// payload is a run of the frame's bytes: pkt.payload, or the whole frame.
+// payload is a run of the frame's bytes: pkt.payload, the whole frame, or what a
+// header of the chain's own is laid over.
 type payload struct {
 	opaque
 	p     *packet
-	at    int    // where it begins in the frame
-	bytes []byte // of the frame itself
-	ok    bool   // it is there, though it may be empty
+	at    int         // where it begins in the frame
+	bytes []byte      // of the frame itself
+	ok    bool        // it is there, though it may be empty
+	laid  *headerType // the header that is laid over it, or nil
 }
 
 func (p *payload) String() string { return "payload" }
@@ -56,6 +58,12 @@ func (p *payload) method(name string, args []value, named map[string]value) valu
 	case "put_bytes":
 		p.put(needNum(arg(0, "off", nil), name), text(arg(1, "b", nil)))
 		return starlark.None
+	case "view":
+		h, ok := arg(0, "header", nil).(*headerType)
+		if !ok {
+			refuse("view: not of a header")
+		}
+		return p.view(h, needNum(arg(1, "off", unsigned(0)), name))
 	case "startswith":
 		return starlark.Bool(bytes.HasPrefix(p.bytes, text(arg(0, "prefix", nil))))
 	case "find", "contains":

@@ -59,7 +59,7 @@ type Type struct {
 	Width  int  // Int: octets when stored, 1, 2, 4 or 8. Octets: how many
 	Signed bool // Int
 	Elems  []Type
-	Names  []string // Record: of Elems
+	Names  []string // Record, Span of a header of the chain's own: of Elems
 	Header packet.Header
 }
 
@@ -115,13 +115,21 @@ func (t Type) String() string {
 		}
 		return "(" + strings.Join(s, ", ") + ")"
 	case Record:
-		var s []string
-		for i, e := range t.Elems {
-			s = append(s, t.Names[i]+" = "+e.String())
+		return "record(" + t.fields() + ")"
+	case Span:
+		if t.Laid() {
+			return "header(" + t.fields() + ")"
 		}
-		return "record(" + strings.Join(s, ", ") + ")"
 	}
 	return t.Kind.String()
+}
+
+func (t Type) fields() string {
+	var s []string
+	for i, e := range t.Elems {
+		s = append(s, t.Names[i]+" = "+e.String())
+	}
+	return strings.Join(s, ", ")
 }
 
 func intName(t Type) string {
@@ -202,7 +210,21 @@ func (t Type) layout(want int) (size, off int) {
 	return alignUp(n, t.Align()), off
 }
 
-// Field returns the index of the record field of that name, or -1.
+// Laid reports whether t is a header of the chain's own, laid over bytes: a Span
+// whose fields lie one behind the other, as on the wire.
+func (t Type) Laid() bool { return t.Kind == Span && len(t.Names) > 0 }
+
+// WireOffset returns where field i of a header of the chain's own begins, in
+// octets; of the number of its fields, how many octets it has.
+func (t Type) WireOffset(i int) int {
+	n := 0
+	for _, e := range t.Elems[:i] {
+		n += e.Size()
+	}
+	return n
+}
+
+// Field returns the index of the field of that name, or -1.
 func (t Type) Field(name string) int {
 	for i, n := range t.Names {
 		if n == name {
