@@ -2,6 +2,7 @@
 # make test   set up, check, and run all tests (as root: they use the kernel)
 # make check  form: gofmt, weir fmt, vet, staticcheck, tidy, generate, import table
 # make build  the one static binary: bin/weir
+# make mutate plants faults in the compiler: do the tests find them? (20 minutes)
 # make soak   the long proofs (an hour or so)
 # make bench  the measurements that tests of functions bring along
 
@@ -10,7 +11,7 @@ TIMEOUT  ?= 40m
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 MAX_SIZE := 25000000
 
-.PHONY: run test check build soak bench setup clean
+.PHONY: run test check build mutate soak bench setup clean
 .DEFAULT_GOAL := build
 
 setup:
@@ -36,6 +37,9 @@ test: setup check build
 
 soak: setup build
 	@WEIR_SOAK=1 scripts/test.sh -timeout 3h ./...
+
+mutate: setup
+	@PATH="$$PATH:/usr/sbin:/sbin" $(GO) run ./internal/mutate
 
 bench: setup
 	$(GO) test -run '^$$' -bench . -benchmem ./...

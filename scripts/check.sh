@@ -51,5 +51,6 @@ rule "arm64" arm64
 rule "staticcheck" go tool -modfile=scripts/tools.mod staticcheck ./...
 rule "go mod tidy" go mod tidy -diff
 rule "go generate" generated
+rule "faults" go test -count=1 ./internal/mutate
 rule "tree" go test -count=1 ./internal/arch
 exit $failed

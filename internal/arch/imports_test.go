@@ -66,6 +66,7 @@ var rows = []row{
 	{"internal/traffic", nil, nil, "tests on real traffic"},
 	{"internal/arch", nil, nil, "rules about the tree, not a part of it"},
 	{"internal/tally", nil, nil, "a tool of the build"},
+	{"internal/mutate", nil, nil, "changes the compiler from outside: it reads it as text"},
 	{"bench", []string{"lab", "trace", "internal/child"}, []string{ebpfM, sysM}, "measurements beside peers"},
 	{"cmd/weir", []string{"*"}, []string{"github.com/spf13/cobra", "github.com/rogpeppe/go-internal/diff", "golang.org/x/term", sysM}, "the one binary may see everything; it is thin"},
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A fault is a mistake that somebody could make.
+type fault struct {
+	name     string
+	file     string // from the module's root
+	old, new string // old is there exactly once
+	probes   []probe
+}
+
+// all is the probes of f, and then the wide ones that are not among them.
+func (f fault) all() []probe {
+	list := f.probes
+	for _, w := range wide {
+		known := false
+		for _, p := range f.probes {
+			known = known || p.name == w.name
+		}
+		if !known {
+			list = append(list[:len(list):len(list)], w)
+		}
+	}
+	return list
+}
+
+// plant returns src with the fault in it.
+func (f fault) plant(src string) (string, error) {
+	if n := strings.Count(src, f.old); n != 1 {
+		return "", fmt.Errorf("%s has the text %q %d times, not once: bring the list of faults up to date", f.file, f.old, n)
+	}
+	return strings.Replace(src, f.old, f.new, 1), nil
+}
+
+func only(p ...probe) []probe { return p }
+
+var faults = []fault{
+	// The table of headers.
+	{"field at a wrong offset", "packet/fields.go", `u("window", 14, 2)`, `u("window", 16, 2)`, only(corpus("tcp"))},
+	{"field a bit too narrow", "packet/fields.go", `bits("dscp", 1, 1, 2, 6)`, `bits("dscp", 1, 1, 2, 5)`, only(corpus("ip4"))},
+	{"wrong flag", "packet/fields.go", `flag("syn", 13, 1, 1)`, `flag("syn", 13, 1, 2)`, only(corpus("tcp"))},
+	{"wrong scale", "packet/fields.go", `.scaled(8)`, `.scaled(4)`, only(corpus("fragments"))},
+	{"wrong size of a header", "packet/packet.go", `UDP: 8, SCTP: 12`, `UDP: 8, SCTP: 8`, only(corpus("l4"))},
+
+	// What is checked, and computed, before packets come.
+	{"quotient of constants rounded to zero", "lang/check/fold.go",
+		`a%b != 0 && (a < 0) != (b < 0)`, `a%b != 0 && a < 0 && b < 0`, only(corpus("buildtime"))},
+	{"constants compared without a sign", "lang/check/fold.go",
+		`less = int64(x.Bits) < int64(y.Bits)`, `less = x.Bits < y.Bits`, only(corpus("compare"))},
+	{"one signed side taken for none", "lang/check/fold.go",
+		"signed := a.Type().Signed || b.Type().Signed\n\tx, ok := a.(*Const)",
+		"signed := a.Type().Signed && b.Type().Signed\n\tx, ok := a.(*Const)", only(corpus("compare"))},
+	{"loop one turn short", "lang/check/range.go",
+		`return turns(a.lo, b.hi, r.step)`, `return turns(a.lo, b.hi-1, r.step)`, only(corpus("loops"))},
+	{"not in taken for in", "lang/check/binary.go",
+		`return run(&Not{Base{value.BoolT, at(e)}, o.x})`, `return run(o.x)`, only(corpus("lists"))},
+
+	// What chains become.
+	{"bounds check off by one", "lang/lower/read.go",
+		`l.branch(ir.ULe, l.opi(ir.OpAdd, p, int64(w)), end, yes, no)`,
+		`l.branch(ir.ULt, l.opi(ir.OpAdd, p, int64(w)), end, yes, no)`, only(corpus("raw"))},
+	{"dropped check of the payload's end", "lang/lower/octets.go",
+		`l.fits(l.op(ir.OpSub, s[1], s[0]), off, n, then, els)`, `l.branch(ir.Eq, off, off, then, els)`, only(corpus("payload"))},
+	{"byte order missing", "lang/lower/read.go",
+		`return l.swap(2, l.load(2, p4, 2))`, `return l.load(2, p4, 2)`, only(corpus("payload"))},
+	{"absent tag not zero", "lang/lower/ipfield.go",
+		"}, zero)\n}", "}, func() *ir.Value { return l.konst(1) })\n}", only(corpus("vlan"))},
+	{"written field at a wrong shift", "lang/lower/write.go",
+		`unit = l.opi(ir.OpShl, l.opi(ir.OpAnd, unit, mask), int64(f.Shift))`,
+		`unit = l.opi(ir.OpShl, l.opi(ir.OpAnd, unit, mask), int64(f.Shift+1))`, only(corpus("rewrite"))},
+	{"unmerged checksum change", "lang/lower/write.go",
+		"\t\t\td = l.op(ir.OpAdd, t, d)\n\t\t}\n\t\tt = d", "\t\t\td = t\n\t\t}\n\t\tt = d", only(corpus("rewrite"))},
+	{"checksum where none was sent", "lang/lower/write.go",
+		`l.branch(ir.Ne, old, l.konst(0), have, done) // zero`, `l.branch(ir.Ne, old, l.konst(-1), have, done) // zero`, only(corpus("rewrite"))},
+	{"packet pointers kept over a helper", "lang/lower/write.go",
+		"l.konst(flags))\n\t}\n\tl.invalidate()", "l.konst(flags))\n\t}", only(corpus("rewrite"))},
+	{"headers kept after a write", "lang/lower/write.go",
+		`return h == packet.IP4`, `return h == packet.IP6`, only(corpus("rewrite"))},
+	{"authentication header too short", "lang/lower/walk.go",
+		`w.opi(ir.OpShl, w.plus(n, 2), 2)`, `w.opi(ir.OpShl, w.plus(n, 1), 2)`, only(corpus("ip6"))},
+	{"entry expires a moment late", "lang/lower/maps.go",
+		`l.branch(ir.SLt, age,`, `l.branch(ir.SLe, age,`, only(corpus("tables", "lrus"))},
+	{"wrong verdict code", "lang/lower/exit.go",
+		`check.Accept: 0, check.Drop: 2, check.TX: 0`, `check.Accept: 0, check.Drop: 1, check.TX: 0`, only(corpus("verdicts"))},
+
+	// What the optimiser does.
+	{"mask of a remainder off by one", "lang/opt/fold.go",
+		`return s.set(v, ir.OpAnd, x, s.constant(c-1, v))`, `return s.set(v, ir.OpAnd, x, s.constant(c, v))`, only(optRandom)},
+	{"swapped operands taken for equal", "lang/opt/cse.go",
+		"case ir.OpSub, ir.OpDiv, ir.OpMod, ir.OpShl,",
+		"case ir.OpSub:\n\t\tif k.x.ID > k.y.ID {\n\t\t\tk.x, k.y = k.y, k.x\n\t\t}\n\tcase ir.OpDiv, ir.OpMod, ir.OpShl,", only(optRandom)},
+	{"load shared over a store", "lang/opt/memory.go",
+		"return 0\n\t\t}\n\t\treturn m.of(p)", "return 0\n\t\t}\n\t\treturn m.of(p) &^ content", only(corpus("arrays"))},
+	{"phi's arguments swapped by threading", "lang/opt/thread.go",
+		`w.values[v] = v.Args[i]`, `w.values[v] = v.Args[len(v.Args)-1-i]`, only(optRandom)},
+	{"condition not negated", "lang/opt/thread.go", `return !result, true`, `return result, true`, only(optRandom)},
+
+	// What the code generator does.
+	{"atomic operation replaced", "lang/gen/emit.go", "case ir.OpAtomicAdd:\n\t\ti.Imm = 0x00", "case ir.OpAtomicAdd:\n\t\ti.Imm = 0x40", only(corpus("arrays"))},
+	{"move before the old content is saved", "lang/gen/moves.go",
+		`return !isSource(todo, c.dst)`, `return true`, only(genRandom)},
+	{"wrong place of a spilled value", "lang/gen/resolve.go",
+		`fn.moves[gap] = append(fn.moves[gap], move{c.reg, to, from})`,
+		`if to.item == nil {
+			fn.moves[gap] = append(fn.moves[gap], move{c.reg, to, from})
+		}`, only(genRandom)},
+}
