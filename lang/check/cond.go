@@ -137,7 +137,8 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 		}
 		return condition{x: p.truthOf(o.x)}
 	case value.Span, value.Record:
-		return condition{x: p.truthOf(o.x)}
+		x := p.truthOf(o.x)
+		return condition{x: x, facts: p.factsOf(x)}
 	case value.None:
 		p.noCondition(n, "a call that gives no value", "let the function return one")
 	case value.Verdict:
@@ -189,6 +190,7 @@ func (p *pass) factsOf(x Expr) facts {
 		if t := x.X.Type(); t.Kind == value.View {
 			return facts{yes: implied[t.Header]}
 		}
+		return facts{yes: p.laidIn(x.X)}
 	case *Not:
 		return p.factsOf(x.X).not()
 	case *Logic:

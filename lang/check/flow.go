@@ -20,8 +20,11 @@ type flow struct {
 // copied at every branch, and this keeps that linear.
 const maxTracked = 128
 
-// headers is a set of headers.
-type headers uint32
+// headers is a set of headers, and from bit laidBits on of locals by their index
+// that hold a header of the chain's own.
+type headers uint64
+
+const laidBits = 32
 
 func (f *flow) clone() *flow {
 	return &flow{
@@ -38,6 +41,7 @@ func (f *flow) mark(v *variable) { f.set[v.index/64] |= 1 << (v.index % 64) }
 func (f *flow) forget(v *variable) {
 	delete(f.bounds, v.local)
 	delete(f.tests, v.local)
+	f.has &^= laidBit(v)
 }
 
 // meet is what is known where two ways come together.
@@ -74,6 +78,9 @@ type facts struct {
 func (f facts) not() facts { return facts{f.no, f.yes} }
 
 func bit(h packet.Header) headers { return 1 << h }
+
+// laidBit is 0 for locals that are not followed.
+func laidBit(v *variable) headers { return 1 << (laidBits + v.index) }
 
 // implied is what is there with a header.
 var implied = func() map[packet.Header]headers {

@@ -125,6 +125,7 @@ func (p *pass) laidField(e *syntax.DotExpr, view Expr) operand {
 	if i < 0 {
 		return operand{}
 	}
+	p.testedLaid(e, view, false)
 	t, pos := view.Type().Elems[i], at(e)
 	off := intConst(uint64(view.Type().WireOffset(i)), false, pos)
 	whole := value.Type{Kind: value.Int, Width: t.Size()}
@@ -139,6 +140,41 @@ func (p *pass) laidField(e *syntax.DotExpr, view Expr) operand {
 	return run(&Convert{Base{t, pos}, &BytesAt{Base{octetsOf(t.Size()), pos}, view, off}})
 }
 
+// laidIn is the bit of the local that a header of the chain's own is in, if its
+// tests are followed: a function's parameters were tested by who calls it.
+func (p *pass) laidIn(x Expr) headers {
+	ref, ok := x.(*LocalRef)
+	if !ok || !x.Type().Laid() {
+		return 0
+	}
+	for _, v := range p.s.vars[len(p.s.args):] {
+		if v.local == ref.Local {
+			return laidBit(v)
+		}
+	}
+	return 0
+}
+
+// testedLaid warns of a field whose header was not tested.
+func (p *pass) testedLaid(e *syntax.DotExpr, view Expr, write bool) {
+	if p.c.b.opts.Line || p.fl.dead {
+		return
+	}
+	hint := "keep it in a local and test that first: h = pkt.payload.view(H)"
+	if ref, ok := view.(*LocalRef); ok {
+		if in := p.laidIn(view); in == 0 || p.fl.has&in != 0 {
+			return
+		}
+		hint = "test it first: if " + ref.Local.Name + ":"
+	}
+	field := e.Name.Name
+	if write {
+		p.warnf(e, "unguarded", hint, "writing %s of a header that is not wholly there does nothing", field)
+		return
+	}
+	p.warnf(e, "unguarded", hint, "%s of a header that is not wholly there reads as zero", field)
+}
+
 // setLaid stores in a field of a header laid over bytes.
 func (p *pass) setLaid(l *syntax.DotExpr, view Expr, rhs syntax.Expr, o operand) {
 	name := l.Name
@@ -150,6 +186,7 @@ func (p *pass) setLaid(l *syntax.DotExpr, view Expr, rhs syntax.Expr, o operand)
 	if i < 0 || !p.mayPut(posOf(name.NamePos)) {
 		return
 	}
+	p.testedLaid(l, view, true)
 	t := view.Type().Elems[i]
 	x := p.store(rhs, p.value(rhs, o), t, "field "+name.Name)
 	if x == nil {
@@ -167,7 +204,9 @@ func (p *pass) augmentLaid(s *syntax.AssignStmt, l *syntax.DotExpr, op syntax.To
 	if _, ok := view.(*LocalRef); !ok {
 		view = p.keep(view) // it is laid over the bytes once
 	}
+	before := len(p.diags)
 	if old := p.laidField(l, view); !old.bad() {
+		p.diags = p.diags[:before] // that nothing was tested is said once
 		p.setLaid(l, view, s.RHS, p.binary(s, s.OpPos, op, l, old, s.RHS, rhs))
 	}
 }
