@@ -15,6 +15,7 @@ func (g *gen) condition(depth int) string {
 			return "pkt." + h
 		}},
 		rule{when(g.pkt, 1), func() string { g.use("condition option"); return g.option() }},
+		rule{when(g.pkt, 1), g.thereOrNot},
 		rule{when(view, 2), func() string { g.use("condition header in local"); return v.name }},
 		rule{1, func() string { g.use("condition int"); return g.varied(min(depth, 1)) }},
 	)
@@ -42,6 +43,7 @@ func (g *gen) boolean(depth int) string {
 		rule{2, func() string { return g.mapHas(d) }},
 		rule{2, func() string { return g.callOf(boolean, d) }},
 		rule{1, func() string { return g.element(boolean, d) }},
+		rule{when(g.pkt, 1), func() string { return g.search("contains") }},
 	)
 }
 
@@ -92,7 +94,7 @@ func (g *gen) compared(depth int) string {
 // equal grows == or != of two values that are no integers.
 func (g *gen) equal(depth int) string {
 	op := pick(g, "==", "!=")
-	k := pick(g, addr4, addr4, addr6, addr, hardware, verdict, boolean, pair)
+	k := pick(g, addr4, addr4, addr6, addr, hardware, chunk, verdict, boolean, pair)
 	g.use("equal " + kindNames[k])
 	g.pay(4)
 	y := ""

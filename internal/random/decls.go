@@ -25,6 +25,7 @@ func (g *gen) declare() {
 	for n := 2 + g.r.IntN(5); n > 0; n-- {
 		g.declareMap()
 	}
+	g.declareLines()
 }
 
 func (g *gen) declareParam(k kind, t stored) {
@@ -76,6 +77,15 @@ func (g *gen) declareLists() {
 		g.list(&list{name: "GOALS", what: "dict of ip4", values: addr4, indexed: true, dict: true, size: 2},
 			fmt.Sprintf("{80: %s, 53: %s}", g.literal4(), g.literal4()))
 	}
+	if g.one(3) {
+		g.list(&list{name: "PORTS", what: "long list by bit map"}, "[53, 80, 443] + [(i * 331 + 7) % 65536 for i in range(200)]")
+	}
+	if g.one(3) {
+		g.list(&list{name: "SPARSE", what: "long list by hash"}, "[i * 100003 for i in range(300)] + [6, 17, 58, 60, 1400]")
+	}
+	if g.one(2) {
+		g.list(&list{name: "VERBS", what: "list of octets", keys: chunk, values: chunk, indexed: true, size: 3}, `[b"GET ", b"POST", b"HTTP"]`)
+	}
 	if g.one(2) {
 		g.list(&list{name: "SET", what: "list of bools", keys: boolean, values: boolean, indexed: true, size: 4}, "[True, False, False, True]")
 	}
@@ -103,13 +113,14 @@ func (g *gen) declareRecord() {
 
 // A mapping is a declared map.
 type mapping struct {
-	name  string // how the program reaches it
-	what  string // table, lru, array, lpm
-	key   stored
-	value stored
-	set   bool
-	small bool // a table that fills up
-	size  int
+	name   string // how the program reaches it
+	what   string // table, lru, array, lpm
+	key    stored
+	value  stored
+	set    bool
+	small  bool // a table that fills up
+	perCPU bool // one value for each CPU
+	size   int
 }
 
 // Sizes of tables and lrus: room for all keys that a program can make (see
@@ -126,7 +137,7 @@ func (g *gen) declareMap() {
 	case "array":
 		m.size = 4 << g.r.IntN(3)
 		m.key, m.value = unsignedTypes[2], g.valueType()
-		g.bind(m, fmt.Sprintf("array(%s, size = %d%s)", m.value.name, m.size, g.content(m)))
+		g.bind(m, fmt.Sprintf("array(%s, size = %d%s)", m.value.name, m.size, g.perCPU(m)))
 		return
 	case "lpm":
 		g.declareLPM(m)
@@ -147,16 +158,22 @@ func (g *gen) declareMap() {
 		m.small, m.size = true, 4+g.r.IntN(4)
 		g.use("table that fills up")
 	}
-	tail := g.content(m)
-	if g.one(5) {
+	tail := g.perCPU(m)
+	if g.one(5) && (!m.perCPU || m.what == "lru") {
 		g.use("expiring")
 		tail += `, expiring = "3600s"`
 	}
 	g.bind(m, fmt.Sprintf("%s(%s, size = %d%s)", m.what, args, m.size, tail))
 }
 
-// bind writes the declaration, sometimes as a field of a struct.
+// bind declares a map that is read by key.
 func (g *gen) bind(m *mapping, text string) {
+	g.declareAs(m, text)
+	g.maps = append(g.maps, m)
+}
+
+// declareAs writes the declaration, sometimes as a field of a struct.
+func (g *gen) declareAs(m *mapping, text string) {
 	name := g.name("m")
 	m.name = name
 	if g.one(5) {
@@ -165,7 +182,17 @@ func (g *gen) bind(m *mapping, text string) {
 		text = fmt.Sprintf("struct(inner = %s)", text)
 	}
 	g.line("%s = %s", name, text)
-	g.maps = append(g.maps, m)
+}
+
+// perCPU grows the end of a declaration: one value for each CPU, or first
+// content. Not both: what is shown is then a sum over CPUs of which the reference
+// has one.
+func (g *gen) perCPU(m *mapping) string {
+	if m.perCPU = !m.set && g.one(4); !m.perCPU {
+		return g.content(m)
+	}
+	g.use("percpu " + m.what)
+	return ", percpu = True"
 }
 
 func (g *gen) valueType() stored {

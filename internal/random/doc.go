@@ -13,7 +13,8 @@
 //	ints.go values.go bools.go   expressions by kind
 //	packet.go               fields and the rules that read and write them
 //	globals.go decls.go     params, lists, records, maps; their declarations
-//	mapops.go               what a program does with maps
+//	mapops.go lines.go      what a program does with maps; those without keys; tallies
+//	chunks.go               octets, searches, writes to the payload
 //	stmts.go loops.go       statements
 //	helpers.go              functions and their calls
 //	features.go             the names under which Source.Uses counts
@@ -45,6 +46,7 @@ type Source struct {
 	Text string
 	Uses map[string]int
 	TC   bool // it uses what there is not at XDP
+	XDP  bool // it uses what there is at XDP alone
 }
 
 // Sizes of programs, in lines.
@@ -61,7 +63,7 @@ func Program(r *rand.Rand) Source {
 		g.program()
 		text := g.text.String()
 		if n := strings.Count(text, "\n"); n >= minLines && n <= maxLines {
-			return Source{Text: text, Uses: g.uses, TC: g.tc}
+			return Source{Text: text, Uses: g.uses, TC: g.tc, XDP: g.xdp}
 		}
 	}
 }

@@ -12,16 +12,22 @@ var families = [][2]string{
 	{"op= *", "+ - * // % & | ^ << >>"},
 	{"cmp *", "== != < <= > >= signed mixed negative,constant"},
 	{"cast *", "u8 u16 u32 u64 i8 i16 i32 i64"},
-	{"equal *", "bool ip4 ip6 ip ip,with,one,family mac verdict tuple"},
-	{"literal *", "bool ip4 ip6 ip mac"},
+	{"equal *", "bool ip4 ip6 ip ip,with,one,family mac octets verdict tuple"},
+	{"literal *", "bool ip4 ip6 ip mac octets"},
 	{"param *", "int signed,int bool"},
-	{"new local *", "int signed,int bool ip4 ip6 ip mac verdict tuple"},
-	{"assign local *", "int signed,int bool ip4 ip6 ip mac verdict tuple"},
-	{"read local *", "int signed,int bool ip4 ip6 ip mac verdict tuple"},
+	{"new local *", "int signed,int bool ip4 ip6 ip mac octets verdict tuple"},
+	{"assign local *", "int signed,int bool ip4 ip6 ip mac octets verdict tuple"},
+	{"read local *", "int signed,int bool ip4 ip6 ip mac octets verdict tuple"},
 	{"call giving *", "int signed,int bool ip4 verdict tuple nothing"},
-	{"verdict *", "PASS ACCEPT DROP TX drop(reason) redirect(index) redirect(name) reject()"},
-	{"map *", "table lru array lpm in,struct as,argument"},
+	{"verdict *", "PASS ACCEPT DROP TX drop(reason) redirect(index) redirect(name) redirect_cpu() reject()"},
+	{"map *", "table lru array lpm ring queue stack bloom in,struct as,argument"},
 	{"swap *", "eth ip4 ip6 ip tcp udp locals"},
+	{"percpu *", "table lru array"},
+	{"queue*", ".push .push,in,condition .pop()"}, {"stack*", ".push .push,in,condition .pop()"}, {"init of *", "queue stack"},
+	{"record out of *", "queue stack"}, {"ring.emit(*)", "x record field,=,x"}, {"*", "bloom.add in,bloom log octets[i]"},
+	{"in *", "long,list,by,bit,map long,list,by,hash list,of,octets"}, {"for over *", "list,of,octets"},
+	{"payload.*", "find contains put_u8 put_u16 put_u32 put_u64 put_bytes"}, {"option.*", "put_u8 put_u16 put_u32 put_u64 put_bytes"},
+	{"*", "pkt.bytes pkt.payload.bytes condition,octets"},
 	{"pkt.*", "push pop trim vlan_push vlan_pop"},
 	{"*", "pkt.u8 pkt.u16 pkt.u32 pkt.u64 pkt.payload.u8 pkt.payload.u16 pkt.payload.u32 pkt.payload.u64"},
 	{"read pkt.*", "mark priority"}, {"write pkt.*", "mark priority"},
@@ -34,7 +40,7 @@ abs; and; argument left out; array index that may be past the end; array referen
 array.get(k, d); array.incr(k); array.incr(k, n); array[k]; array[k] = x; array[k] op= x; array[k].field; 
 assign unsigned to signed local; augmented header field; bare return; bool in arithmetic; break; 
 call as statement; closure; condition header in local; condition option; option of run-time kind; condition int; conditional expression; continue; 
-count; count with n; default argument; dict.get; early return; elif; else; end of main without return; 
+count; count with n; count(x); count(x, n); hist(name, x); hist(x); default argument; dict.get; early return; elif; else; end of main without return; 
 entry = record; entry = record in local; entry.field = x; expiring; for; for over dict.items(); 
 for over enumerate; for over list of bools; for over list of both signs; for over list of ints; 
 for over list of ip4; for over zip; function as argument; header in local; if; in; in array; in dict of ints; 

@@ -17,6 +17,7 @@ const (
 	addr6
 	addr // ip, either family
 	hardware
+	chunk // octets(4)
 	verdict
 	pair  // a tuple of two unsigned
 	recs  // a record of the type variable.rec
@@ -45,14 +46,16 @@ type gen struct {
 	globals
 	vars []variable // in scope, innermost last
 
-	room   int  // instructions that may still be made, roughly
-	copies int  // how often the compiler will make what is being written
-	turns  int  // of the loops around, multiplied
-	moves  int  // writes left that change which headers follow
-	shifts int  // moves of the packet left
-	pushed bool // bytes were put before it
+	room    int  // instructions that may still be made, roughly
+	copies  int  // how often the compiler will make what is being written
+	turns   int  // of the loops around, multiplied
+	moves   int  // writes left that change which headers follow
+	shifts  int  // moves of the packet left
+	pushed  bool // bytes were put before it
+	tallies int  // counts by value left
 
 	tc      bool // for traffic control alone
+	xdp     bool // for XDP alone
 	main    bool // in the attached function
 	pkt     bool // the packet is in scope
 	pure    bool // no expression that changes something may grow
@@ -70,7 +73,8 @@ const (
 )
 
 func newGen(r *rand.Rand) *gen {
-	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3, tc: r.IntN(8) == 0}
+	only := r.IntN(8)
+	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3, tallies: 2, tc: only == 0, xdp: only == 1}
 }
 
 // use counts a feature.
@@ -190,6 +194,8 @@ func (g *gen) expr(k kind, depth int) string {
 		return g.addr(depth)
 	case hardware:
 		return g.hardware(depth)
+	case chunk:
+		return g.chunk(depth)
 	case verdict:
 		return g.verdict(depth)
 	case pair:

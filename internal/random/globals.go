@@ -8,6 +8,7 @@ type globals struct {
 	lists   []*list
 	records []*record
 	maps    []*mapping
+	lines   []*mapping // queues, stacks, rings, blooms
 	helpers []*helper
 	effect  bool // the function that grows changes something
 }
@@ -48,7 +49,7 @@ var (
 	signedTypes   = []stored{{name: "i8", kind: signed, bits: 8}, {name: "i16", kind: signed, bits: 16},
 		{name: "i32", kind: signed, bits: 32}, {name: "i64", kind: signed, bits: 64}}
 	otherTypes = []stored{{name: "bool", kind: boolean}, {name: "ip4", kind: addr4}, {name: "ip6", kind: addr6},
-		{name: "ip", kind: addr}, {name: "mac", kind: hardware}}
+		{name: "ip", kind: addr}, {name: "mac", kind: hardware}, {name: "octets(4)", kind: chunk}}
 	pairType = stored{name: "(u32, u16)", kind: pair, elems: []stored{unsignedTypes[2], unsignedTypes[1]}}
 )
 
@@ -81,6 +82,8 @@ func (g *gen) fit(t stored) string {
 		return g.literalIP()
 	case hardware:
 		return g.literalMAC()
+	case chunk:
+		return g.literalChunk()
 	case pair:
 		return fmt.Sprintf("(%s, %s)", g.fit(t.elems[0]), g.fit(t.elems[1]))
 	case recs:

@@ -59,6 +59,7 @@ func (g *gen) varied(depth int) string {
 		rule{3, func() string { return g.mapRead(unsigned, d) }},
 		rule{2, func() string { return g.callOf(unsigned, d) }},
 		rule{1, func() string { return g.pairElement() }},
+		rule{1, g.byteOf},
 	)
 }
 
@@ -157,6 +158,7 @@ func (g *gen) signed(depth int) string {
 		rule{1, func() string { return g.choice(g.signed(d), g.signed(d), d) }},
 		rule{2, func() string { return g.element(signed, d) }},
 		rule{2, func() string { return g.mapRead(signed, d) }},
+		rule{when(g.pkt, 1), func() string { return g.search("find") }},
 		rule{2, func() string { return g.callOf(signed, d) }},
 	)
 }

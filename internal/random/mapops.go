@@ -11,7 +11,7 @@ func (g *gen) key(m *mapping) string {
 		if m.what == "lpm" {
 			return g.expr(m.key.kind, 1)
 		}
-		if m.what == "lru" && m.key.kind >= addr4 && m.key.kind <= hardware && (g.turns > 1 || !g.main) {
+		if m.what == "lru" && m.key.kind >= addr4 && m.key.kind <= chunk && (g.turns > 1 || !g.main) {
 			return g.fit(m.key)
 		}
 		return g.bounded(m.key)

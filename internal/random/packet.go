@@ -111,7 +111,14 @@ func (g *gen) bytes() string {
 	}
 	width := 8 << g.r.IntN(4)
 	g.pay(60)
-	off := g.grow(
+	off := g.place(from)
+	g.use(fmt.Sprintf("%s.u%d", name, width))
+	return fmt.Sprintf("%s.u%d(%s)", from, width, off)
+}
+
+// place grows an offset into what from names.
+func (g *gen) place(from string) string {
+	return g.grow(
 		rule{3, func() string { return fmt.Sprint(g.r.IntN(80)) }},
 		rule{1, func() string { return fmt.Sprint(g.r.IntN(2000)) }},
 		rule{2, func() string { return g.offset("%s & 63") }},
@@ -120,8 +127,6 @@ func (g *gen) bytes() string {
 		rule{1, func() string { return g.offset(from + ".len - (%s & 15)") }},
 		rule{1, func() string { g.use("read at signed offset"); return g.signedLeaf() }},
 	)
-	g.use(fmt.Sprintf("%s.u%d", name, width))
-	return fmt.Sprintf("%s.u%d(%s)", from, width, off)
 }
 
 // option grows an option of TCP.

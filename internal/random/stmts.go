@@ -29,6 +29,10 @@ func (g *gen) statement() {
 		{3, g.count},
 		{when(g.pkt, 10), g.write},
 		{when(g.pkt, 1), g.swap},
+		{when(g.pkt, 2), g.put},
+		{when(len(g.lines) > 0, 4), g.lineStatement},
+		{2, g.tally},
+		{1, g.log},
 		{when(g.pkt && g.tc, 4), g.setBeside},
 		{when(g.pkt, 2), g.keepHeader},
 		{when(g.main && g.turns*g.copies == 1 && g.loop == noLoop && g.shifts > 0, 1), g.move},
@@ -60,7 +64,7 @@ func (g *gen) statements(most int) {
 	}
 }
 
-var localKinds = []kind{unsigned, unsigned, unsigned, signed, signed, boolean, boolean, addr4, addr4, addr6, addr, hardware, verdict, pair}
+var localKinds = []kind{unsigned, unsigned, unsigned, signed, signed, boolean, boolean, addr4, addr4, addr6, addr, hardware, chunk, chunk, verdict, pair}
 
 func (g *gen) newLocal() {
 	k := pick(g, localKinds...)

@@ -33,7 +33,7 @@ func (g *gen) leaf(k kind, literal func() string) string {
 }
 
 var kindNames = map[kind]string{unsigned: "int", signed: "signed int", boolean: "bool", addr4: "ip4", addr6: "ip6",
-	addr: "ip", hardware: "mac", verdict: "verdict", pair: "tuple", recs: "record", nothing: "nothing"}
+	addr: "ip", hardware: "mac", chunk: "octets", verdict: "verdict", pair: "tuple", recs: "record", nothing: "nothing"}
 
 func (g *gen) addr4Leaf() string { return g.leaf(addr4, g.literal4) }
 
@@ -107,6 +107,10 @@ func (g *gen) verdict(depth int) string {
 		}},
 		{when(ok, 6), func() string { g.use("read local verdict"); return v.String() }},
 		{1, func() string { g.use("verdict redirect(name)"); return `redirect("lo")` }},
+		{when(g.xdp, 3), func() string {
+			g.use("verdict redirect_cpu()")
+			return fmt.Sprintf("redirect_cpu(%s & 3)", g.atom(g.varied(min(depth, 1))))
+		}},
 		{1, func() string { g.use("verdict reject()"); g.pay(100); return "reject()" }},
 		{1, func() string {
 			g.use("verdict redirect(index)")
