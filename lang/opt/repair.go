@@ -11,7 +11,7 @@ func (t *threader) repair(b *ir.Block, ways []way, outside []bool) {
 		if v.ID < len(outside) && !outside[v.ID] {
 			continue // phis that were made since are used behind
 		}
-		r := &reaching{v: v, at: map[*ir.Block]*ir.Value{b: v}}
+		r := &reaching{v: v, at: map[*ir.Block]*ir.Value{b: v}, soft: v.Soft && !isBounded(v)}
 		for i := range ways {
 			r.at[ways[i].edge] = ways[i].values[v]
 		}
@@ -63,6 +63,22 @@ type reaching struct {
 	v    *ir.Value
 	at   map[*ir.Block]*ir.Value
 	phis []*ir.Value // made, not yet placed
+	soft bool        // whether the phis are
+}
+
+// isBounded reports whether a branch compares v, other than for being equal where
+// v is made. A phi behind it may merge what it has bounded, and must not be made
+// unknown to the verifier even if v may.
+func isBounded(v *ir.Value) bool {
+	for _, b := range v.Block.Func.Blocks {
+		if b.Kind != ir.KindIf || b.X != v && b.Y != v {
+			continue
+		}
+		if b != v.Block || b.Cond != ir.Eq && b.Cond != ir.Ne {
+			return true
+		}
+	}
+	return false
 }
 
 // leaving returns the definition at the end of b (Braun et al., Simple and
@@ -78,7 +94,7 @@ func (r *reaching) leaving(b *ir.Block) *ir.Value {
 	}
 	if x == nil {
 		phi := b.NewValue(ir.OpPhi, r.v.Type, r.v.Pos)
-		phi.Soft = r.v.Soft
+		phi.Soft = r.soft
 		r.at[b] = phi
 		r.phis = append(r.phis, phi)
 		for _, p := range b.Preds {
