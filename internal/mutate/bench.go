@@ -32,7 +32,7 @@ var (
 	optRandom = probe{pkg: "lang/opt", run: "^TestRandom$", name: "random middle forms, each pass"}
 	genRandom = probe{pkg: "lang/gen", run: "^TestRandom$", name: "random middle forms in the kernel"}
 	random    = probe{pkg: "internal/differ", run: "^TestRandom$", env: []string{"WEIR_SEEDS=1-12"}, name: "12 random programs"}
-	wide      = []probe{random, optRandom, genRandom}
+	wide      = []probe{optRandom, genRandom, random} // the quickest first
 )
 
 // patience is for the tests of one probe. Where they take longer, they have not
