@@ -48,7 +48,7 @@ var faults = []fault{
 
 	// What is checked, and computed, before packets come.
 	{"quotient of constants rounded to zero", "lang/check/fold.go",
-		`a%b != 0 && (a < 0) != (b < 0)`, `a%b != 0 && a < 0 && b < 0`, only(corpus("buildtime"))},
+		`a%b != 0 && (a < 0) != (b < 0)`, `a%b != 0 && a < 0 && b < 0`, only(corpus("arith"))},
 	{"constants compared without a sign", "lang/check/fold.go",
 		`less = int64(x.Bits) < int64(y.Bits)`, `less = x.Bits < y.Bits`, only(corpus("compare"))},
 	{"one signed side taken for none", "lang/check/fold.go",
