@@ -86,14 +86,19 @@ func (c *compiler) compile(source []byte) (*Program, error) {
 		c.dump("check", tree.String())
 	}
 	start := c.pending[:len(c.pending):len(c.pending)]
-	p, err := c.generate(tree, lower.Options{Tags: true})
-	if err == nil && p.length() > taggedInsns {
+	p, err := c.generate(tree, form{Tags: true})
+	again := func(f form) {
 		c.pending = start
-		p, err = c.generate(tree, lower.Options{})
+		p, err = c.generate(tree, f)
+	}
+	if err == nil && !p.long && p.length() > taggedInsns {
+		again(form{})
+	}
+	if err == nil && (p.long || p.length() > carefulInsns) {
+		again(form{careful: true})
 	}
 	if err == nil && p.kinds >= variedKinds && p.length() > variedInsns {
-		c.pending = start
-		p, err = c.generate(tree, lower.Options{Copy: true})
+		again(form{careful: true, Copy: true})
 	}
 	for _, d := range c.pending {
 		c.opts.Dump(d[0], d[1])
@@ -109,17 +114,32 @@ func (c *compiler) compile(source []byte) (*Program, error) {
 type result struct {
 	*Program
 	kinds int
+	long  bool // without a program: it would be too long for the form
 }
 
-// The ways that a packet can take through the parser, multiplied by the length
-// of what comes after, are what the verifier looks at, up to a million
-// instructions. So longer programs leave frames with tags to the slow path, and
-// those that also parse many kinds of headers copy headers and reads.
+// A form of a program: what is done for speed, and left where the program is long.
+// The ways that a packet can take through the parser, multiplied by the length of
+// what comes after, are what the verifier looks at, up to a million instructions.
+type form struct {
+	Tags    bool // frames with tags take the fast path, too
+	careful bool // no passes that keep apart what meets
+	Copy    bool // headers and reads are copied, wherever they are
+}
+
+// Instructions of the attached function from which on a form is left.
 const (
-	taggedInsns = 800
-	variedInsns = 1000
-	variedKinds = 3 // of L4 headers
+	taggedInsns  = 800
+	carefulInsns = 1300
+	variedInsns  = 1000 // of programs that parse many kinds of headers
+	variedKinds  = 3    // of L4 headers
 )
+
+// hopeless is how many operations make more than carefulInsns in any case.
+const hopeless = 8 * carefulInsns
+
+// keepApart are the passes that leave the verifier fewer places where ways meet in
+// equal states.
+var keepApart = map[string]bool{"thread": true, "slots": true, "hoist": true}
 
 // length returns the instructions of the attached function.
 func (r result) length() int {
@@ -130,18 +150,22 @@ func (r result) length() int {
 }
 
 // generate takes a checked program through the stages below.
-func (c *compiler) generate(tree *check.Program, opts lower.Options) (result, error) {
+func (c *compiler) generate(tree *check.Program, f form) (result, error) {
 	fill := func(ds diag.List) error {
 		tree.Sources.Fill(ds)
 		return ds.Err()
 	}
 
 	c.stage = "lower"
-	opts.Hook, opts.Frags, opts.Trace, opts.Clock = c.opts.Hook, c.opts.Frags, c.opts.Trace, c.opts.Clock
-	opts.Capture = c.opts.Capture
-	low, ds := lower.Lower(tree, opts)
+	low, ds := lower.Lower(tree, lower.Options{
+		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
+		Tags: f.Tags, Copy: f.Copy,
+	})
 	if err := fill(ds); err != nil {
 		return result{}, err
+	}
+	if n := low.IR.Funcs[0].NumValues(); !f.careful && n > hopeless {
+		return result{long: true}, nil
 	}
 	if c.opts.Dump != nil {
 		c.dump("lower", low.IR.String())
@@ -153,7 +177,7 @@ func (c *compiler) generate(tree *check.Program, opts lower.Options) (result, er
 	}
 
 	c.stage = "opt"
-	c.optimise(low.IR)
+	c.optimise(low.IR, f)
 
 	c.stage = "gen"
 	code, ds := gen.Generate(low.IR)
@@ -163,11 +187,14 @@ func (c *compiler) generate(tree *check.Program, opts lower.Options) (result, er
 	if c.opts.Dump != nil {
 		c.dump("gen", code.String())
 	}
-	return result{c.program(tree, low, code), low.Kinds}, nil
+	return result{Program: c.program(tree, low, code), kinds: low.Kinds}, nil
 }
 
-func (c *compiler) optimise(p *ir.Program) {
+func (c *compiler) optimise(p *ir.Program, f form) {
 	var o opt.Options
+	if f.careful {
+		o.Skip = keepApart
+	}
 	if c.opts.Dump != nil {
 		o.Dump = func(pass string) { c.dump("opt/"+pass, p.String()) }
 	}

@@ -109,6 +109,7 @@ type lowerer struct {
 
 // needs is what the program mentions anywhere: only that is parsed.
 type needs struct {
+	all      bool                   // whatever walk finds: an answer is made of any packet
 	header   map[packet.Header]bool // must be found
 	read     map[packet.Header]bool // are mentioned themselves
 	payload  bool
@@ -155,6 +156,9 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		turns:    1,
 	}
 	l.needs = scan(p)
+	for _, v := range p.Verdicts {
+		l.needs.all = l.needs.all || v.Action == check.Reject
+	}
 	l.declare()
 	l.ctx = l.add(ir.OpParam, ir.Ptr)
 	l.facts.init(l)

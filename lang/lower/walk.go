@@ -13,7 +13,7 @@ import (
 func (l *lowerer) walk() *ir.Func {
 	if l.walkFn == nil {
 		l.walkFn = l.global("weir_walk", 1)
-		w := walker{builder: l.sub(l.walkFn), xdp: l.xdp()}
+		w := walker{builder: l.sub(l.walkFn), xdp: l.xdp(), needs: &l.needs}
 		w.data, w.end = w.bounds(w.xdp)
 		if !l.linear() {
 			w.far = w.block()
@@ -24,7 +24,7 @@ func (l *lowerer) walk() *ir.Func {
 			far := l.global("weir_walk_far", 1)
 			w.start(w.far)
 			w.cur.Return(w.callFunc(far, w.ctx))
-			w := walker{builder: l.sub(far), xdp: l.xdp()}
+			w := walker{builder: l.sub(far), xdp: l.xdp(), needs: &l.needs}
 			w.buf = w.slot("buf", 8, 8)
 			w.frame()
 		}
@@ -49,8 +49,9 @@ func (l *lowerer) sub(f *ir.Func) *builder {
 
 type walker struct {
 	*builder
-	xdp  bool
-	none *ir.Block // nothing was found
+	xdp   bool
+	needs *needs    // what the program asks for: the rest is not looked for
+	none  *ir.Block // nothing was found
 
 	buf       *ir.Value // 8 octets of stack that the kernel reads to, or:
 	data, end *ir.Value // the linear part
@@ -98,21 +99,22 @@ func (w *walker) frame() {
 	untagged := w.block()
 	isTag(w.builder, w.get(w.typ), w.none, untagged)
 	w.start(untagged)
-	v4, v6, other := w.block(), w.block(), w.block()
-	w.branch(ir.Eq, w.get(w.typ), w.konst(0x0800), v4, other)
-	w.start(other)
-	w.set(w.srh, w.konst(0))
-	notV6, isARP := w.block(), w.block()
-	w.branch(ir.Eq, w.get(w.typ), w.konst(0x86dd), v6, notV6)
-	w.start(notV6)
-	w.branch(ir.Eq, w.get(w.typ), w.konst(0x0806), isARP, w.none)
-	l3 := func() *ir.Value { return w.plus(w.get(w.off), 2) }
-	w.start(v4)
-	w.ip4(l3())
-	w.start(v6)
-	w.ip6(l3())
-	w.start(isARP)
-	w.arp(l3())
+	for _, k := range []struct {
+		h    packet.Header
+		typ  int64
+		take func(l3 *ir.Value)
+	}{{packet.IP4, 0x0800, w.ip4}, {packet.IP6, 0x86dd, w.ip6}, {packet.ARP, 0x0806, w.arp}} {
+		if !w.needs.all && !w.needs.header[k.h] {
+			continue
+		}
+		hit, next := w.block(), w.block()
+		w.branch(ir.Eq, w.get(w.typ), w.konst(k.typ), hit, next)
+		w.start(hit)
+		w.set(w.srh, w.konst(0))
+		k.take(w.plus(w.get(w.off), 2))
+		w.start(next)
+	}
+	w.jump(w.none)
 	w.start(w.none)
 	w.cur.Return(w.konst(1 << walkDone))
 }
@@ -267,6 +269,9 @@ func (w *walker) extension(cut *ir.Block) {
 // segments notes where the first segment routing header is, if the header at
 // w.at, which is whole, is one: a routing header of type 4 (RFC 8754).
 func (w *walker) segments(at *ir.Value) {
+	if !w.needs.all && !w.needs.header[packet.SRH] {
+		return
+	}
 	routing, first, found, done := w.block(), w.block(), w.block(), w.block()
 	w.branch(ir.Eq, w.get(w.next), w.konst(43), routing, done)
 	w.start(routing)

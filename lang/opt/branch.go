@@ -15,7 +15,7 @@ func branch(f *ir.Func) bool {
 	changed := decided(f)
 	changed = constants(f) || changed
 	changed = dropBlocks(f) || changed
-	changed = thread(f) || changed
+	changed = threadPast(f, false) || changed
 	changed = dropBlocks(f) || changed
 	changed = skipEmpty(f) || changed
 	changed = dropBlocks(f) || changed
@@ -45,17 +45,28 @@ func constants(f *ir.Func) bool {
 	return changed
 }
 
-// skipEmpty leads edges into blocks that only jump to where those jump. A cold
-// block between others stays: it says which way is unlikely.
+// skipEmpty leads edges into blocks that only jump to where those jump, also
+// past phis that nothing but the phis there need. A cold block between others
+// stays: it says which way is unlikely.
 func skipEmpty(f *ir.Func) bool {
 	changed := false
+	var uses []int
 	for _, b := range f.Blocks[1:] {
-		if len(b.Values) > 0 || b.Kind != ir.KindJump || b.Succs[0] == b {
+		if b.Kind != ir.KindJump || b.Succs[0] == b || len(b.Phis()) < len(b.Values) {
 			continue
 		}
 		s := b.Succs[0]
+		if len(b.Values) > 0 {
+			if uses == nil {
+				uses = countUses(f)
+			}
+			if slices.Contains(b.Preds, b) || !handedOn(b, s, uses) {
+				continue
+			}
+		}
 		for _, p := range slices.Clone(b.Preds) {
-			if b.Cold && !s.Cold && p.Kind == ir.KindIf && !p.Cold || slices.Contains(p.Succs, s) && !agree(s, b, p) {
+			if b.Cold && !s.Cold && p.Kind == ir.KindIf && !p.Cold || slices.Contains(p.Succs, s) && !agree(s, b, p) ||
+				len(b.Values) > 0 && (slices.Contains(p.Succs, s) || count(b.Preds, p) > 1) {
 				continue
 			}
 			redirect(p, b, s)
@@ -63,6 +74,34 @@ func skipEmpty(f *ir.Func) bool {
 		}
 	}
 	return changed
+}
+
+// countUses returns by value how often it is used.
+func countUses(f *ir.Func) []int {
+	n := make([]int, f.NumValues())
+	for _, b := range f.Blocks {
+		for _, v := range b.Values {
+			for _, a := range v.Args {
+				n[a.ID]++
+			}
+		}
+		for _, v := range [2]*ir.Value{b.X, b.Y} {
+			if v != nil {
+				n[v.ID]++
+			}
+		}
+	}
+	return n
+}
+
+// handedOn reports whether the phis of b are used by phis of s alone.
+func handedOn(b, s *ir.Block, uses []int) bool {
+	from := slices.Index(s.Preds, b)
+	there := map[*ir.Value]int{}
+	for _, v := range s.Phis() {
+		there[v.Args[from]]++
+	}
+	return !slices.ContainsFunc(b.Phis(), func(v *ir.Value) bool { return v.ID >= len(uses) || there[v] != uses[v.ID] })
 }
 
 // agree reports whether the phis of b get the same over all edges from p and q.
@@ -85,9 +124,9 @@ func agree(b, p, q *ir.Block) bool {
 // redirect makes one edge from p to b lead to b's successor s instead. The phis
 // of s get what they get from b.
 func redirect(p, b, s *ir.Block) {
-	from := slices.Index(s.Preds, b)
+	from, at := slices.Index(s.Preds, b), slices.Index(b.Preds, p)
 	for _, v := range s.Phis() {
-		v.Args = append(v.Args, v.Args[from])
+		v.Args = append(v.Args, along(b, v.Args[from], at))
 	}
 	s.Preds = append(s.Preds, p)
 	b.RemovePred(p)

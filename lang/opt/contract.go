@@ -7,6 +7,7 @@ var contracts = map[string]string{
 	"slots":  "drops stores that nothing reads, and makes slots one that hold the same",
 	"bounds": "drops checks of the packet's end that an earlier check implies, and joins neighbours to one",
 	"hoist":  "moves out of a loop what every turn computes alike",
+	"thread": "leads the ways that decide a test past it, and repairs what is used behind",
 	"branch": "decides conditions that are known, leads jumps to where they end, joins blocks",
 	"dce":    "drops what no effect needs: blocks without a way to them, values without a use",
 }

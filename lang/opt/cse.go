@@ -15,7 +15,7 @@ import "weir/lang/ir"
 func cse(f *ir.Func) bool {
 	c := &sharer{entry: f.Blocks[0], same: map[*ir.Value]*ir.Value{}, table: map[valueKey]*ir.Value{},
 		mem: newMemory(f), slots: map[*ir.Slot]contents{}}
-	c.once = fillings(c.mem)
+	c.once, c.near = fillings(c.mem), map[*ir.Value][]near{}
 	f.Tree().Walk(func(b *ir.Block) {
 		c.undo = append(c.undo, undo{})
 		if len(b.Preds) != 1 {
@@ -49,6 +49,7 @@ type sharer struct {
 	entry   *ir.Block
 	mem     *memory
 	once    map[*ir.Slot]*filling // slots whose content stays
+	near    map[*ir.Value][]near  // what is known to be at distances from an address
 	same    map[*ir.Value]*ir.Value
 	table   map[valueKey]*ir.Value
 	slots   map[*ir.Slot]contents
@@ -71,6 +72,16 @@ type stored struct {
 	width int
 	x     *ir.Value
 }
+
+// A near is what a load at a distance from an address gives, under a key with the
+// versions of the memory that this holds for.
+type near struct {
+	key valueKey
+	x   *ir.Value
+}
+
+// maxNear bounds what is kept for an address.
+const maxNear = 24
 
 // An undo is what a block has added, to be taken back.
 type undo struct {
@@ -107,9 +118,10 @@ func (c *sharer) final(v *ir.Value) *ir.Value {
 func (c *sharer) block(b *ir.Block) {
 	out := make([]*ir.Value, 0, len(b.Values))
 	var last *ir.Value // a store, whose content is noted under the versions after it
+	var before versions
 	c.mem.walk(b, func(v *ir.Value, at versions) {
 		if last != nil {
-			c.hold(last, at)
+			c.hold(last, before, at)
 			last = nil
 		}
 		if v == nil {
@@ -123,7 +135,7 @@ func (c *sharer) block(b *ir.Block) {
 		}
 		c.note(v)
 		if v.Op == ir.OpStore {
-			last = v
+			last, before = v, at
 		}
 		k, ok := c.key(v, at)
 		if !ok {
@@ -141,6 +153,9 @@ func (c *sharer) block(b *ir.Block) {
 			return
 		}
 		c.table[k] = v
+		if v.Op == ir.OpLoad {
+			c.keep(k, v)
+		}
 		if !free(v) {
 			u := &c.undo[len(c.undo)-1]
 			u.keys = append(u.keys, k)
@@ -155,15 +170,38 @@ func (c *sharer) block(b *ir.Block) {
 	b.Values = out
 }
 
-// hold notes what a load finds after store v.
-func (c *sharer) hold(v *ir.Value, at versions) {
-	if s, _ := c.mem.plain(v.Args[0]); s != nil || v.Args[1].Type == ir.Ptr {
+// hold notes what loads find after store v: there what was stored, and elsewhere
+// from the same address what was there before.
+func (c *sharer) hold(v *ir.Value, before, at versions) {
+	base := v.Args[0]
+	if s, _ := c.mem.plain(base); s != nil || v.Args[1].Type == ir.Ptr {
 		return
 	}
-	k, _ := c.load(valueKey{op: ir.OpLoad, typ: ir.Int, x: v.Args[0]}, v, at)
-	u := &c.undo[len(c.undo)-1]
-	u.keys = append(u.keys, k)
-	c.table[k] = v.Args[1]
+	load := func(off, width int, at versions) valueKey {
+		w := &ir.Value{Op: ir.OpLoad, Type: ir.Int, Args: []*ir.Value{base}, Off: off, Width: width}
+		k, _ := c.load(valueKey{op: ir.OpLoad, typ: ir.Int, x: base}, w, at)
+		return k
+	}
+	put := func(off, width int, x *ir.Value) {
+		k := load(off, width, at)
+		u := &c.undo[len(c.undo)-1]
+		u.keys = append(u.keys, k)
+		c.table[k] = x
+		c.keep(k, x)
+	}
+	for _, n := range c.near[base] {
+		apart := n.key.off+n.key.width <= v.Off || v.Off+v.Width <= n.key.off
+		if apart && n.key == load(n.key.off, n.key.width, before) && c.table[n.key] == n.x {
+			put(n.key.off, n.key.width, n.x)
+		}
+	}
+	put(v.Off, v.Width, v.Args[1])
+}
+
+// keep notes what a load with key k gives, the newest first.
+func (c *sharer) keep(k valueKey, x *ir.Value) {
+	list := append([]near{{k, x}}, c.near[k.x]...)
+	c.near[k.x] = list[:min(len(list), maxNear)]
 }
 
 // free reports whether v is computed from nothing, and takes no register.

@@ -36,7 +36,7 @@ func hoistFrom(f *ir.Func, tree *ir.Tree, h *ir.Block) bool {
 	}
 	var body []*ir.Block
 	var change class
-	m := &memory{f: f, lost: lostSlots(f), point: map[*ir.Value]class{}}
+	m := &memory{f: f, tree: tree, lost: lostSlots(f), point: map[*ir.Value]class{}}
 	stores := false // to plain slots
 	for _, b := range tree.Order {
 		if !inside(b) {

@@ -36,6 +36,7 @@ var helperWrites = map[int64]class{
 // the same.
 type memory struct {
 	f     *ir.Func
+	tree  *ir.Tree
 	lost  map[*ir.Slot]bool // whose address is used other than to load, store and call
 	point map[*ir.Value]class
 	in    []versions // by block
@@ -45,7 +46,7 @@ type memory struct {
 type versions [numClasses]int
 
 func newMemory(f *ir.Func) *memory {
-	m := &memory{f: f, lost: lostSlots(f), point: map[*ir.Value]class{}, next: 2*f.NumBlocks() + 1}
+	m := &memory{f: f, tree: f.Tree(), lost: lostSlots(f), point: map[*ir.Value]class{}, next: 2*f.NumBlocks() + 1}
 	m.flow()
 	return m
 }
@@ -164,7 +165,7 @@ func (m *memory) phi(v *ir.Value) class {
 	for _, a := range v.Args {
 		c |= m.of(a)
 	}
-	if m.f.Tree().Header[v.Block.ID] == v.Block {
+	if m.tree.Header[v.Block.ID] == v.Block {
 		c = packet | content
 	}
 	m.point[v] = c
@@ -194,7 +195,7 @@ func (m *memory) changes(v *ir.Value) class {
 // flow finds the versions: a block that changes a class has one of its own at
 // its end, a block where different ones meet one at its begin.
 func (m *memory) flow() {
-	order := m.f.Tree().Order
+	order := m.tree.Order
 	const unknown = -1
 	m.in = make([]versions, m.f.NumBlocks())
 	out := make([]versions, m.f.NumBlocks())
@@ -217,7 +218,7 @@ func (m *memory) flow() {
 				}
 				for _, p := range b.Preds {
 					switch o := out[p.ID][k]; {
-					case !m.f.Tree().Reached(p) || o == unknown || o == in:
+					case !m.tree.Reached(p) || o == unknown || o == in:
 					case in == unknown:
 						in = o
 					default:

@@ -31,6 +31,7 @@ var Passes = []Pass{
 	{"slots", slots},
 	{"bounds", bounds},
 	{"hoist", hoist},
+	{"thread", thread},
 	{"branch", branch},
 	{"dce", dce},
 }
@@ -49,7 +50,7 @@ type Options struct {
 
 // maxRounds bounds the repetitions. A round that changes something makes the
 // function smaller or simpler; what is left after this many is not worth more.
-const maxRounds = 24
+const maxRounds = 12
 
 // Run optimises the functions of p in place.
 func Run(p *ir.Program, opts Options) {

@@ -8,12 +8,12 @@ import (
 	"weir/lang/ir"
 )
 
-// slots drops stores to plain slots that nothing reads: those to slots that
-// nothing reads at all, and those that a later one of the same block covers
-// before anything reads. Then slots that hold the same, because a key is built
+// slots drops stores that nothing reads: those to plain slots that nothing reads
+// at all, and those to slots and other memory that a later one of the same block
+// covers before anything reads. Then slots that hold the same, because a key is built
 // for each use of a map, become one.
 func slots(f *ir.Func) bool {
-	m := &memory{f: f, lost: lostSlots(f)}
+	m := &memory{f: f, tree: f.Tree(), lost: lostSlots(f)}
 	changed := unread(m)
 	changed = covered(m) || changed
 	return joinKeys(m) || changed
@@ -48,37 +48,70 @@ func dropStores(f *ir.Func, dead func(b *ir.Block, v *ir.Value) bool) bool {
 	return changed
 }
 
-// covered drops stores that are written over. Slots of more than 64 octets are
-// left alone.
+// covered drops stores that are written over. Only the first 64 octets of a slot,
+// and behind an address, are looked at.
 func covered(m *memory) bool {
 	dead := map[*ir.Value]bool{}
 	for _, b := range m.f.Blocks {
-		over := map[*ir.Slot]uint64{}
+		c := coverage{slots: map[*ir.Slot]uint64{}, others: map[*ir.Value]uint64{}}
 		for _, v := range slices.Backward(b.Values) {
 			if p, _, ok := access(v); ok {
-				s, off := m.plain(p)
-				if off += int64(v.Off); s == nil || off < 0 || off+int64(v.Width) > 64 {
-					continue
-				}
-				bits := (uint64(1)<<v.Width - 1) << off
-				switch {
-				case v.Op == ir.OpStore && over[s]&bits == bits:
-					dead[v] = true
-				case v.Op == ir.OpStore:
-					over[s] |= bits
-				default:
-					over[s] &^= bits
-				}
+				dead[v] = c.access(m, v, p)
 				continue
 			}
+			if !v.IsCall() {
+				continue
+			}
+			clear(c.others)
 			for _, a := range v.Args {
-				if s, _ := m.plain(a); s != nil && v.IsCall() {
-					over[s] = 0
+				if s, _ := m.plain(a); s != nil {
+					c.slots[s] = 0
 				}
 			}
 		}
 	}
 	return dropStores(m.f, func(_ *ir.Block, v *ir.Value) bool { return dead[v] })
+}
+
+// A coverage is which octets of slots, and behind other addresses, are written
+// before they are read, going backward through a block.
+type coverage struct {
+	slots  map[*ir.Slot]uint64
+	others map[*ir.Value]uint64
+}
+
+// access takes note of v, which accesses memory at p, and reports whether it is a
+// store that is written over.
+func (c *coverage) access(m *memory, v, p *ir.Value) bool {
+	s, off := m.plain(p)
+	off += int64(v.Off)
+	inside := off >= 0 && off+int64(v.Width) <= 64
+	bits := (uint64(1)<<v.Width - 1) << (off & 63)
+	if s == nil {
+		over := c.others[p]
+		switch {
+		case v.Op != ir.OpStore: // it may read through any address
+			clear(c.others)
+		case inside && over&bits == bits:
+			return true
+		case inside:
+			c.others[p] = over | bits
+		}
+		if v.Op == ir.OpLoad && inside {
+			c.others[p] = over &^ bits
+		}
+		return false
+	}
+	switch {
+	case !inside:
+	case v.Op != ir.OpStore:
+		c.slots[s] &^= bits
+	case c.slots[s]&bits == bits:
+		return true
+	default:
+		c.slots[s] |= bits
+	}
+	return false
 }
 
 // A filling is how a slot that is filled once got its content.

@@ -18,8 +18,11 @@ const maxCloned = 3
 //	q ──► b  if x != 0 -> yes, no   =>   q ──► b: if y != 0 -> yes, no
 //
 // Where values of the block are used behind it, they get one definition for each
-// way, and phis where those ways meet again.
-func thread(f *ir.Func) bool {
+// way, and phis where those ways meet again. That is for this pass alone: pass
+// branch keeps to blocks where nothing has to be repaired.
+func thread(f *ir.Func) bool { return threadPast(f, true) }
+
+func threadPast(f *ir.Func, repair bool) bool {
 	tree := f.Tree()
 	outside := outsideUses(f)
 	t := &threader{f: f}
@@ -29,12 +32,21 @@ func thread(f *ir.Func) bool {
 		if heads[b] || b.Kind != ir.KindIf || b == f.Blocks[0] || b.Succs[0] == b.Succs[1] || !t.threadable(b) {
 			continue
 		}
+		if !repair && usedOutside(b, outside) {
+			continue
+		}
 		if ways := t.ways(b); len(ways) > 0 {
 			t.repair(b, ways, outside)
 			changed = true
 		}
 	}
 	return changed
+}
+
+// usedOutside reports whether a value of b is used behind it other than by phis of
+// its successors, or may be.
+func usedOutside(b *ir.Block, outside []bool) bool {
+	return slices.ContainsFunc(b.Values, func(v *ir.Value) bool { return v.ID >= len(outside) || outside[v.ID] })
 }
 
 type threader struct{ f *ir.Func }
@@ -184,14 +196,24 @@ func (t *threader) outcome(b *ir.Block, i int) (*ir.Block, bool) {
 
 // notNull reports whether v is never 0: an address of the packet, the stack or a
 // map's only value, or a number with a bit that is always set.
-func notNull(v *ir.Value) bool {
-	if v.Op == ir.OpOr && v.Type == ir.Int {
-		return v.Args[1].Op == ir.OpConst && v.Args[1].Imm != 0 || notNull(v.Args[0])
+func notNull(v *ir.Value) bool { return notNullWithin(v, 4) }
+
+// notNullWithin is notNull that looks through at most depth values.
+func notNullWithin(v *ir.Value, depth int) bool {
+	switch {
+	case v.Op == ir.OpPktData, v.Op == ir.OpSlot, v.Op == ir.OpMapValue:
+		return true
+	case v.Op == ir.OpConst:
+		return v.Imm != 0
+	case depth == 0:
+	case v.Op == ir.OpPhi:
+		return !slices.ContainsFunc(v.Args, func(a *ir.Value) bool { return !notNullWithin(a, depth-1) })
+	case v.Op == ir.OpAdd && v.Type == ir.Ptr:
+		return notNullWithin(v.Args[0], depth-1) && v.Args[0].Type == ir.Ptr
+	case v.Op == ir.OpOr && v.Type == ir.Int:
+		return notNullWithin(v.Args[1], depth-1) || notNullWithin(v.Args[0], depth-1)
 	}
-	for v.Op == ir.OpAdd && v.Type == ir.Ptr && v.Args[1].Op == ir.OpConst {
-		v = v.Args[0]
-	}
-	return v.Op == ir.OpPktData || v.Op == ir.OpSlot || v.Op == ir.OpMapValue
+	return false
 }
 
 // maxAbove is how many conditions above an edge are asked.
