@@ -68,7 +68,7 @@ var faults = []fault{
 	{"byte order missing", "lang/lower/read.go",
 		`return l.swap(2, l.load(2, p4, 2))`, `return l.load(2, p4, 2)`, only(corpus("payload"))},
 	{"absent tag not zero", "lang/lower/ipfield.go",
-		"}, zero)\n}", "}, func() *ir.Value { return l.konst(1) })\n}", only(corpus("vlan"))},
+		"return l.extract(unit, f)\n\t\t}, zero)", "return l.extract(unit, f)\n\t\t}, func() *ir.Value { zero(); return l.konst(1) })", only(corpus("vlan"))},
 	{"written field at a wrong shift", "lang/lower/write.go",
 		`unit = l.opi(ir.OpShl, l.opi(ir.OpAnd, unit, mask), int64(f.Shift))`,
 		`unit = l.opi(ir.OpShl, l.opi(ir.OpAnd, unit, mask), int64(f.Shift+1))`, only(corpus("rewrite"))},
