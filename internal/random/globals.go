@@ -172,8 +172,13 @@ func (g *gen) param(k kind) string {
 		g.use("cast i32")
 		return fmt.Sprintf("i32(%s)", g.params[unsigned][0])
 	case boolean:
+		n := g.r.IntN(8)
+		if n == 0 {
+			g.use("bool(int)")
+			return fmt.Sprintf("bool(%s)", g.params[unsigned][0])
+		}
 		g.use("cmp ==")
-		return fmt.Sprintf("(%s == %d)", g.params[unsigned][0], g.r.IntN(8))
+		return fmt.Sprintf("(%s == %d)", g.params[unsigned][0], n)
 	}
 	return g.params[unsigned][0]
 }
