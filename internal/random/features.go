@@ -47,7 +47,7 @@ for over list of ip4; for over zip; function as argument; header in local; if; i
 in dict of ip4; in list by comprehension; in list of bools; in list of both signs; in list of ints; 
 in list of ip4; in list of prefix4; in list of prefix6; in lpm; in lru; in prefix; in prefix4; in prefix6; 
 in table; in tuple; init of array; init of map; init of set; ip(ip4); ip(ip6); ip4(int); ip4.int; 
-keyword argument; list[int]; list[int] that may be past the end; lpm set; lpm.get(k); lpm[k]; lru reference; 
+int to flag; keyword argument; list[int]; list[int] that may be past the end; lpm set; lpm.get(k); lpm[k]; lru reference; 
 lru.add; lru.discard; lru.get(k); lru.get(k, d); lru.incr(k); lru.incr(k, n); lru.pop as statement; 
 lru.pop(k); lru[k]; lru[k] = x; lru[k] op= x; lru[k].field; max; min; mixed operation; move in condition; negative constant; 
 not; not in; or; pass; payload.len; payload.startswith; pkt.len; pkt.segments; pkt.payload.u16; pkt.payload.u32; 

@@ -235,6 +235,10 @@ func (f field) cost() int {
 
 // assignment grows what follows the target of a write.
 func (g *gen) assignment(f field, target string) string {
+	if f.name == "dei" { // a flag takes an integer, too: its lowest bit
+		g.use("int to flag")
+		return fmt.Sprintf("%s = (%s + pkt.len)", target, g.expr(f.kind, 1))
+	}
 	if f.kind != unsigned {
 		return fmt.Sprintf("%s = %s", target, g.expr(f.kind, 1))
 	}
