@@ -97,7 +97,7 @@ func (c *compiler) compile(source []byte) (*Program, error) {
 	if err == nil && (p.long || p.length() > carefulInsns) {
 		again(form{careful: true})
 	}
-	if err == nil && p.kinds >= variedKinds && p.length() > variedInsns {
+	if err == nil && (p.kinds >= variedKinds && p.length() > variedInsns || p.length() > hugeInsns) {
 		again(form{careful: true, Copy: true})
 	}
 	for _, d := range c.pending {
@@ -132,6 +132,7 @@ const (
 	carefulInsns = 1300
 	variedInsns  = 1000 // of programs that parse many kinds of headers
 	variedKinds  = 3    // of L4 headers
+	hugeInsns    = 30000
 )
 
 // hopeless is how many operations make more than carefulInsns in any case.

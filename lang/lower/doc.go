@@ -13,13 +13,14 @@
 // # Packets
 //
 // A header is parsed where it is first mentioned. What is true of nearly every
-// packet costs what hand-written code costs: no tag, no IP options, no extension
-// headers, the header in the linear part of the buffer. The bytes are then read
-// in place. Everything else takes the slow path: the function walk finds the
-// headers with load_bytes, and the header is copied to the stack, from where the
-// same loads read it; a write goes to the copy and then to the packet.
+// packet costs what hand-written code costs: at most two tags, no IP options, no
+// extension headers, the header in the linear part of the buffer. The bytes are
+// then read in place. Everything else takes the slow path: the function walk finds
+// the headers. They are read in place if they are in the linear part. If one is
+// not, all are copied to the stack, from where the same loads read them; a write
+// goes to the copy and then to the packet.
 //
-//	            fast                                slow
+//	            in place                            copied
 //	view   ──► data+14            or              stack copy of the header
 //	place  ──► 14                                 offset | slowBit
 //

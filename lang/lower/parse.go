@@ -81,10 +81,10 @@ func (b *builder) bounds(xdp bool) (data, end *ir.Value) {
 // makes room for. It goes to none where they are not there. off is what walk
 // has found: header offsets stay far below maxOffset.
 //
-// Of the headers of one packet all are in the packet or all are copies: writing
-// to a copy makes pointers into the packet invalid at traffic control. So the
-// first, at L3, is taken from where the others are, too, which begin at most at
-// l4; these follow it, with l4 nil.
+// Where the L3 header is a copy the L4 header is one, too: a write to the copy
+// makes pointers into the packet invalid at traffic control, and the checksum at
+// L4 follows in the same statement. So L3 is taken from where L4 is, which walk
+// has found at l4; L4 follows it, with l4 nil.
 func (l *lowerer) reach(off *ir.Value, n int, l4, to *ir.Value, none *ir.Block, take func(p, place *ir.Value)) {
 	direct := func(out *ir.Block) {
 		in := l.block()
@@ -108,7 +108,7 @@ func (l *lowerer) reach(off *ir.Value, n int, l4, to *ir.Value, none *ir.Block, 
 		} else {
 			l.branch(ir.Test, l.get(l.facts.l3), l.konst(1<<slowBit), copied, in)
 			l.start(in)
-			direct(none)
+			direct(copied)
 		}
 		l.start(copied)
 	}
