@@ -140,7 +140,7 @@ const hopeless = 8 * carefulInsns
 
 // keepApart are the passes that leave the verifier fewer places where ways meet in
 // equal states.
-var keepApart = map[string]bool{"thread": true, "slots": true, "hoist": true}
+var keepApart = map[string]bool{"thread": true, "loads": true, "slots": true, "hoist": true}
 
 // length returns the instructions of the attached function.
 func (r result) length() int {

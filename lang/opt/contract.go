@@ -4,6 +4,7 @@ package opt
 var contracts = map[string]string{
 	"fold":   "replaces a value by a simpler one that is equal: constants, identities, masks that change nothing",
 	"cse":    "computes once what is computed twice, where the first result reaches the second place",
+	"loads":  "shares loads and lookups that find the same memory, and gives a load what was stored",
 	"slots":  "drops stores that nothing reads, and makes slots one that hold the same",
 	"bounds": "drops checks of the packet's end that an earlier check implies, and joins neighbours to one",
 	"hoist":  "moves out of a loop what every turn computes alike",

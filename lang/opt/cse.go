@@ -6,14 +6,19 @@ import "weir/lang/ir"
 // the second: arithmetic, constants, addresses of slots, maps and functions,
 // interface indices, and phis of one block with equal arguments. What is
 // computed from nothing moves to the entry, where it dominates everything: it
-// takes no register there, since package gen makes it where it is used.
-//
-// A load is shared with an equal one, and takes what was stored there, where no
+// takes no register there, since package gen makes it where it is used. Start and
+// end of the packet are left alone: they change with calls.
+func cse(f *ir.Func) bool { return share(f, false) }
+
+// loads is cse with the memory seen through. A load is shared with an equal one, and takes what was stored there, where no
 // way between the two may have changed that memory; lookups of one key in one
-// map likewise, where no key may have come or gone. Start and end of the packet
-// are left alone: they change with calls. So are loads that are marked Fresh.
-func cse(f *ir.Func) bool {
-	c := &sharer{entry: f.Blocks[0], same: map[*ir.Value]*ir.Value{}, table: map[valueKey]*ir.Value{},
+// map likewise, where no key may have come or gone. Loads that are marked Fresh are
+// left alone. Long programs do without: what the verifier learns of a value that is
+// compared again and again keeps apart states that would else be equal.
+func loads(f *ir.Func) bool { return share(f, true) }
+
+func share(f *ir.Func, through bool) bool {
+	c := &sharer{through: through, entry: f.Blocks[0], same: map[*ir.Value]*ir.Value{}, table: map[valueKey]*ir.Value{},
 		mem: newMemory(f), slots: map[*ir.Slot]contents{}}
 	c.once, c.near = fillings(c.mem), map[*ir.Value][]near{}
 	f.Tree().Walk(func(b *ir.Block) {
@@ -46,6 +51,7 @@ type valueKey struct {
 }
 
 type sharer struct {
+	through bool // memory is seen through
 	entry   *ir.Block
 	mem     *memory
 	once    map[*ir.Slot]*filling // slots whose content stays
@@ -130,7 +136,7 @@ func (c *sharer) block(b *ir.Block) {
 		for i, a := range v.Args {
 			v.Args[i] = c.final(a)
 		}
-		if v.Op == ir.OpLoad && c.forward(v) {
+		if c.through && v.Op == ir.OpLoad && c.forward(v) {
 			return
 		}
 		c.note(v)
@@ -317,9 +323,11 @@ func (c *sharer) key(v *ir.Value, at versions) (valueKey, bool) {
 	case ir.OpIfIndex:
 		k.sym = v.Sym
 	case ir.OpLoad:
-		return c.load(k, v, at)
+		k, ok := c.load(k, v, at)
+		return k, ok && c.through
 	case ir.OpCall:
-		return c.lookup(k, v, at)
+		k, ok := c.lookup(k, v, at)
+		return k, ok && c.through
 	default:
 		return k, false
 	}

@@ -28,6 +28,7 @@ type Pass struct {
 var Passes = []Pass{
 	{"fold", fold},
 	{"cse", cse},
+	{"loads", loads},
 	{"slots", slots},
 	{"bounds", bounds},
 	{"hoist", hoist},
