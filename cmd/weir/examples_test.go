@@ -245,7 +245,9 @@ func (w *world) run(line string) (string, error) {
 	}
 	line = strings.ReplaceAll(line, "blue/", w.blue+"/")
 	line = strings.ReplaceAll(line, "--for 10s", "--for 100ms")
-	if started && !strings.Contains(line, "--for") {
+	line = strings.ReplaceAll(line, "--for 5s", "--for 100ms")
+	follows := started || strings.HasPrefix(line, "weir maps tail")
+	if follows && !strings.Contains(line, "--for") {
 		line += " --for 100ms"
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
