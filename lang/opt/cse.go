@@ -10,11 +10,12 @@ import "weir/lang/ir"
 // end of the packet are left alone: they change with calls.
 func cse(f *ir.Func) bool { return share(f, false) }
 
-// loads is cse with the memory seen through. A load is shared with an equal one, and takes what was stored there, where no
-// way between the two may have changed that memory; lookups of one key in one
-// map likewise, where no key may have come or gone. Loads that are marked Fresh are
-// left alone. Long programs do without: what the verifier learns of a value that is
-// compared again and again keeps apart states that would else be equal.
+// loads is cse with the memory seen through. A load is shared with an equal one,
+// and takes what was stored there, where no way between the two may have changed
+// that memory; lookups of one key in one map likewise, where no key may have come
+// or gone. Loads that are marked Fresh are left alone. Long programs do without:
+// what the verifier learns of a value that is compared again and again keeps apart
+// states that would else be equal.
 func loads(f *ir.Func) bool { return share(f, true) }
 
 func share(f *ir.Func, through bool) bool {
@@ -22,13 +23,10 @@ func share(f *ir.Func, through bool) bool {
 		mem: newMemory(f), slots: map[*ir.Slot]contents{}}
 	c.once, c.near = fillings(c.mem), map[*ir.Value][]near{}
 	f.Tree().Walk(func(b *ir.Block) {
-		c.undo = append(c.undo, undo{})
+		c.undo = append(c.undo, undo{chain: c.chain})
 		if len(b.Preds) != 1 {
-			c.undo[len(c.undo)-1].chain = c.chain
 			c.chains++
 			c.chain = c.chains
-		} else {
-			c.undo[len(c.undo)-1].chain = c.chain
 		}
 		c.block(b)
 	}, func(*ir.Block) { c.leave() })

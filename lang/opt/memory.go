@@ -73,25 +73,21 @@ func (m *memory) plain(v *ir.Value) (*ir.Slot, int64) {
 	return nil, 0
 }
 
-// lostSlots returns the slots whose address becomes part of something else.
+// lostSlots returns the slots whose address becomes part of something else: more
+// than the address of a load, store or atomic operation, an argument of a helper,
+// one side of a comparison.
 func lostSlots(f *ir.Func) map[*ir.Slot]bool {
 	lost := map[*ir.Slot]bool{}
 	for _, b := range f.Blocks {
 		for _, v := range b.Values {
-			if _, _, ok := access(v); ok || v.Op == ir.OpCall || v.Op == ir.OpCmp {
-				if v.Op == ir.OpStore || len(v.Args) < 2 || v.Op == ir.OpCall || v.Op == ir.OpCmp {
-					if v.Op == ir.OpStore {
-						lose(lost, v.Args[1])
-					}
-					continue
-				}
-				lose(lost, v.Args[1])
+			args := v.Args
+			switch _, _, ok := access(v); {
+			case ok:
+				args = args[1:]
+			case v.Op == ir.OpCall, v.Op == ir.OpCmp, v.Op == ir.OpAdd && v.Args[1].Op == ir.OpConst:
 				continue
 			}
-			if v.Op == ir.OpAdd && v.Args[1].Op == ir.OpConst {
-				continue // seen through
-			}
-			for _, a := range v.Args {
+			for _, a := range args {
 				lose(lost, a)
 			}
 		}
@@ -119,12 +115,12 @@ func access(v *ir.Value) (p *ir.Value, writes, ok bool) {
 	return nil, false, false
 }
 
-// of returns the classes that an address may be in.
+// of returns the classes that an address may be in. What goes round a loop may be
+// in any: every circle of addresses passes the block that begins the loop.
 func (m *memory) of(v *ir.Value) class {
 	if c, ok := m.point[v]; ok {
 		return c
 	}
-	m.point[v] = 0 // a loop adds nothing
 	c := packet | content
 	switch v.Op {
 	case ir.OpConst:
@@ -142,33 +138,24 @@ func (m *memory) of(v *ir.Value) class {
 			c = content
 		}
 	case ir.OpAdd:
-		c = 0
-		for _, a := range v.Args {
-			if a.Type == ir.Ptr {
-				c |= m.of(a)
-			}
-		}
+		c = m.any(v.Args)
 	case ir.OpPhi:
-		return m.phi(v)
+		if m.tree.Header[v.Block.ID] != v.Block {
+			c = m.any(v.Args)
+		}
 	}
 	m.point[v] = c
 	return c
 }
 
-// phi returns the classes of a phi. A phi that it is computed of in a loop has
-// not been finished: nothing of the loop's is kept.
-func (m *memory) phi(v *ir.Value) class {
-	if len(v.Block.Preds) != len(v.Args) {
-		return packet | content
-	}
+// any returns the classes that one of the addresses among vs may be in.
+func (m *memory) any(vs []*ir.Value) class {
 	var c class
-	for _, a := range v.Args {
-		c |= m.of(a)
+	for _, v := range vs {
+		if v.Type == ir.Ptr {
+			c |= m.of(v)
+		}
 	}
-	if m.tree.Header[v.Block.ID] == v.Block {
-		c = packet | content
-	}
-	m.point[v] = c
 	return c
 }
 

@@ -292,6 +292,39 @@ func TestLoadAfterAStoreThroughAnotherAddress(t *testing.T) {
 	}
 }
 
+// An address that goes round a loop may be that of the packet, whatever it is
+// merged with on its way.
+func TestLoadAfterAStoreThroughALoop(t *testing.T) {
+	x := build()
+	drop := x.ret(1)
+	x.need(x.data, 54, drop)
+	m := x.op(ir.OpMapValue, ir.Ptr)
+	m.Map = &ir.Map{Name: "m", Kind: ir.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}
+	n := x.load(20, 1)
+	head, other, latch, out := x.f.NewBlock(), x.f.NewBlock(), x.f.NewBlock(), x.f.NewBlock()
+	x.b.Jump(head)
+	x.b = head
+	p := x.op(ir.OpPhi, ir.Ptr, x.data)
+	head.If(ir.Eq, x.i(ir.OpAdd, n, x.w(ir.OpLoad, 1, p)), x.c(1), other, latch)
+	other.Jump(latch)
+	x.b = latch
+	q := x.op(ir.OpPhi, ir.Ptr, p, m)
+	if latch.Preds[0] == other {
+		q.Args[0], q.Args[1] = m, p
+	}
+	before := x.w(ir.OpLoad, 1, q)
+	s := x.op(ir.OpStore, ir.Void, x.data, x.i(ir.OpAdd, before, x.c(1)))
+	s.Width = 1
+	after := x.w(ir.OpLoad, 1, q)
+	latch.If(ir.ULt, after, x.c(9), head, out)
+	p.Args = append(p.Args, q)
+	x.b = out
+	out.Return(x.i(ir.OpAdd, before, after))
+	if got := optimised(t, x.f); strings.Count(got, "load1 v") != 4 {
+		t.Errorf("want all four loads in\n%s", got)
+	}
+}
+
 func TestSlotThatNothingReads(t *testing.T) {
 	x := build()
 	a := x.op(ir.OpSlot, ir.Ptr)
