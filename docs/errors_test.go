@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"weir/internal/golden"
 	"weir/lang/check"
 )
 
@@ -122,17 +123,5 @@ func anchor(title string) string {
 // wantPage compares a generated page with the one in the tree.
 func wantPage(t *testing.T, file, got string) {
 	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is stale: run go generate ./docs", file)
-	}
+	golden.Compare(t, file, got, *update, "go generate ./docs")
 }

@@ -11,6 +11,7 @@ import (
 
 	"weir/examples"
 	"weir/hook"
+	"weir/internal/golden"
 	"weir/lang"
 	"weir/trace"
 )
@@ -40,7 +41,7 @@ func TestReplay(t *testing.T) {
 			if n := bytes.Count(src, []byte("\n")); n >= 60 {
 				t.Errorf("%s has %d lines: an example is read at one glance", file, n)
 			}
-			golden(t, "testdata/"+name+".golden", replay(t, name, src))
+			compare(t, "testdata/"+name+".golden", replay(t, name, src))
 		})
 	}
 }
@@ -76,19 +77,7 @@ func replay(t *testing.T, name string, src []byte) string {
 	return out.String()
 }
 
-func golden(t *testing.T, file, got string) {
+func compare(t *testing.T, file, got string) {
 	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (run with -update to accept):\n%s", file, got)
-	}
+	golden.Compare(t, file, got, *update, "run with -update")
 }

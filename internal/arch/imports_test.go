@@ -64,6 +64,7 @@ var rows = []row{
 	{"internal/nstest", nil, []string{linkM, sysM}, "network namespaces for tests of attach, which lab stands on"},
 	{"internal/differ", []string{"lang/ref", "datapath", "trace", "internal/frames"}, []string{ebpfM, sysM, cmpM}, "compares the compiler in the kernel with the reference"},
 	{"internal/traffic", nil, nil, "tests on real traffic"},
+	{"internal/golden", nil, nil, "compares texts, for tests"},
 	{"internal/arch", nil, nil, "rules about the tree, not a part of it"},
 	{"internal/tally", nil, nil, "a tool of the build"},
 	{"internal/mutate", nil, nil, "changes the compiler from outside: it reads it as text"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"weir/internal/golden"
 	"weir/lang/check"
 )
 
@@ -37,26 +38,14 @@ func TestTree(t *testing.T) {
 			if len(list) > 0 {
 				t.Fatalf("%s:\n%s", f, list)
 			}
-			golden(t, strings.TrimSuffix(f, ".weir")+".tree", p.String())
+			compare(t, strings.TrimSuffix(f, ".weir")+".tree", p.String())
 		})
 	}
 }
 
-func golden(t *testing.T, file, got string) {
+func compare(t *testing.T, file, got string) {
 	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (run with -update to accept):\n%s", file, got)
-	}
+	golden.Compare(t, file, got, *update, "run with -update")
 }
 
 // TestLambda wants the place of a lambda's body for the return that it is.

@@ -38,7 +38,7 @@ func TestErrors(t *testing.T) {
 				}
 				got.WriteString("=== " + c.name + "\n" + list.Error() + "\n")
 			}
-			golden(t, strings.TrimSuffix(f, ".weir")+".golden", got.String())
+			compare(t, strings.TrimSuffix(f, ".weir")+".golden", got.String())
 		})
 	}
 	if total < 60 {
