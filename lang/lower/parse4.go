@@ -164,19 +164,26 @@ func (l *lowerer) takeL4(h packet.Header, p, place, off *ir.Value, none, done *i
 	l.jump(done)
 }
 
+// walked returns what walk gives, which is asked if that has not been done.
+func (l *lowerer) walked() *ir.Value {
+	f := &l.facts
+	if l.opts.Copy {
+		return l.get(f.walk)
+	}
+	w := l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
+		func() *ir.Value { return l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone) },
+		func() *ir.Value { return l.get(f.walk) })
+	l.set(f.walk, w)
+	return w
+}
+
 // slowL4 walks if that has not been done, and copies the header to the stack.
 func (l *lowerer) slowL4(slow, none, done *ir.Block) {
-	f := &l.facts
 	l.start(slow)
 	if l.cur == nil {
 		return
 	}
-	w := l.get(f.walk)
-	if !l.opts.Copy {
-		w = l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
-			func() *ir.Value { return l.callFunc(l.walk(), l.ctx) },
-			func() *ir.Value { return l.get(f.walk) })
-	}
+	w := l.walked()
 	proto := l.opi(ir.OpAnd, w, 0xff)
 	l.noL4(proto, l.field(w, walkFragment, 1))
 	there := l.block()

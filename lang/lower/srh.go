@@ -58,13 +58,7 @@ func (l *lowerer) copySRH(slow, none, done *ir.Block) {
 	if l.cur == nil {
 		return
 	}
-	w := l.get(f.walk)
-	if !l.opts.Copy {
-		w = l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
-			func() *ir.Value { return l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone) },
-			func() *ir.Value { return l.get(f.walk) })
-		l.set(f.walk, w)
-	}
+	w := l.walked()
 	off := l.opi(ir.OpShr, w, walkSRHOff)
 	there, ok := l.block(), l.block()
 	l.branch(ir.Ne, off, l.konst(0), there, none)
