@@ -34,16 +34,7 @@ func TestSegments(t *testing.T) {
 	for _, x := range mergedCases {
 		for _, f := range families {
 			t.Run(x.name+"/"+f.name, func(t *testing.T) {
-				a, b := pair(t, lab.LinkOptions{})
-				at := b
-				if x.hook == hook.TCEgress {
-					at = a
-				}
-				if x.cut {
-					if err := a.Host.SetOffload(a.Name, false, lab.TSO); err != nil {
-						t.Fatal(err)
-					}
-				}
+				a, b, at := x.pair(t)
 				// An MTU of 1,500, less IP, TCP and time stamps.
 				size := 1500 - 20 - 20 - 12
 				if f.a.Is6() {

@@ -50,15 +50,33 @@ def main(pkt):
 `
 
 // mergedCases are the ways in which TCP packets come merged.
-var mergedCases = []struct {
+var mergedCases = []mergedCase{
+	{"not yet cut at tc-egress", hook.TCEgress, 60_000, false},
+	{"never cut at tc-ingress", hook.TCIngress, 60_000, false},
+	{"merged again at tc-ingress", hook.TCIngress, 16_000, true},
+}
+
+type mergedCase struct {
 	name string
 	hook hook.Hook
 	deep int
 	cut  bool // the sender cuts, the receiver merges again
-}{
-	{"not yet cut at tc-egress", hook.TCEgress, 60_000, false},
-	{"never cut at tc-ingress", hook.TCIngress, 60_000, false},
-	{"merged again at tc-ingress", hook.TCIngress, 16_000, true},
+}
+
+// pair returns the two ends of a link for the case, and which of them its hook is
+// at.
+func (x mergedCase) pair(t *testing.T) (a, b, at lab.Iface) {
+	t.Helper()
+	a, b = pair(t, lab.LinkOptions{})
+	if x.cut {
+		if err := a.Host.SetOffload(a.Name, false, lab.TSO); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if x.hook == hook.TCEgress {
+		return a, b, a
+	}
+	return a, b, b
 }
 
 // TestMerged sends bulk TCP and reads at octet 60,000 of packets.
@@ -66,16 +84,7 @@ func TestMerged(t *testing.T) {
 	for _, x := range mergedCases {
 		for _, f := range families {
 			t.Run(x.name+"/"+f.name, func(t *testing.T) {
-				a, b := pair(t, lab.LinkOptions{})
-				at := b
-				if x.hook == hook.TCEgress {
-					at = a
-				}
-				if x.cut {
-					if err := a.Host.SetOffload(a.Name, false, lab.TSO); err != nil {
-						t.Fatal(err)
-					}
-				}
+				a, b, at := x.pair(t)
 				c := run(t, text(mergedChain, "DEEP", x.deep), place{at: at, hook: x.hook})
 				stream := append([]byte("WEIR-STARTS-HERE"), pattern(long(4<<20, 64<<20))...)
 				before := must(a.Host.Counters())(t)
