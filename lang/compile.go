@@ -68,14 +68,9 @@ func Compile(source []byte, opts Options) (p *Program, err error) {
 }
 
 type compiler struct {
-	opts    Options
-	stage   string
-	pending [][2]string // what Dump will be told: stage, text
+	opts  Options
+	stage string
 }
-
-// dump keeps the text of a stage for Options.Dump, until it is known which of
-// the forms of the program is the one.
-func (c *compiler) dump(stage, text string) { c.pending = append(c.pending, [2]string{stage, text}) }
 
 func (c *compiler) compile(source []byte) (*Program, error) {
 	tree, ds := check.Check(c.opts.File, source, check.Options{Func: c.opts.Func, Line: c.opts.Line, Hook: c.opts.Hook, Load: c.load})
@@ -83,38 +78,18 @@ func (c *compiler) compile(source []byte) (*Program, error) {
 		return nil, err
 	}
 	if c.opts.Dump != nil {
-		c.dump("check", tree.String())
+		c.opts.Dump("check", tree.String())
 	}
-	start := c.pending[:len(c.pending):len(c.pending)]
-	p, err := c.generate(tree, form{Tags: true})
-	again := func(f form) {
-		c.pending = start
-		p, err = c.generate(tree, f)
+	low, f, err := c.lower(tree)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil && !p.long && p.length() > taggedInsns {
-		again(form{})
-	}
-	if err == nil && (p.long || p.length() > carefulInsns) {
-		again(form{careful: true})
-	}
-	if err == nil && (p.kinds >= variedKinds && p.length() > variedInsns || p.length() > hugeInsns) {
-		again(form{careful: true, Copy: true})
-	}
-	for _, d := range c.pending {
-		c.opts.Dump(d[0], d[1])
-	}
+	p, err := c.generate(tree, low, f)
 	if err != nil {
 		return nil, err
 	}
 	p.Warnings = ds.Warnings()
-	return p.Program, nil
-}
-
-// A result is a program and how many kinds of L4 headers it parses.
-type result struct {
-	*Program
-	kinds int
-	long  bool // without a program: it would be too long for the form
+	return p, nil
 }
 
 // A form of a program: what is done for speed, and left where the program is long.
@@ -126,69 +101,67 @@ type form struct {
 	Copy    bool // headers and reads are copied, wherever they are
 }
 
-// Instructions of the attached function from which on a form is left.
+// Operations of the attached function, as package lower makes it, from which on a
+// form is left. An instruction comes of about two.
 const (
-	taggedInsns  = 800
-	carefulInsns = 1300
-	variedInsns  = 1000 // of programs that parse many kinds of headers
-	variedKinds  = 3    // of L4 headers
-	hugeInsns    = 30000
+	tagged  = 1700
+	careful = 2600
+	varied  = 3 // kinds of L4 headers: careful programs with as many copy
 )
-
-// hopeless is how many operations make more than carefulInsns in any case.
-const hopeless = 8 * carefulInsns
 
 // keepApart are the passes that leave the verifier fewer places where ways meet in
 // equal states.
 var keepApart = map[string]bool{"thread": true, "loads": true, "slots": true, "hoist": true}
 
-// length returns the instructions of the attached function.
-func (r result) length() int {
-	if len(r.Code.Funcs) > 1 {
-		return r.Code.Funcs[1].Start
-	}
-	return len(r.Code.Insns)
-}
-
-// generate takes a checked program through the stages below.
-func (c *compiler) generate(tree *check.Program, f form) (result, error) {
-	fill := func(ds diag.List) error {
-		tree.Sources.Fill(ds)
-		return ds.Err()
-	}
-
+// lower takes a checked program to the middle form, and chooses its form.
+func (c *compiler) lower(tree *check.Program) (*lower.Result, form, error) {
 	c.stage = "lower"
-	low, ds := lower.Lower(tree, lower.Options{
-		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
-		Tags: f.Tags, Copy: f.Copy,
-	})
-	if err := fill(ds); err != nil {
-		return result{}, err
+	low, err := c.lowerAs(tree, form{Tags: true})
+	if err != nil {
+		return nil, form{}, err
 	}
-	if n := low.IR.Funcs[0].NumValues(); !f.careful && n > hopeless {
-		return result{long: true}, nil
+	f := form{Tags: true}
+	if n := low.IR.Funcs[0].NumValues(); n > tagged {
+		f = form{careful: n > careful, Copy: n > careful && low.Kinds >= varied}
+		if low, err = c.lowerAs(tree, f); err != nil {
+			return nil, form{}, err
+		}
 	}
 	if c.opts.Dump != nil {
-		c.dump("lower", low.IR.String())
+		c.opts.Dump("lower", low.IR.String())
 	}
 	for _, f := range low.IR.Funcs {
 		if err := ir.Verify(f); err != nil {
 			panic(err)
 		}
 	}
+	return low, f, nil
+}
 
+func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
+	low, ds := lower.Lower(tree, lower.Options{
+		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
+		Tags: f.Tags, Copy: f.Copy,
+	})
+	tree.Sources.Fill(ds)
+	return low, ds.Err()
+}
+
+// generate takes a program through the stages below.
+func (c *compiler) generate(tree *check.Program, low *lower.Result, f form) (*Program, error) {
 	c.stage = "opt"
 	c.optimise(low.IR, f)
 
 	c.stage = "gen"
 	code, ds := gen.Generate(low.IR)
-	if err := fill(ds); err != nil {
-		return result{}, err
+	tree.Sources.Fill(ds)
+	if err := ds.Err(); err != nil {
+		return nil, err
 	}
 	if c.opts.Dump != nil {
-		c.dump("gen", code.String())
+		c.opts.Dump("gen", code.String())
 	}
-	return result{Program: c.program(tree, low, code), kinds: low.Kinds}, nil
+	return c.program(tree, low, code), nil
 }
 
 func (c *compiler) optimise(p *ir.Program, f form) {
@@ -197,13 +170,13 @@ func (c *compiler) optimise(p *ir.Program, f form) {
 		o.Skip = keepApart
 	}
 	if c.opts.Dump != nil {
-		o.Dump = func(pass string) { c.dump("opt/"+pass, p.String()) }
+		o.Dump = func(pass string) { c.opts.Dump("opt/"+pass, p.String()) }
 	}
 	opt.Run(p, o)
 	p.Prune()
 	lower.Forget(p)
 	if c.opts.Dump != nil {
-		c.dump("opt", p.String())
+		c.opts.Dump("opt", p.String())
 	}
 }
 

@@ -77,6 +77,13 @@ func (fn *function) segments() []segment {
 			segs = append(segs, segment{b, code[i]})
 		}
 	}
+	length := 0
+	for i := range segs {
+		length += len(segs[i].code)
+	}
+	if length > maxReach/2 { // one for all would be out of reach of many
+		return segs
+	}
 	return merge(segs)
 }
 
