@@ -105,8 +105,9 @@ type form struct {
 // form is left. An instruction comes of about two.
 const (
 	tagged  = 1700
+	mixed   = 2000 // where a header may be a copy or not: programs of many kinds copy
 	careful = 2600
-	varied  = 3 // kinds of L4 headers: careful programs with as many copy
+	varied  = 3 // kinds of L4 headers that are many
 )
 
 // keepApart are the passes that leave the verifier fewer places where ways meet in
@@ -122,7 +123,8 @@ func (c *compiler) lower(tree *check.Program) (*lower.Result, form, error) {
 	}
 	f := form{Tags: true}
 	if n := low.IR.Funcs[0].NumValues(); n > tagged {
-		f = form{careful: n > careful, Copy: n > careful && low.Kinds >= varied}
+		many := n > careful || n > mixed && (c.opts.Hook != hook.XDP || c.opts.Frags)
+		f = form{careful: n > careful, Copy: many && low.Kinds >= varied}
 		if low, err = c.lowerAs(tree, f); err != nil {
 			return nil, form{}, err
 		}
