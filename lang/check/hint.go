@@ -57,7 +57,9 @@ func nearest(name string, candidates []string) string {
 		if strings.EqualFold(c, name) {
 			return c
 		}
-		if d := distance(strings.ToLower(name), strings.ToLower(c), bestDist); d < bestDist && d < max(len(c), len(name)) {
+		// Of equals that one is nearer whose letters are as large: drp is drop.
+		d := distance(strings.ToLower(name), strings.ToLower(c), bestDist+1)
+		if d < max(len(c), len(name)) && (d < bestDist || d == bestDist && best != "" && distance(name, c, d+1) == d && distance(name, best, d+1) > d) {
 			best, bestDist = c, d
 		}
 	}

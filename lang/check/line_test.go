@@ -93,6 +93,7 @@ func TestLine(t *testing.T) {
 // TestLineErrors: places are those of the text that was typed.
 func TestLineErrors(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
+		{`drp("x")`, "-e:1:1: error: nothing is named drp\n    drp(\"x\")\n    ^\n  did you mean drop?"},
 		{"pkt.ip.porto", "-e:1:8: error: the ip header has no field porto\n    pkt.ip.porto\n           ^\n  did you mean proto?"},
 		{"n = 1\nfoo + n", "-e:2:1: error: nothing is named foo\n    foo + n\n    ^\n  define it, or load it from the module that has it"},
 		{`count("x"`, "-e:1:6: error: this ( is never closed\n    count(\"x\"\n         ^\n  close it with )"},
