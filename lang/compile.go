@@ -15,6 +15,7 @@ package lang
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"weir/hook"
@@ -102,12 +103,17 @@ type form struct {
 }
 
 // Operations of the attached function, as package lower makes it, from which on a
-// form is left. An instruction comes of about two.
+// form is left. An instruction comes of about two. Where several kinds of L4
+// headers are parsed, the ways multiply: what counts then is the operations times
+// the square of the kinds.
 const (
 	tagged  = 1700
-	mixed   = 2000 // where a header may be a copy or not: programs of many kinds copy
 	careful = 2600
-	varied  = 3 // kinds of L4 headers that are many
+	several = 3 // kinds
+
+	varied   = 60_000 // operations times squared kinds
+	mixed    = 50_000 // where a header may be a copy or not
+	outlined = 20_000 // where loops are functions of their own: each is looked at for each way to it
 )
 
 // keepApart are the passes that leave the verifier fewer places where ways meet in
@@ -121,10 +127,8 @@ func (c *compiler) lower(tree *check.Program) (*lower.Result, form, error) {
 	if err != nil {
 		return nil, form{}, err
 	}
-	f := form{Tags: true}
-	if n := low.IR.Funcs[0].NumValues(); n > tagged {
-		many := n > careful || n > mixed && (c.opts.Hook != hook.XDP || c.opts.Frags)
-		f = form{careful: n > careful, Copy: many && low.Kinds >= varied}
+	f := c.choose(low)
+	if !f.Tags {
 		if low, err = c.lowerAs(tree, f); err != nil {
 			return nil, form{}, err
 		}
@@ -138,6 +142,21 @@ func (c *compiler) lower(tree *check.Program) (*lower.Result, form, error) {
 		}
 	}
 	return low, f, nil
+}
+
+// choose returns the form for a program that has been lowered with all there is.
+func (c *compiler) choose(low *lower.Result) form {
+	n := low.IR.Funcs[0].NumValues()
+	most := varied
+	switch {
+	case slices.ContainsFunc(low.IR.Funcs, func(f *ir.Func) bool { return f.Linkage == ir.Callback }):
+		most = outlined
+	case c.opts.Hook != hook.XDP || c.opts.Frags:
+		most = mixed
+	}
+	f := form{careful: n > careful, Copy: low.Kinds >= several && n*low.Kinds*low.Kinds > most}
+	f.Tags = n <= tagged && !f.Copy
+	return f
 }
 
 func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
