@@ -112,7 +112,7 @@ const (
 	several = 3 // kinds
 
 	varied   = 60_000 // operations times squared kinds
-	mixed    = 50_000 // where a header may be a copy or not
+	mixed    = 40_000 // where a header may be a copy or not
 	outlined = 20_000 // where loops are functions of their own: each is looked at for each way to it
 )
 
