@@ -61,6 +61,7 @@ func TestCorpus(t *testing.T) {
 	t.Logf("%d cases, %d frames", len(cs), len(fs))
 	for _, c := range cs {
 		t.Run(strings.TrimSuffix(filepath.Base(c.File), ".weir")+"/"+c.Func, func(t *testing.T) {
+			t.Parallel()
 			for _, v := range variants {
 				if err := c.Run(v.hook, v.frags, fs); err != nil {
 					t.Errorf("%s: %v", v.name, err)

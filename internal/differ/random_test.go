@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"weir/hook"
@@ -42,37 +44,64 @@ var variants = []struct {
 // the middle form, the maps and the optimiser have occurs in them.
 func TestRandom(t *testing.T) {
 	from, n := seeds()
-	cov, large := newCoverage(), 0
-	for seed := from; seed < from+n; seed++ {
-		r := rand.New(rand.NewPCG(seed, 0))
-		src := random.Program(r)
-		c := Case{File: fmt.Sprintf("random%d.weir", seed), Source: []byte(src.Text)}
-		fs := sample(r)
-		on := []int{0, 1 + int(seed%3)}
-		switch {
-		case src.XDP:
-			on = []int{0, 1}
-		case src.TC:
-			on = []int{2, 3}
-			c.Mark, c.Priority = uint32(r.IntN(1<<16)), uint32(r.IntN(4))
-		}
-		for _, v := range on {
-			err := c.Run(variants[v].hook, variants[v].frags, fs)
-			if tooLarge(err) {
-				large++
-				continue
+	run := &randomRun{cov: newCoverage()}
+	todo := make(chan uint64)
+	var workers sync.WaitGroup
+	for range runtime.NumCPU() {
+		workers.Go(func() {
+			for seed := range todo {
+				run.seed(t, seed)
 			}
-			if err != nil {
-				t.Errorf("seed %d at %s: %v\n%s", seed, variants[v].name, err, numbered(src.Text))
-			}
-		}
-		cov.add(t, c, src)
+		})
 	}
+	for seed := from; seed < from+n; seed++ {
+		todo <- seed
+	}
+	close(todo)
+	workers.Wait()
+	large := run.large
 	if large > int(n/20)+1 {
 		t.Errorf("%d of %d programs were too large for a stack of 512 octets", large, 2*n)
 	}
 	t.Logf("%d programs, %d variants too large", n, large)
-	cov.report(t, os.Getenv("WEIR_SEEDS") == "")
+	run.cov.report(t, os.Getenv("WEIR_SEEDS") == "")
+}
+
+// A randomRun is what the programs of a run have shown. Several are run at once.
+type randomRun struct {
+	mu    sync.Mutex
+	cov   *coverage
+	large int // variants that are too large for the stack
+}
+
+// seed runs the program of one seed.
+func (run *randomRun) seed(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	src := random.Program(r)
+	c := Case{File: fmt.Sprintf("random%d.weir", seed), Source: []byte(src.Text)}
+	fs := sample(r)
+	on := []int{0, 1 + int(seed%3)}
+	switch {
+	case src.XDP:
+		on = []int{0, 1}
+	case src.TC:
+		on = []int{2, 3}
+		c.Mark, c.Priority = uint32(r.IntN(1<<16)), uint32(r.IntN(4))
+	}
+	large := 0
+	for _, v := range on {
+		err := c.Run(variants[v].hook, variants[v].frags, fs)
+		switch {
+		case tooLarge(err):
+			large++
+		case err != nil:
+			t.Errorf("seed %d at %s: %v\n%s", seed, variants[v].name, err, numbered(src.Text))
+		}
+	}
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.large += large
+	run.cov.add(t, c, src)
 }
 
 // sample returns the frames that one random program is run on.
