@@ -84,6 +84,8 @@ type lowerer struct {
 	scratch  map[*check.Map]int // octet in the scratch map: time of the next sweep
 	params   map[*check.Param]int
 	walkFn   *ir.Func
+	walkOnFn,
+	walkFarFn *ir.Func
 	wireFn   *ir.Func
 	moves    map[string]*ir.Func // that move the packet
 	optionFn *ir.Func

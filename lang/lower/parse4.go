@@ -171,10 +171,24 @@ func (l *lowerer) walked() *ir.Value {
 		return l.get(f.walk)
 	}
 	w := l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
-		func() *ir.Value { return l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone) },
-		func() *ir.Value { return l.get(f.walk) })
+		l.walkNow, func() *ir.Value { return l.get(f.walk) })
 	l.set(f.walk, w)
 	return w
+}
+
+// walkNow asks walk, on from an IPv6 header that is known.
+func (l *lowerer) walkNow() *ir.Value {
+	all := func() *ir.Value { return l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone) }
+	if !l.needs.header[packet.IP6] {
+		return all()
+	}
+	f := &l.facts
+	p := l.ipPointer(packet.IP6)
+	return l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Ne, p, l.konst(0), then, els) },
+		func() *ir.Value {
+			at := l.opi(ir.OpAdd, l.opi(ir.OpAnd, l.get(f.l3), maxOffset), int64(packet.IP6.Size()))
+			return l.opi(ir.OpOr, l.callFunc(l.walkOn(), l.ctx, at, l.load(1, p, 6)), 1<<walkDone)
+		}, all)
 }
 
 // slowL4 walks if that has not been done, and copies the header to the stack.

@@ -13,23 +13,57 @@ import (
 func (l *lowerer) walk() *ir.Func {
 	if l.walkFn == nil {
 		l.walkFn = l.global("weir_walk", 1)
-		w := walker{builder: l.sub(l.walkFn), xdp: l.xdp(), needs: &l.needs}
-		w.data, w.end = w.bounds(w.xdp)
-		if !l.linear() {
-			w.far = w.block()
-			w.far.Cold = true
-		}
-		w.frame()
-		if w.far != nil {
-			far := l.global("weir_walk_far", 1)
-			w.start(w.far)
-			w.cur.Return(w.callFunc(far, w.ctx))
-			w := walker{builder: l.sub(far), xdp: l.xdp(), needs: &l.needs}
-			w.buf = w.slot("buf", 8, 8)
-			w.frame()
-		}
+		l.near(l.walkFn, (*walker).frame)
 	}
 	return l.walkFn
+}
+
+// walkOn returns the function that walks over the extension headers behind an IPv6
+// header whose place is known: weir_walk_on(ctx, place behind it, its next field).
+// It gives what walk does.
+func (l *lowerer) walkOn() *ir.Func {
+	if l.walkOnFn == nil {
+		l.walkOnFn = l.global("weir_walk_on", 3)
+		l.near(l.walkOnFn, func(w *walker) {
+			at, next := w.add(ir.OpParam, ir.Int), w.add(ir.OpParam, ir.Int)
+			at.Imm, next.Imm = 1, 2
+			w.set(w.at, w.opi(ir.OpAnd, at, maxOffset))
+			w.set(w.next, w.opi(ir.OpAnd, next, 0xff))
+			w.extensions(w.plus(w.get(w.at), -40))
+		})
+	}
+	return l.walkOnFn
+}
+
+// near makes the body of f, which reads the linear part and leaves for walkFar
+// where that does not do.
+func (l *lowerer) near(f *ir.Func, body func(*walker)) {
+	w := l.newWalker(f)
+	w.data, w.end = w.bounds(w.xdp)
+	if !l.linear() {
+		w.far = w.block()
+		w.far.Cold = true
+	}
+	body(w)
+	if w.far == nil {
+		return
+	}
+	w.start(w.far)
+	if l.walkFarFn == nil {
+		l.walkFarFn = l.global("weir_walk_far", 1)
+		far := l.newWalker(l.walkFarFn)
+		far.buf = far.slot("buf", 8, 8)
+		far.frame()
+	}
+	w.cur.Return(w.callFunc(l.walkFarFn, w.ctx))
+}
+
+func (l *lowerer) newWalker(f *ir.Func) *walker {
+	w := &walker{builder: l.sub(f), xdp: l.xdp(), needs: &l.needs}
+	for _, v := range []*variable{&w.off, &w.typ, &w.tags, &w.next, &w.at, &w.frag, &w.whole, &w.i, &w.srh} {
+		*v = w.newVar()
+	}
+	return w
 }
 
 func (l *lowerer) global(name string, params int) *ir.Func {
@@ -84,9 +118,6 @@ func (w *walker) octets(off *ir.Value, n int, bad *ir.Block) *ir.Value {
 func (w *walker) plus(x *ir.Value, n int64) *ir.Value { return w.opi(ir.OpAdd, x, n) }
 
 func (w *walker) frame() {
-	for _, v := range []*variable{&w.off, &w.typ, &w.tags, &w.next, &w.at, &w.frag, &w.whole, &w.i, &w.srh} {
-		*v = w.newVar()
-	}
 	w.none = w.block()
 	w.set(w.off, w.konst(12))
 	w.set(w.tags, w.konst(0))
@@ -197,6 +228,11 @@ func (w *walker) ip6(l3 *ir.Value) {
 	w.octets(w.plus(l3, 39), 1, w.none)
 	w.set(w.next, w.octets(w.plus(l3, 6), 1, w.none))
 	w.set(w.at, w.plus(l3, 40))
+	w.extensions(l3)
+}
+
+// extensions walks from w.at on, where a header that w.next names begins.
+func (w *walker) extensions(l3 *ir.Value) {
 	for _, v := range []variable{w.frag, w.i, w.srh} {
 		w.set(v, w.konst(0))
 	}

@@ -1,6 +1,7 @@
 package opt
 
 import (
+	"math/bits"
 	"slices"
 
 	"weir/lang/ir"
@@ -189,6 +190,8 @@ func (s *folder) step(q *comparison) bool {
 		return set(ir.Ne, q.x, 0)
 	case q.c == ir.Test && q.x.Op == ir.OpSwap:
 		return set(ir.Test, q.x.Args[0], swap(c, q.x.Width))
+	case q.c == ir.Test && q.x.Op == ir.OpShr && q.x.Args[1].Op == ir.OpConst && bits.LeadingZeros64(uint64(c)) >= int(q.x.Args[1].Imm&63):
+		return set(ir.Test, q.x.Args[0], c<<(q.x.Args[1].Imm&63))
 	case q.c == ir.Test && q.x.Op == ir.OpAnd && q.x.Args[1].Op == ir.OpConst:
 		return set(ir.Test, q.x.Args[0], c&q.x.Args[1].Imm)
 	case q.c == ir.Eq || q.c == ir.Ne:
