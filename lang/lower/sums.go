@@ -121,6 +121,8 @@ func (l *lowerer) sumHeader(h packet.Header, p, place *ir.Value, cs []change, ps
 	l.start(done)
 }
 
+// sumByHelper has the kernel bring a checksum up to date. Pointers into the packet
+// are dead after it: see wrote.
 func (l *lowerer) sumByHelper(h packet.Header, place *ir.Value, cs []change, pseudo bool) {
 	at := l.opi(ir.OpAdd, offsetOf(l, place), int64(sumOffset(h)))
 	for _, c := range cs {
@@ -133,5 +135,4 @@ func (l *lowerer) sumByHelper(h packet.Header, place *ir.Value, cs []change, pse
 		}
 		l.call(helperL4Csum, "l4_csum_replace", ir.Int, l.ctx, at, c.old, c.new, l.konst(flags))
 	}
-	l.invalidate()
 }
