@@ -22,6 +22,7 @@ func (g *gen) declare() {
 	for n := g.r.IntN(3); n > 0; n-- {
 		g.declareRecord()
 	}
+	g.declareHeader()
 	for n := 2 + g.r.IntN(5); n > 0; n-- {
 		g.declareMap()
 	}
@@ -109,6 +110,27 @@ func (g *gen) declareRecord() {
 	}
 	g.line("%s = record(%s)", r.name, strings.Join(text, ", "))
 	g.records = append(g.records, r)
+}
+
+// declareHeader writes a header of the program's own; its first field is an
+// unsigned integer.
+func (g *gen) declareHeader() {
+	h := &record{name: g.name("H")}
+	var text []string
+	for i := range 2 + g.r.IntN(4) {
+		t := pick(g, unsignedTypes...)
+		for i > 0 && g.one(2) {
+			// bool and ip have no one form in packets.
+			if t = g.scalar(); t.kind != boolean && t.kind != addr {
+				break
+			}
+			t = unsignedTypes[0]
+		}
+		h.fields = append(h.fields, recordField{fmt.Sprintf("f%d", i), t})
+		text = append(text, fmt.Sprintf("f%d = %s", i, t.name))
+	}
+	g.line("%s = header(%s)", h.name, strings.Join(text, ", "))
+	g.laid = h
 }
 
 // A mapping is a declared map.

@@ -50,7 +50,7 @@ in table; in tuple; init of array; init of map; init of set; ip(ip4); ip(ip6); i
 int to flag; keyword argument; list[int]; list[int] that may be past the end; lpm set; lpm.get(k); lpm[k]; lru reference; 
 lru.add; lru.discard; lru.get(k); lru.get(k, d); lru.incr(k); lru.incr(k, n); lru.pop as statement; 
 lru.pop(k); lru[k]; lru[k] = x; lru[k] op= x; lru[k].field; max; min; mixed operation; move in condition; negative constant; 
-not; not in; or; pass; payload.len; payload.startswith; pkt.len; pkt.segments; pkt.payload.u16; pkt.payload.u32; 
+not; not in; or; pass; payload.len; payload.startswith; payload.view; payload.view field = x; option.view; pkt.len; pkt.segments; pkt.payload.u16; pkt.payload.u32; 
 pkt.payload.u64; pkt.payload.u8; pkt.u16; pkt.u32; pkt.u64; pkt.u8; range from a negative number; 
 range of constant; range of two; range that counts down; range with step; range(0, min, step); range(max =); 
 range(min); read at run-time offset; read at signed offset; record; record field; record field = x; 

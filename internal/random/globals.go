@@ -7,6 +7,7 @@ type globals struct {
 	params  map[kind][]string
 	lists   []*list
 	records []*record
+	laid    *record // a header of its own
 	maps    []*mapping
 	lines   []*mapping // queues, stacks, rings, blooms
 	helpers []*helper

@@ -81,6 +81,9 @@ func (g *gen) field(k kind) string {
 			of = append(of, f)
 		}
 	}
+	if name, ok := g.laidField(k); ok && g.one(8) {
+		return name
+	}
 	f := pick(g, of...)
 	g.use("read " + f.String())
 	g.pay(8)
@@ -129,6 +132,47 @@ func (g *gen) place(from string) string {
 	)
 }
 
+// laidField names a field of the program's own header, laid over the payload or
+// over an option, if it has one of a kind.
+func (g *gen) laidField(k kind) (string, bool) {
+	var of []recordField
+	for _, f := range g.laid.fields {
+		if f.kind == k {
+			of = append(of, f)
+		}
+	}
+	if len(of) == 0 {
+		return "", false
+	}
+	return g.view() + "." + pick(g, of...).name, true
+}
+
+// view lays the program's own header over bytes.
+func (g *gen) view() string {
+	g.pay(60)
+	if g.one(6) {
+		g.use("option.view")
+		return fmt.Sprintf("%s.view(%s)", g.option(), g.laid.name)
+	}
+	g.use("payload.view")
+	return g.grow(
+		rule{2, func() string { return fmt.Sprintf("pkt.payload.view(%s)", g.laid.name) }},
+		rule{2, func() string { return fmt.Sprintf("pkt.payload.view(%s, off = %d)", g.laid.name, g.r.IntN(24)) }},
+		rule{1, func() string {
+			return fmt.Sprintf("pkt.payload.view(%s, off = pkt.payload.len - %s.size)", g.laid.name, g.laid.name)
+		}},
+	)
+}
+
+// setLaid writes a field of the program's own header.
+func (g *gen) setLaid() {
+	g.changes()
+	g.pay(200)
+	g.use("payload.view field = x")
+	f := pick(g, g.laid.fields...)
+	g.line("%s.%s = %s", g.view(), f.name, purely(g, func() string { return g.store(f.stored, 1) }))
+}
+
 // option grows an option of TCP.
 func (g *gen) option() string {
 	g.pay(25)
@@ -161,6 +205,10 @@ func (g *gen) startsWith() string {
 
 // write grows the assignment of a header field.
 func (g *gen) write() {
+	if g.one(12) {
+		g.setLaid()
+		return
+	}
 	f := pick(g, fields...)
 	for f.width == 0 || f.moves && (g.moves == 0 || g.turns*g.copies > 1) {
 		f = pick(g, fields...)
