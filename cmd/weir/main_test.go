@@ -60,7 +60,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "lab": makeLab, "send": send, "unplug": unplug, "pcap": writePcap,
 			"nobody": nobody, "interrupt": interrupt, "attached": attached, "foreign": foreign,
-			"write": writeFile,
+			"write": writeFile, "busy": busy,
 		},
 	})
 }
@@ -205,6 +205,32 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no signal %s, or no command in the background", args[0])
 	}
 	ts.Check(cmds[len(cmds)-1].Process.Signal(sig))
+}
+
+// busy waits until the last command in the background has used half a second of CPU
+// time: it does its work, and no longer gets ready for it.
+func busy(ts *testscript.TestScript, _ bool, _ []string) {
+	cmds := ts.BackgroundCmds()
+	if len(cmds) == 0 {
+		ts.Fatalf("no command in the background")
+	}
+	last := cmds[len(cmds)-1]
+	for range 3000 {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", last.Process.Pid))
+		ts.Check(err)
+		// The 14th and 15th field are the time, in hundredths of a second: proc(5).
+		// The second is the name, in parentheses.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')'):]))
+		user, err := strconv.Atoi(fields[12])
+		ts.Check(err)
+		system, err := strconv.Atoi(fields[13])
+		ts.Check(err)
+		if user+system > 50 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("%v: did not work for half a second in thirty", last.Args)
 }
 
 // attached waits until eth0 of the host has a program at a hook, or has none.
