@@ -203,6 +203,9 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	if w.Verdict != "REDIRECT" {
 		w.Target = 0
 	}
+	if bytes.Equal(w.Frame, got.Frame) {
+		w.Frame, got.Frame = nil, nil // cmp takes a long time over equal octets
+	}
 	if d := cmp.Diff(w, got); d != "" {
 		return fmt.Errorf("(-reference +kernel):\n%s", d)
 	}
