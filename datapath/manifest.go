@@ -18,7 +18,7 @@ import (
 const manifestName = "manifest"
 
 // manifestFormat changes when an older weir could not read a manifest.
-const manifestFormat = 1
+const manifestFormat = 2
 
 // A manifest is what is known of a pinned generation beside what the kernel
 // knows itself: enough to show it, read it and take it away. Programs come

@@ -47,7 +47,7 @@ func verifierError(p *lang.Program, err error) *VerifierError {
 	}
 	e := &VerifierError{Log: ve.Log, Err: err}
 	e.Code = "verifier"
-	e.Pos = diag.Pos{File: p.File}
+	e.Pos = diag.Pos{File: p.Chains[0].File}
 	words := ""
 	for i, line := range ve.Log {
 		if m := logPlace.FindStringSubmatch(line); m != nil {

@@ -69,7 +69,7 @@ func said(text string) (string, error) {
 		}
 	}
 	if len(list) == 0 {
-		return "", fmt.Errorf("nothing is said about it, though %v is wrong", p.Main)
+		return "", fmt.Errorf("nothing is said about it, though %v is wrong", p.Chains[0].Main)
 	}
 	return list.Error(), nil
 }

@@ -1,4 +1,5 @@
-// Package lang is the compiler: text of a chain in, a [Program] out.
+// Package lang is the compiler: text of a chain in, or of several that follow one
+// another at a hook, a [Program] out.
 //
 // The stages, each a package below this one and each printable:
 //
@@ -13,8 +14,8 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -33,6 +34,7 @@ type Options struct {
 	File string    // name of the source, for messages and for the name of the program
 	Func string    // the attached function; "" is main
 	Line bool      // the source is a one-liner: the body of main (see docs/oneliners.md)
+	Then []Part    // chains on the same hook: PASS of the first goes on to them, in order
 	Hook hook.Hook // where it will run
 
 	// Load reads the file that a load statement names, with its path already
@@ -51,8 +53,11 @@ type Options struct {
 	Dump func(stage, text string)
 }
 
-// Compile compiles a chain. Its error is a [diag.List]; warnings of a valid
-// program are in Program.Warnings.
+// A Part is one more chain of a composition.
+type Part = check.Part
+
+// Compile compiles a chain, or several into one program. Its error is a
+// [diag.List]; warnings of a valid program are in Program.Warnings.
 func Compile(source []byte, opts Options) (p *Program, err error) {
 	c := &compiler{opts: opts, stage: "check"}
 	defer func() {
@@ -74,23 +79,41 @@ type compiler struct {
 }
 
 func (c *compiler) compile(source []byte) (*Program, error) {
-	tree, ds := check.Check(c.opts.File, source, check.Options{Func: c.opts.Func, Line: c.opts.Line, Hook: c.opts.Hook, Load: c.load})
+	tree, ds := check.Check(c.opts.File, source, check.Options{
+		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Hook: c.opts.Hook, Load: c.load,
+	})
 	if err := ds.Err(); err != nil {
 		return nil, err
 	}
 	if c.opts.Dump != nil {
 		c.opts.Dump("check", tree.String())
 	}
-	low, f, err := c.lower(tree)
-	if err != nil {
-		return nil, err
+	p, err := c.build(tree, false)
+	if err != nil && len(tree.Chains) > 1 && tooLarge(err) {
+		p, err = c.build(tree, true)
 	}
-	p, err := c.generate(tree, low, f)
 	if err != nil {
 		return nil, err
 	}
 	p.Warnings = ds.Warnings()
 	return p, nil
+}
+
+// build makes a program of a checked tree. Chains that do not fit together, since
+// what they know of the packet takes too much of the stack, fit apart if each does
+// alone.
+func (c *compiler) build(tree *check.Program, apart bool) (*Program, error) {
+	low, f, err := c.lower(tree, apart)
+	if err != nil {
+		return nil, err
+	}
+	return c.generate(tree, low, f)
+}
+
+// tooLarge reports whether a program was refused for its size.
+func tooLarge(err error) bool {
+	var ds diag.List
+	return errors.As(err, &ds) && slices.ContainsFunc(ds, func(d diag.Diagnostic) bool { return d.Code == "limit" })
 }
 
 // A form of a program: what is done for speed, and left where the program is long.
@@ -100,6 +123,7 @@ type form struct {
 	Tags    bool // frames with tags take the fast path, too
 	careful bool // no passes that keep apart what meets
 	Copy    bool // headers and reads are copied, wherever they are
+	Apart   bool // each chain finds headers for itself
 }
 
 // Operations of the attached function, as package lower makes it, from which on a
@@ -121,13 +145,14 @@ const (
 var keepApart = map[string]bool{"thread": true, "loads": true, "slots": true, "hoist": true}
 
 // lower takes a checked program to the middle form, and chooses its form.
-func (c *compiler) lower(tree *check.Program) (*lower.Result, form, error) {
+func (c *compiler) lower(tree *check.Program, apart bool) (*lower.Result, form, error) {
 	c.stage = "lower"
-	low, err := c.lowerAs(tree, form{Tags: true})
+	low, err := c.lowerAs(tree, form{Tags: true, Apart: apart})
 	if err != nil {
 		return nil, form{}, err
 	}
 	f := c.choose(low)
+	f.Apart = apart
 	if !f.Tags {
 		if low, err = c.lowerAs(tree, f); err != nil {
 			return nil, form{}, err
@@ -162,7 +187,7 @@ func (c *compiler) choose(low *lower.Result) form {
 func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
 	low, ds := lower.Lower(tree, lower.Options{
 		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
-		Tags: f.Tags, Copy: f.Copy,
+		Tags: f.Tags, Copy: f.Copy, Apart: f.Apart,
 	})
 	tree.Sources.Fill(ds)
 	return low, ds.Err()
@@ -215,18 +240,16 @@ func (c *compiler) load(name string) ([]byte, error) {
 func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) *Program {
 	p := &Program{
 		Name:   Name(c.opts.File),
-		File:   c.opts.File,
-		Func:   c.opts.Func,
 		Hook:   c.opts.Hook,
 		Code:   *code,
 		Counts: t.Counters,
 		Hists:  t.Hists,
 	}
-	if p.Func == "" {
-		p.Func = "main"
+	for _, x := range t.Chains {
+		p.Chains = append(p.Chains, Chain{Name: x.Name, File: x.File, Func: x.Func})
 	}
 	if c.opts.Line {
-		p.Name = LineName
+		p.Name, p.Chains[0].Name = LineName, LineName
 	}
 	for _, k := range low.IR.Maps {
 		m := mapOf(k, low.User[k])
@@ -249,7 +272,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 	for _, x := range low.Exits {
 		v := t.Verdicts[x.Verdict]
 		p.Exits = append(p.Exits, Exit{
-			Verdict: v.Action.String(), Reason: v.Reason, File: x.Pos.File, Line: x.Pos.Line,
+			Chain: x.Chain, Verdict: v.Action.String(), Reason: v.Reason, File: x.Pos.File, Line: x.Pos.Line,
 			ToCPU: v.Action == check.RedirectCPU,
 		})
 	}
@@ -290,8 +313,6 @@ func entriesOf(list []check.Entry) (out []Entry) {
 // LineName is the name that an attachment of a one-liner has.
 const LineName = "line"
 
-// Name returns the name that an attachment of a file has: its base name without
-// the ending.
-func Name(file string) string {
-	return strings.TrimSuffix(path.Base(strings.ReplaceAll(file, `\`, "/")), ".weir")
-}
+// Name returns the name that a chain of a file has, and its attachment: the base
+// name without the ending.
+func Name(file string) string { return check.Name(file) }

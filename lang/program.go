@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"path"
+	"slices"
 	"time"
 
 	"weir/hook"
@@ -11,12 +13,12 @@ import (
 	"weir/lang/value"
 )
 
-// A Program is a compiled chain: inert, the same on every machine, fit for
-// encoding/gob and comparable by its encoding. Package datapath loads it.
+// A Program is a compiled chain, or several in one: inert, the same on every
+// machine, fit for encoding/gob and comparable by its encoding. Package datapath
+// loads it.
 type Program struct {
-	Name     string // of the attachment: the file's base name
-	File     string
-	Func     string // the attached function
+	Name     string  // of the attachment: the first file's base name
+	Chains   []Chain // in the order in which packets go through them
 	Hook     hook.Hook
 	Code     gen.Code
 	Maps     []Map   // kernel maps, the program's own (see System) included
@@ -27,6 +29,25 @@ type Program struct {
 	Exits    []Exit // what may end the program, in order of their slot
 	Sources  []Source
 	Warnings diag.List
+}
+
+// A Chain is a function that is attached. What it returns ends the program, but for
+// the PASS of a chain that another follows: that is no Exit and is not counted.
+// Packets that got to a chain are those that did not end in the chains before it.
+type Chain struct {
+	Name string // the file's base name, or FILE:FUNC where other functions of it are chains, too
+	File string
+	Func string
+}
+
+// Parts returns the chains with their sources, to compile them again.
+func (p *Program) Parts() []Part {
+	var out []Part
+	for _, c := range p.Chains {
+		i := slices.IndexFunc(p.Sources, func(s Source) bool { return path.Clean(s.Name) == path.Clean(c.File) })
+		out = append(out, Part{File: c.File, Func: c.Func, Source: []byte(p.Sources[i].Text)})
+	}
+	return out
 }
 
 // A Source is a text that went into a program.
@@ -144,6 +165,7 @@ type Log struct {
 
 // An Exit is a way in which the program can end: a verdict given at a return.
 type Exit struct {
+	Chain   int    // index in Program.Chains
 	Verdict string // PASS ACCEPT DROP TX REDIRECT REJECT
 	Reason  string // "" where none was given
 	File    string

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"weir/datapath"
 	"weir/internal/live"
 	"weir/internal/term"
+	"weir/lang"
 )
 
 func (a *app) ls() *cobra.Command {
@@ -49,8 +51,9 @@ type row struct {
 	Packets uint64    `json:"packets"`
 	Bytes   uint64    `json:"bytes"`
 	Dropped uint64    `json:"dropped"`
-	File    string    `json:"file"`
+	File    string    `json:"file"` // of the first chain
 	Func    string    `json:"func"`
+	Chains  []chainOf `json:"chains"` // in the order in which packets go through them
 	Since   time.Time `json:"since"`
 }
 
@@ -64,7 +67,8 @@ func attachedRows(gs []*datapath.Generation) ([]row, error) {
 			prog := g.Attachments[i].Program
 			r := row{
 				Name: g.Name, On: p.Where, Hook: p.Hook, Mode: p.Mode, Gone: p.Gone, Packets: p.Packets,
-				Bytes: p.Bytes, File: prog.File, Func: prog.Func, Since: g.Time,
+				Bytes: p.Bytes, File: prog.Chains[0].File, Func: prog.Chains[0].Func,
+				Chains: chainsOf(prog), Since: g.Time,
 			}
 			for _, e := range p.Exits {
 				if e.Verdict == "DROP" {
@@ -75,6 +79,35 @@ func attachedRows(gs []*datapath.Generation) ([]row, error) {
 		}
 	}
 	return rows, errors.Join(errs...)
+}
+
+// A chainOf is a chain of an attachment in a listing.
+type chainOf struct {
+	Name string `json:"name"`
+	File string `json:"file"`
+	Func string `json:"func"`
+}
+
+func chainsOf(p *lang.Program) []chainOf {
+	var out []chainOf
+	for _, c := range p.Chains {
+		out = append(out, chainOf(c))
+	}
+	return out
+}
+
+// order is the files of chains as packets go through them, with the function where
+// it is not main: edge.weir → guard.weir:outgoing.
+func order(cs []chainOf) string {
+	var out []string
+	for _, c := range cs {
+		s := c.File
+		if c.Func != "main" {
+			s += ":" + c.Func
+		}
+		out = append(out, term.Clean(s))
+	}
+	return strings.Join(out, " → ")
 }
 
 func writeRows(t *term.Term, rows []row) error {
@@ -88,7 +121,7 @@ func writeRows(t *term.Term, rows []row) error {
 			mode = t.Paint(term.Red, "gone")
 		}
 		tb.Add(t.Paint(term.Blue, r.Name), r.On, r.Hook, mode, term.Count(r.Packets), term.Count(r.Dropped),
-			r.Since.Format(time.DateTime), r.File)
+			r.Since.Format(time.DateTime), order(r.Chains))
 	}
 	return tb.Write(t)
 }

@@ -144,8 +144,9 @@ func firstContent(g *datapath.Generation, name string) ([]lang.Entry, error) {
 		for _, s := range p.Sources {
 			text[s.Name] = s.Text
 		}
-		again, err := lang.Compile([]byte(text[p.File]), lang.Options{
-			File: p.File, Func: p.Func, Hook: p.Hook, Load: func(path string) ([]byte, error) {
+		parts := p.Parts()
+		again, err := lang.Compile(parts[0].Source, lang.Options{
+			File: parts[0].File, Func: parts[0].Func, Then: parts[1:], Hook: p.Hook, Load: func(path string) ([]byte, error) {
 				if s, ok := text[path]; ok {
 					return []byte(s), nil
 				}

@@ -38,7 +38,7 @@ const (
 // with maps of every kind that nothing uses: blocked, hits, recent, per_cpu, arr.
 func Chain(h hook.Hook, o ChainOptions) *lang.Program {
 	p := &lang.Program{
-		Name: "edge", File: "edge.weir", Func: "main", Hook: h,
+		Name: "edge", Chains: []lang.Chain{{Name: "edge", File: "edge.weir", Func: "main"}}, Hook: h,
 		Counts: []string{"seen"},
 		Params: []lang.Param{{Name: "limit", Type: value.U32, Default: 1, Unit: "pps", Line: 1}},
 		Exits: []lang.Exit{
@@ -55,7 +55,7 @@ func Chain(h hook.Hook, o ChainOptions) *lang.Program {
 	if h == hook.XDP {
 		context = "xdp_md"
 	}
-	p.Code = Code(context, p.File, map[int]int{0: 2, 1: 3}, instructions(h, o))
+	p.Code = Code(context, p.Chains[0].File, map[int]int{0: 2, 1: 3}, instructions(h, o))
 	if o.Bad {
 		p.Code.Lines[1].Pos.Line = BadLine
 	}

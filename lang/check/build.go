@@ -62,9 +62,12 @@ func (b *builder) errorf(pos diag.Pos, code, hint, format string, args ...any) {
 	b.diags = append(b.diags, diag.Diagnostic{Pos: pos, Code: code, Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-// root runs the attached file under the limits of build time. It returns nil if
-// there was an error.
+// root runs an attached file under the limits of build time, if no chain before it
+// has loaded it. It returns nil if there was an error.
 func (b *builder) root(file string, src []byte) *module {
+	if m := b.modules[path.Clean(file)]; m != nil {
+		return m.whole()
+	}
 	steps, limit := b.opts.MaxSteps, b.opts.MaxTime
 	if steps == 0 {
 		steps = DefaultMaxSteps
@@ -72,12 +75,16 @@ func (b *builder) root(file string, src []byte) *module {
 	if limit == 0 {
 		limit = DefaultMaxTime
 	}
-	b.thread.SetMaxExecutionSteps(steps)
+	b.thread.SetMaxExecutionSteps(b.thread.ExecutionSteps() + steps)
 	b.thread.OnMaxSteps = func(th *starlark.Thread) { th.Cancel(fmt.Sprintf("limit: %d steps", steps)) }
 	timer := time.AfterFunc(limit, func() { b.thread.Cancel("limit: " + limit.String()) })
 	defer timer.Stop()
-	m := b.module(file, src)
-	if m == nil || m.failed {
+	return b.module(file, src).whole()
+}
+
+// whole returns m, or nil if it has errors.
+func (m *module) whole() *module {
+	if m.failed {
 		return nil
 	}
 	return m
@@ -86,7 +93,7 @@ func (b *builder) root(file string, src []byte) *module {
 // module parses and runs a file.
 func (b *builder) module(file string, src []byte) *module {
 	m := &module{name: file, loaded: map[string]starlark.Value{}, busy: true}
-	b.modules[file] = m
+	b.modules[path.Clean(file)] = m
 	b.files = append(b.files, file)
 	b.sources.Add(file, src)
 	defer func() { m.busy = false }()

@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"path"
 	"regexp"
 	"strings"
 
@@ -140,7 +141,7 @@ func (b *builder) undefinedHint(file, name string, pos syntax.Position) string {
 	for n := range starlark.Universe {
 		names = append(names, n)
 	}
-	if m := b.modules[file]; m != nil && m.syntax != nil {
+	if m := b.modules[path.Clean(file)]; m != nil && m.syntax != nil {
 		names = append(names, namesIn(m.syntax, pos)...)
 	}
 	if h := wordHint(name); h != "" {
@@ -267,7 +268,7 @@ func (b *builder) evalError(file string, err error) {
 // argumentAt finds the argument that an error is about in the call whose bracket
 // opens at pos; if it is not there, the place is the bracket.
 func (b *builder) argumentAt(pos diag.Pos, h *hintError) diag.Pos {
-	m := b.modules[pos.File]
+	m := b.modules[path.Clean(pos.File)]
 	if m == nil || m.syntax == nil {
 		return pos
 	}

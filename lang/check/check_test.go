@@ -54,8 +54,9 @@ func TestLambda(t *testing.T) {
 	if list.Err() != nil {
 		t.Fatal(list)
 	}
-	r, ok := p.Main.Body[0].(*check.Return)
+	main := p.Chains[0].Main
+	r, ok := main.Body[0].(*check.Return)
 	if !ok || r.Pos.Line != 2 || r.Pos.Col != 20 {
-		t.Errorf("the return of a lambda is %+v, want one at 2:20", p.Main.Body[0])
+		t.Errorf("the return of a lambda is %+v, want one at 2:20", main.Body[0])
 	}
 }

@@ -38,7 +38,7 @@ func TestCorpus(t *testing.T) {
 					if err := list.Err(); err != nil {
 						t.Fatalf("%s at %s:\n%s", name, h, err)
 					}
-					if p.Main == nil || p.Main != p.Funcs[len(p.Funcs)-1] {
+					if len(p.Chains) != 1 || p.Chains[0].Main != p.Funcs[len(p.Funcs)-1] {
 						t.Fatalf("%s at %s: the attached function is not the last", name, h)
 					}
 					if p.String() == "" {

@@ -11,8 +11,8 @@
 // The parts:
 //
 //   - a builder runs the file and its modules and keeps their trees;
-//   - a checker holds the specialisations, one for each function, types of its
-//     arguments and build-time values among them;
+//   - a checker types one chain. It holds the specialisations, one for each
+//     function, types of its arguments and build-time values among them;
 //   - a pass types the body of one specialisation. Types of locals are a
 //     fixpoint: the pass is repeated until no local's type changes;
 //   - a flow holds what is known at one point of a body: which locals are set,
@@ -39,6 +39,7 @@ import (
 // Options are what a check depends on beside the text.
 type Options struct {
 	Func string // the attached function; "" is main
+	Then []Part // the chains that PASS goes on to, in order
 	Line bool   // the text is a one-liner: the body of main
 	Hook hook.Hook
 	// Load reads a module that is no part of the standard library. Its name is a
@@ -70,8 +71,8 @@ const (
 	maxDiagnostics = 100
 )
 
-// Check runs the build time of a file and types its attached function. The
-// program is nil if the list has errors; the list may have warnings all the same.
+// Check runs the build time of a file and types its attached function, and those
+// of the files that follow it. The program is nil if the list has errors; the list may have warnings all the same.
 // Check does not touch the kernel or the file system, and never panics.
 func Check(file string, src []byte, opts Options) (p *Program, list diag.List) {
 	sources := diag.Source{}
@@ -84,18 +85,14 @@ func Check(file string, src []byte, opts Options) (p *Program, list diag.List) {
 			p = nil
 		}
 	}()
-	if opts.Func == "" {
-		opts.Func = "main"
-	}
 	b := newBuilder(opts, sources)
-	main := b.root(file, src)
-	if main == nil || len(b.diags.Errors()) > b.unknown {
+	roots := b.roots(append([]Part{{file, opts.Func, src}}, opts.Then...))
+	list = b.diags
+	if roots == nil || len(b.diags.Errors()) > b.unknown {
 		return nil, b.diags
 	}
-	c := newChecker(b, file)
-	list = b.diags
-	c.run(main)
-	return c.prog, append(b.diags, c.diags...)
+	p, ds := b.program(roots)
+	return p, append(b.diags, ds...)
 }
 
 func internal(file, stage string, r any) diag.Diagnostic {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -51,7 +52,7 @@ func Inspect(file string, src []byte, opts Options) (in Inspection) {
 	}()
 	b.root(file, src)
 	in.Diags = b.diags
-	m := b.modules[file]
+	m := b.modules[path.Clean(file)]
 	if m.syntax == nil {
 		return in
 	}
@@ -102,11 +103,9 @@ func (b *builder) locals(m *module, chain string) (facts []Fact) {
 			facts = nil // the file has errors, which were told elsewhere
 		}
 	}()
-	old := b.opts.Func
-	b.opts.Func = chain
-	c := newChecker(b, m.name)
-	c.run(m)
-	b.opts.Func = old
+	c := newChecker(b, b.newProgram(), root{module: m, fn: chain})
+	nameAll(b, []*module{m})
+	c.run()
 	for _, key := range sortedKeys(c.specials) {
 		s := c.specials[key]
 		if s.pos().File != m.name {

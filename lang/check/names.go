@@ -2,9 +2,9 @@ package check
 
 import (
 	"path"
+	"slices"
 	"sort"
 	"strconv"
-	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -14,6 +14,10 @@ import (
 // A namer finds the paths by which a file's globals reach maps and params. It
 // looks at what is nearest first: a global's own name wins over a path through a
 // struct. Paths that begin in the attached file win over those of modules.
+//
+// Where several files are attached, a path begins with the name of the file,
+// FILE.name. What several of them reach belongs to none: its path begins in the
+// module that they load, MODULE.name.
 type namer struct {
 	b      *builder
 	maps   map[*Map]string
@@ -21,6 +25,7 @@ type namer struct {
 	taken  map[string]bool
 	seen   map[any]bool
 	queue  []reached
+	skip   map[any]bool // maps and params that are not named for now
 }
 
 type reached struct {
@@ -28,41 +33,54 @@ type reached struct {
 	v    starlark.Value
 }
 
-// nameAll names every map and param; root is true of those that the attached
-// file's own globals reach.
-func nameAll(b *builder, main *module) (n *namer, root map[*Map]bool) {
-	n = &namer{b: b, maps: map[*Map]string{}, params: map[*Param]string{}, taken: map[string]bool{}, seen: map[any]bool{}}
-	n.module(main, "")
-	root = map[*Map]bool{}
-	for m := range n.maps {
-		root[m] = true
-	}
-	for _, f := range b.files {
-		if m := b.modules[f]; m != main {
-			n.module(m, strings.TrimSuffix(path.Base(f), ".weir")+".")
+func newNamer(b *builder) *namer {
+	return &namer{b: b, maps: map[*Map]string{}, params: map[*Param]string{}, taken: map[string]bool{}, seen: map[any]bool{}}
+}
+
+// nameAll names every map and param, and returns the maps that the own globals of
+// the attached files reach.
+func nameAll(b *builder, attached []*module) (reach map[*Map]bool) {
+	n := newNamer(b)
+	reach, n.skip = reaches(b, attached)
+	for _, m := range attached {
+		prefix := ""
+		if len(attached) > 1 {
+			prefix = Name(m.name) + "."
 		}
+		n.module(m, prefix, true)
+	}
+	n.skip, n.seen = nil, map[any]bool{}
+	for _, f := range b.files {
+		if m := b.modules[path.Clean(f)]; !slices.Contains(attached, m) {
+			n.module(m, Name(f)+".", false)
+		}
+	}
+	for _, m := range attached { // what one has declared and another loads
+		n.module(m, Name(m.name)+".", false)
 	}
 	for _, m := range b.maps {
 		if n.maps[m] == "" {
-			n.maps[m] = n.free(strings.TrimSuffix(path.Base(m.Pos.File), ".weir") + ".line" + strconv.Itoa(m.Pos.Line))
+			n.maps[m] = n.free(Name(m.Pos.File) + ".line" + strconv.Itoa(m.Pos.Line))
 		}
 		m.Name = n.maps[m]
 	}
 	for _, p := range b.params {
 		if n.params[p] == "" {
-			n.params[p] = n.free(strings.TrimSuffix(path.Base(p.Pos.File), ".weir") + ".line" + strconv.Itoa(p.Pos.Line))
+			n.params[p] = n.free(Name(p.Pos.File) + ".line" + strconv.Itoa(p.Pos.Line))
 		}
 		p.Name = n.params[p]
 	}
-	return n, root
+	return reach
 }
 
-func (n *namer) module(m *module, prefix string) {
+// module names what the globals of m reach, and the names that it loads if loads
+// is set.
+func (n *namer) module(m *module, prefix string, loads bool) {
 	for _, id := range m.order {
 		if v := m.globals[id.Name]; v != nil {
 			n.queue = append(n.queue, reached{prefix + id.Name, v})
-		} else if v := m.loaded[id.Name]; v != nil && prefix == "" {
-			n.queue = append(n.queue, reached{id.Name, v})
+		} else if v := m.loaded[id.Name]; v != nil && loads {
+			n.queue = append(n.queue, reached{prefix + id.Name, v})
 		}
 	}
 	for len(n.queue) > 0 {
@@ -82,6 +100,28 @@ func (n *namer) free(name string) string {
 	return out
 }
 
+// reaches returns the maps that the globals of the files reach, and the maps and
+// params that several of them do.
+func reaches(b *builder, files []*module) (maps map[*Map]bool, several map[any]bool) {
+	maps, several = map[*Map]bool{}, map[any]bool{}
+	by := map[any]int{}
+	for _, m := range files {
+		n := newNamer(b)
+		n.module(m, "", true)
+		for x := range n.maps {
+			maps[x] = true
+			by[x]++
+		}
+		for x := range n.params {
+			by[x]++
+		}
+	}
+	for x, files := range by {
+		several[x] = files > 1
+	}
+	return maps, several
+}
+
 // maxPath is how long a path is followed, in octets.
 const maxPath = 200
 
@@ -93,13 +133,13 @@ func (n *namer) visit(r reached) {
 	}
 	switch v := r.v.(type) {
 	case *mapVal:
-		if n.maps[v.m] == "" {
+		if n.maps[v.m] == "" && !n.skip[v.m] {
 			n.maps[v.m] = n.free(r.path)
 		}
 	case *mapMethod:
 		n.queue = append(n.queue, reached{r.path, v.m})
 	case *paramVal:
-		if n.params[v.p] == "" {
+		if n.params[v.p] == "" && !n.skip[v.p] {
 			n.params[v.p] = n.free(r.path)
 		}
 	case *starlarkstruct.Struct:

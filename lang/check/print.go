@@ -7,12 +7,17 @@ import (
 	"weir/lang/value"
 )
 
-// String returns the tree as text: what the program declares, then its functions,
-// one statement a line. Types stand after the names of locals, and after
+// String returns the tree as text: the order of its chains, if there are several,
+// what the program declares, then its functions, one statement a line. Types stand after the names of locals, and after
 // expressions where they are not plain to see; a read of a map or header names
 // what it reads.
 func (p *Program) String() string {
 	pr := &printer{p: p}
+	if len(p.Chains) > 1 {
+		for i, c := range p.Chains {
+			pr.line("chain %d: %s, %s of %s", i, c.Name, c.Func, c.File)
+		}
+	}
 	for _, m := range p.Maps {
 		pr.line("map %s: %s", m.Name, mapLine(m))
 	}

@@ -15,15 +15,15 @@ import (
 	"weir/packet"
 )
 
-// A checker types the packet time of a file.
+// A checker types the packet time of one chain. Functions are specialised anew for
+// each chain: what they count is the chain's.
 type checker struct {
 	b        *builder
-	prog     *Program
+	prog     *Program // to which it adds
+	root     root
 	diags    diag.List
 	specials map[string]*special
 	stack    []*special // those that are being typed, outermost first
-	verdicts map[Verdict]int
-	counters map[string]int
 	used     map[*Map]bool
 	params   map[*Param]bool
 	// wants names the parameters whose values a function needs to know, since
@@ -33,6 +33,7 @@ type checker struct {
 
 	globals map[*starlark.Module]starlark.StringDict
 	lost    bool // a tree has holes
+	funcs   []*Func
 	tallies []*Map
 }
 
@@ -133,18 +134,13 @@ type reading struct {
 	write  bool
 }
 
-func newChecker(b *builder, file string) *checker {
-	c := &checker{
-		b: b, specials: map[string]*special{}, verdicts: map[Verdict]int{}, counters: map[string]int{},
+func newChecker(b *builder, p *Program, r root) *checker {
+	return &checker{
+		b: b, prog: p, root: r, specials: map[string]*special{},
 		used: map[*Map]bool{}, params: map[*Param]bool{},
 		wants: map[*resolve.Function]map[int]bool{}, infos: map[*resolve.Function]*bodyInfo{},
 		globals: map[*starlark.Module]starlark.StringDict{},
 	}
-	c.prog = &Program{File: file, Sources: b.sources, Files: b.files}
-	for a := Pass; a <= Redirect; a++ {
-		c.verdict(Verdict{Action: a})
-	}
-	return c
 }
 
 func (c *checker) errorf(pos diag.Pos, code, hint, format string, args ...any) {
@@ -152,36 +148,32 @@ func (c *checker) errorf(pos diag.Pos, code, hint, format string, args ...any) {
 }
 
 // verdict returns the index of a verdict constant.
-func (c *checker) verdict(v Verdict) int {
-	i, ok := c.verdicts[v]
-	if !ok {
-		i = len(c.prog.Verdicts)
-		c.verdicts[v] = i
-		c.prog.Verdicts = append(c.prog.Verdicts, v)
+func (c *checker) verdict(v Verdict) int { return indexIn(&c.prog.Verdicts, v) }
+
+// counter returns the index of a counter of the chain.
+func (c *checker) counter(name string) int { return indexIn(&c.prog.Counters, c.root.prefix+name) }
+
+// histogram returns the index of a histogram of the chain.
+func (c *checker) histogram(name string) int { return indexIn(&c.prog.Hists, c.root.prefix+name) }
+
+// indexIn returns the index of x in list, to which it is added if it is new.
+func indexIn[T string | Verdict](list *[]T, x T) int {
+	i := slices.Index(*list, x)
+	if i < 0 {
+		i = len(*list)
+		*list = append(*list, x)
 	}
 	return i
 }
 
-// counter returns the index of a counter.
-func (c *checker) counter(name string) int {
-	i, ok := c.counters[name]
-	if !ok {
-		i = len(c.prog.Counters)
-		c.counters[name] = i
-		c.prog.Counters = append(c.prog.Counters, name)
-	}
-	return i
-}
-
-// run types the attached function of a file and all that it calls.
-func (c *checker) run(m *module) {
-	fn := c.attached(m)
+// run types the attached function and all that it calls.
+func (c *checker) run() {
+	fn := c.attached(c.root.module)
 	if fn == nil {
 		return
 	}
 	def := c.b.defs[posOf(fn.Position())]
-	_, roots := nameAll(c.b, m)
-	f := callee{name: c.b.opts.Func, def: def, fn: fn}
+	f := callee{name: c.root.fn, def: def, fn: fn}
 	if len(def.Params) != 1 || fn.HasVarargs() || fn.HasKwargs() {
 		c.errorf(f.pos(), "call", "write def "+f.name+"(pkt):", "an attached function has one parameter, the packet, but %s has %d", f.name, len(def.Params))
 		return
@@ -202,25 +194,14 @@ func (c *checker) run(m *module) {
 	if c.lost && c.diags.Err() == nil && c.b.unknown == 0 {
 		panic("an expression has no type, and no error was told")
 	}
-	c.prog.Main = s.out
-	for _, mp := range c.b.maps {
-		if c.used[mp] || roots[mp] {
-			c.prog.Maps = append(c.prog.Maps, mp)
-		}
-	}
-	sortBy(c.prog.Maps, func(m *Map) string { return m.Name })
-	c.mergeTallies(c.tallies)
-	for _, p := range c.b.params {
-		if c.params[p] || p.Pos.File == m.name {
-			c.prog.Params = append(c.prog.Params, p)
-		}
-	}
-	sortBy(c.prog.Params, func(p *Param) string { return p.Name })
+	c.mergeTallies()
+	c.prog.Funcs = append(c.prog.Funcs, c.funcs...)
+	c.prog.Chains = append(c.prog.Chains, Chain{Name: c.root.name, File: c.root.module.name, Func: c.root.fn, Main: s.out})
 }
 
 // attached finds the function to attach.
 func (c *checker) attached(m *module) *starlark.Function {
-	name := c.b.opts.Func
+	name := c.root.fn
 	v := m.globals[name]
 	if v == nil {
 		v = m.loaded[name]
@@ -308,7 +289,7 @@ func (c *checker) collect(s *special, seen map[*special]bool) {
 	for _, t := range s.calls {
 		c.collect(t, seen)
 	}
-	c.prog.Funcs = append(c.prog.Funcs, s.out)
+	c.funcs = append(c.funcs, s.out)
 	c.tallies = append(c.tallies, s.tallies...)
 	if !isStd(s.pos().File) || s.attached {
 		c.diags = append(c.diags, s.diags...)

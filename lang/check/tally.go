@@ -45,7 +45,7 @@ func (p *pass) count(e *syntax.CallExpr) {
 		p.errorf(args[0].e, "type", hint, "%s cannot be counted by its value", what(x.Type()))
 		return
 	}
-	m := p.tally(e, p.text(args[0].e), x.Type())
+	m := p.tally(e, p.c.root.prefix+p.text(args[0].e), x.Type())
 	p.emit(&SetMap{Pos: at(e), Map: m, Key: x, Op: AddTo, X: n})
 }
 
@@ -65,14 +65,14 @@ func (p *pass) tally(e syntax.Node, name string, t value.Type) *Map {
 	return m
 }
 
-// mergeTallies gives the tallies of all functions, each name and type once, and
-// puts those that stay in the place of the others. Where one text has values of
-// several types, their names have the type as well.
-func (c *checker) mergeTallies(all []*Map) {
+// mergeTallies gives the program the tallies of all functions of the chain, each
+// name and type once, and puts those that stay in the place of the others. Where
+// one text has values of several types, their names have the type as well.
+func (c *checker) mergeTallies() {
 	kept := map[string]*Map{}
 	names := map[string]int{}
 	same := map[*Map]*Map{}
-	for _, m := range all {
+	for _, m := range c.tallies {
 		key := m.Name + "\x00" + m.Key.String()
 		if kept[key] == nil {
 			kept[key] = m
@@ -86,7 +86,7 @@ func (c *checker) mergeTallies(all []*Map) {
 			m.Name += " (" + m.Key.String() + ")"
 		}
 	}
-	for _, f := range c.prog.Funcs {
+	for _, f := range c.funcs {
 		retally(f.Body, same)
 	}
 }
@@ -142,17 +142,6 @@ func (p *pass) hist(e *syntax.CallExpr) {
 	if x := p.intValue(of.e, of.o, "what a histogram is made of"); x != nil {
 		p.emit(&Hist{Pos: at(e), Hist: p.c.histogram(name), X: x})
 	}
-}
-
-// histogram returns the index of a histogram.
-func (c *checker) histogram(name string) int {
-	for i, h := range c.prog.Hists {
-		if h == name {
-			return i
-		}
-	}
-	c.prog.Hists = append(c.prog.Hists, name)
-	return len(c.prog.Hists) - 1
 }
 
 // text is the source text of an expression, in one line.

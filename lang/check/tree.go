@@ -8,20 +8,28 @@ import (
 	"weir/packet"
 )
 
-// A Program is a checked chain: a tree in which every expression has a type,
-// every name is resolved and every build-time value is a constant. It holds
-// nothing of Starlark.
+// A Program is what a packet goes through at a hook: a checked chain, or several
+// one after another. It is a tree in which every expression has a type, every name
+// is resolved and every build-time value is a constant. It holds nothing of
+// Starlark.
 type Program struct {
-	File     string
-	Main     *Func   // the attached function; its one parameter is the packet
-	Funcs    []*Func // every specialised function, callees before callers, Main last
+	Chains   []Chain // in the order in which packets go through them
+	Funcs    []*Func // every specialised function, callees before callers, each chain's Main last of its own
 	Maps     []*Map  // every map that packet-time code uses or that a global reaches, by name; then tallies
 	Params   []*Param
 	Counters []string // names of count(), in order of first mention
 	Hists    []string // names of hist(), in order of first mention
 	Verdicts []Verdict
 	Sources  diag.Source
-	Files    []string // the attached file, then the modules in order of loading
+	Files    []string // the attached file, then the modules in order of loading; so for each chain
+}
+
+// A Chain is an attached function. Its PASS goes on to the next.
+type Chain struct {
+	Name string // the base name of File, with :FUNC where other functions of it are chains, too
+	File string
+	Func string
+	Main *Func // its one parameter is the packet
 }
 
 // A Verdict is one of the distinct verdict constants of a program; an
@@ -80,7 +88,7 @@ func (k MapKind) String() string { return mapKindNames[k] }
 // The Key of an array is u32; that of an lpm is Prefix4, Prefix6 or Prefix; a
 // ring, a queue and a stack have none.
 type Map struct {
-	Name   string // the path by which the file reaches it, unique
+	Name   string // the path by which the file reaches it, unique; see names.go
 	Kind   MapKind
 	Key    value.Type
 	Value  value.Type

@@ -46,17 +46,27 @@ func (l *lowerer) segments() *ir.Value {
 	return l.greater(l.load(4, l.ctx, skbGSOSegs), l.konst(1))
 }
 
-// now returns the time in ns, read once a packet.
+// now returns the time in ns, read once a packet. Where only some of the ways that
+// lead here have read it, the variable tells which: it is 0 on the others.
 func (l *lowerer) now() *ir.Value {
 	if !l.st.now {
 		t := (*ir.Value)(nil)
-		if l.opts.Clock {
-			t = l.load(8, l.mapValue(l.maps[ClockMap], 0), 0)
+		if l.timed || l.looping() {
+			t = l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Ne, l.get(l.facts.now), l.konst(0), then, els) },
+				func() *ir.Value { return l.get(l.facts.now) }, l.clock)
 		} else {
-			t = l.call(helperKtime, "ktime_get_ns", ir.Int)
+			t = l.clock()
 		}
 		l.set(l.facts.now, t)
-		l.st.now = true
+		l.st.now, l.timed = true, true
 	}
 	return l.get(l.facts.now)
+}
+
+// clock reads the time.
+func (l *lowerer) clock() *ir.Value {
+	if l.opts.Clock {
+		return l.load(8, l.mapValue(l.maps[ClockMap], 0), 0)
+	}
+	return l.call(helperKtime, "ktime_get_ns", ir.Int)
 }

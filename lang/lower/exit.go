@@ -8,7 +8,7 @@ import (
 )
 
 // An exitBlock is the one place where a program ends: it counts the packet and
-// returns to the kernel.
+// returns to the kernel. A PASS to the next chain does not come here, see chain.go.
 type exitBlock struct {
 	blk    *ir.Block
 	slot   variable // index in the exit map
@@ -37,7 +37,7 @@ func (l *lowerer) txRedirects() bool { return l.opts.Hook == hook.TCIngress }
 
 // slots returns the index of the first of a row of exits.
 func (l *lowerer) exitSlot(verdict int, pos diag.Pos) int {
-	x := Exit{Verdict: verdict, Pos: pos}
+	x := Exit{Chain: l.chain, Verdict: verdict, Pos: pos}
 	if i, ok := l.exitIDs[x]; ok {
 		return i
 	}
@@ -47,8 +47,12 @@ func (l *lowerer) exitSlot(verdict int, pos diag.Pos) int {
 	return i
 }
 
-// constant ends the program with a verdict that is known.
+// constant ends the chain with a verdict that is known.
 func (e *exitBlock) constant(l *lowerer, verdict int, pos diag.Pos) {
+	if l.p.Verdicts[verdict].Action == check.Pass && l.goesOn() {
+		l.jump(l.onward())
+		return
+	}
 	l.set(e.slot, l.konst(int64(l.exitSlot(verdict, pos))))
 	e.leave(l, l.p.Verdicts[verdict].Action, l.konst(0), func(v int) *ir.Value { return l.konst(int64(l.exitSlot(v, pos))) })
 }
@@ -112,10 +116,14 @@ func (e *exitBlock) reject(l *lowerer, slot func(verdict int) *ir.Value) {
 	e.redirect(l, helperRedirect, l.load(4, l.ctx, ctxIfIndex(l)), flags)
 }
 
-// dynamic ends the program with a verdict that only the packet decides.
+// dynamic ends the chain with a verdict that only the packet decides.
 func (e *exitBlock) dynamic(l *lowerer, v parts, pos diag.Pos) {
 	if v[0].Op == ir.OpConst {
 		i := int(v[0].Imm >> 8)
+		if l.p.Verdicts[i].Action == check.Pass && l.goesOn() {
+			l.jump(l.onward())
+			return
+		}
 		l.set(e.slot, l.konst(int64(l.exitSlot(i, pos))))
 		e.leave(l, l.p.Verdicts[i].Action, v[1], func(v int) *ir.Value { return l.konst(int64(l.exitSlot(v, pos))) })
 		return
@@ -124,7 +132,7 @@ func (e *exitBlock) dynamic(l *lowerer, v parts, pos diag.Pos) {
 	base := len(l.res.Exits)
 	actions := []check.Action{check.Drop, check.Accept, check.TX, check.Redirect}
 	for i, x := range l.p.Verdicts {
-		l.res.Exits = append(l.res.Exits, Exit{Verdict: i, Pos: pos})
+		l.res.Exits = append(l.res.Exits, Exit{Chain: l.chain, Verdict: i, Pos: pos})
 		if x.Action > check.Redirect {
 			actions = append(actions, x.Action)
 		}
@@ -142,6 +150,10 @@ func (e *exitBlock) dynamic(l *lowerer, v parts, pos diag.Pos) {
 		e.leave(l, a, target, func(v int) *ir.Value { return l.konst(int64(base + v)) })
 		l.start(miss)
 	}
+	if l.goesOn() {
+		l.jump(l.onward())
+		return
+	}
 	l.set(e.target, l.konst(0))
 	l.set(e.code, l.konst(l.codes(check.Pass)))
 	l.jump(e.blk)
@@ -155,7 +167,7 @@ func (e *exitBlock) redirect(l *lowerer, helper int64, ifindex *ir.Value, flags 
 
 // finish lowers the exit itself, when all jumps to it have been made.
 func (e *exitBlock) finish(l *lowerer) {
-	l.pos = l.p.Main.Pos
+	l.pos = l.p.Chains[0].Main.Pos
 	l.system(ExitMap, ir.PerCPUArray, 16, len(l.res.Exits))
 	l.start(e.blk)
 	if l.cur == nil {

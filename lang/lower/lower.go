@@ -27,6 +27,10 @@ type Options struct {
 	// Copy takes the slow path for every header and read: the program is slower
 	// by some tens of ns, and has far fewer ways for the verifier to follow.
 	Copy bool
+
+	// Apart forgets between two chains what is known of the packet: the program
+	// needs no more of the stack than its largest chain.
+	Apart bool
 }
 
 // Names of the maps that a program uses for itself.
@@ -50,6 +54,7 @@ const (
 
 // An Exit is a way out of the program: a verdict at a return.
 type Exit struct {
+	Chain   int // index in check.Program.Chains
 	Verdict int // index in check.Program.Verdicts
 	Pos     diag.Pos
 }
@@ -101,7 +106,11 @@ type lowerer struct {
 	needs  needs
 	facts  facts
 	exit   exitBlock
-	frames []*frame // of inlined calls, innermost last
+	chain  int                 // the index of the one that is being lowered
+	copies map[string]*ir.Slot // of headers, see copySlot
+	timed  bool                // some way may have read the clock
+	viewed map[string]bool     // which of them views of the chain may point to
+	frames []*frame            // of inlined calls, innermost last
 	loops  []loop
 	turns  int // of the plain loops around here, multiplied
 
@@ -126,16 +135,20 @@ type needs struct {
 
 // A frame is one inlined call.
 type frame struct {
-	fn     *check.Func
-	vars   map[*check.Local][]variable
-	ret    *ir.Block // nil in the attached function
-	result []variable
+	fn       *check.Func
+	attached bool // it returns a verdict
+	vars     map[*check.Local][]variable
+	ret      *ir.Block // where a return leads; nil in the attached function
+	next     *stairs   // where a PASS of the attached function leads; nil in the last chain
+	result   []variable
+	around   []loop // those of the caller that the call is in
 }
 
 // Lower lowers p. On errors the result is nil.
 func Lower(p *check.Program, opts Options) (*Result, diag.List) {
-	fn := ir.NewFunc(p.Main.Name, ir.Entry, 1)
-	fn.Pos = p.Main.Pos
+	main := p.Chains[0].Main
+	fn := ir.NewFunc(main.Name, ir.Entry, 1)
+	fn.Pos = main.Pos
 	fn.Context = contextOf(opts.Hook)
 	l := &lowerer{
 		p: p, opts: opts,
@@ -155,6 +168,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		listAt:   map[string]*ir.Map{},
 		pointers: map[variable]bool{},
 		lives:    map[*check.Func]map[check.Stmt]loopLife{},
+		copies:   map[string]*ir.Slot{},
 		turns:    1,
 	}
 	l.needs = scan(p)
@@ -165,7 +179,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	l.ctx = l.add(ir.OpParam, ir.Ptr)
 	l.facts.init(l)
 	l.exit.init(l)
-	l.main()
+	l.chains()
 	if len(l.diag) > 0 {
 		return nil, l.diag
 	}
@@ -192,17 +206,6 @@ func (l *lowerer) xdp() bool { return l.opts.Hook == hook.XDP }
 
 // linear reports whether the whole frame lies between data and data_end.
 func (l *lowerer) linear() bool { return l.xdp() && !l.opts.Frags }
-
-func (l *lowerer) main() {
-	f := l.p.Main
-	fr := &frame{fn: f, vars: map[*check.Local][]variable{}}
-	l.frames = append(l.frames, fr)
-	l.stmts(f.Body)
-	if l.cur != nil {
-		l.pos = f.Pos
-		l.exit.constant(l, l.verdictIndex(check.Pass), f.Pos)
-	}
-}
 
 func (l *lowerer) verdictIndex(a check.Action) int { return int(a) }
 

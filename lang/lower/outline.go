@@ -177,7 +177,7 @@ type cut struct {
 const (
 	endLoop   = 0
 	endLeave  = 1 // the program is left
-	endReturn = 2 // the inlined function is left
+	endReturn = 2 // the inlined function is left, or the chain for the next
 )
 
 // outlined lowers a loop of n turns as bpf_loop. extra are variables that turn
@@ -261,7 +261,8 @@ func (c *cut) load(b *builder, frame *ir.Value, v variable) *ir.Value {
 // of the ways to end were used.
 func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, st state, body []check.Stmt, turn func(i *ir.Value, work, exit *ir.Block)) [3]bool {
 	outer, facts, exit, loops, fr, turns := l.builder, l.facts, l.exit, l.loops, l.frame(), l.turns
-	ret := fr.ret
+	ret, way := fr.ret, fr.next
+	returns := ret != nil || way != nil
 	l.builder = newBuilder(fn)
 	l.soft = outer.soft
 	l.nvars = outer.nvars
@@ -278,7 +279,7 @@ func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, st state, body []
 	l.st = st
 	l.st.now = l.needs.now
 	l.exit.blk = l.block()
-	if ret != nil {
+	if fr.next = nil; returns {
 		fr.ret = l.block()
 	}
 	work, next, stop := l.block(), l.block(), l.block()
@@ -310,31 +311,32 @@ func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, st state, body []
 	end(next, endLoop, 0, nil)
 	end(stop, endLoop, 1, nil)
 	used[endLeave] = end(l.exit.blk, endLeave, 1, []variable{exit.slot, exit.code, exit.target})
-	if ret != nil {
+	if returns {
 		used[endReturn] = end(fr.ret, endReturn, 1, fr.result)
 	}
 	nvars := l.nvars
-	l.builder, l.facts, l.exit, l.loops, fr.ret, l.turns = outer, facts, exit, loops, ret, turns
+	l.builder, l.facts, l.exit, l.loops, l.turns = outer, facts, exit, loops, turns
+	fr.ret, fr.next = ret, way
 	l.nvars = nvars
 	return used
 }
 
 // cutEnds goes on with a return that ended the loop.
 func (l *lowerer) cutEnds(c *cut, used [3]bool) {
-	finish := func(how int64, vars []variable, to *ir.Block) {
+	finish := func(how int64, vars []variable, to func() *ir.Block) {
 		hit, next := l.block(), l.block()
 		l.branch(ir.Eq, l.load(8, c.frame, 8), l.konst(how), hit, next)
 		l.start(hit)
 		for i, v := range vars {
 			l.set(v, l.load(8, c.frame, 16+8*i))
 		}
-		l.jump(to)
+		l.jump(to())
 		l.start(next)
 	}
 	if used[endLeave] {
-		finish(endLeave, []variable{l.exit.slot, l.exit.code, l.exit.target}, l.exit.blk)
+		finish(endLeave, []variable{l.exit.slot, l.exit.code, l.exit.target}, func() *ir.Block { return l.exit.blk })
 	}
 	if used[endReturn] {
-		finish(endReturn, l.frame().result, l.frame().ret)
+		finish(endReturn, l.frame().result, l.onward)
 	}
 }

@@ -332,7 +332,7 @@ func (l *lowerer) slowL3(slow, done *ir.Block) {
 	w := l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone)
 	none := l.block()
 	off := l.field(w, walkL3Off, 16)
-	copyTo := l.slot("ip", 40, 8)
+	copyTo := l.copySlot("ip", 40)
 	for _, k := range l3Kinds {
 		if !l.needs.header[k.h] {
 			continue

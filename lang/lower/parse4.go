@@ -205,7 +205,7 @@ func (l *lowerer) slowL4(slow, none, done *ir.Block) {
 	l.start(there)
 	off := l.field(w, walkL4Off, 16)
 	kind := l.field(w, walkKind, 2)
-	copyTo := l.slot("l4", 24, 8)
+	copyTo := l.copySlot("l4", 24)
 	for _, k := range l4Kinds {
 		if !l.needs.header[k.h] {
 			continue

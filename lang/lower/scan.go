@@ -45,9 +45,9 @@ func (l *lowerer) hoist(body []check.Stmt) {
 	switch {
 	case n.payload:
 		l.payload()
-	case n.fragment || n.l4():
+	case n.l4():
 		l.needL4()
-	case n.header[packet.IP4] || n.header[packet.IP6] || n.header[packet.ARP]:
+	case n.l3():
 		l.needL3()
 	}
 	if n.header[packet.SRH] {
@@ -55,8 +55,16 @@ func (l *lowerer) hoist(body []check.Stmt) {
 	}
 }
 
-// l4 reports whether an L4 header is mentioned.
+// l3 reports whether an IP header or that of ARP is mentioned.
+func (n *needs) l3() bool {
+	return n.header[packet.IP4] || n.header[packet.IP6] || n.header[packet.ARP]
+}
+
+// l4 reports whether an L4 header is mentioned, or what is found with it.
 func (n *needs) l4() bool {
+	if n.fragment || n.payload {
+		return true
+	}
 	for _, k := range l4Kinds {
 		if n.header[k.h] {
 			return true

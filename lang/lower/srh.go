@@ -63,7 +63,7 @@ func (l *lowerer) copySRH(slow, none, done *ir.Block) {
 	there, ok := l.block(), l.block()
 	l.branch(ir.Ne, off, l.konst(0), there, none)
 	l.start(there)
-	copyTo := l.slot("srh", packet.SRH.Size(), 8)
+	copyTo := l.copySlot("srh", packet.SRH.Size())
 	r := l.loadBytes(l.xdp(), off, copyTo, packet.SRH.Size())
 	l.branch(ir.Eq, r, l.konst(0), ok, none)
 	l.start(ok)

@@ -127,7 +127,7 @@ func (l *lowerer) ifStmt(s *check.If) {
 
 func (l *lowerer) returnStmt(s *check.Return) {
 	fr := l.frame()
-	if fr.ret == nil {
+	if fr.attached {
 		l.leave(s)
 		return
 	}
@@ -179,8 +179,7 @@ func (l *lowerer) inline(c *check.Call) parts {
 	}
 	pos := l.pos
 	l.frames = append(l.frames, fr)
-	loops := l.loops
-	l.loops = nil
+	fr.around, l.loops = l.loops, nil
 	for i, p := range c.Func.Params {
 		l.assign(p, args[i])
 	}
@@ -192,7 +191,7 @@ func (l *lowerer) inline(c *check.Call) parts {
 	l.stmts(c.Func.Body)
 	l.jump(fr.ret)
 	l.frames = l.frames[:len(l.frames)-1]
-	l.loops = loops
+	l.loops = fr.around
 	l.pos = pos
 	l.start(fr.ret)
 	var out parts

@@ -69,7 +69,7 @@ func (l *lowerer) newWalker(f *ir.Func) *walker {
 func (l *lowerer) global(name string, params int) *ir.Func {
 	f := ir.NewFunc(name, ir.Global, params)
 	f.Context = contextOf(l.opts.Hook)
-	f.Pos = l.p.Main.Pos
+	f.Pos = l.p.Chains[0].Main.Pos
 	l.res.IR.Funcs = append(l.res.IR.Funcs, f)
 	return f
 }

@@ -1,0 +1,139 @@
+package check
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"weir/lang/diag"
+)
+
+// A Part is a chain of a composition: several chains on one hook, where PASS goes
+// on to the next and every other verdict ends. Each is checked as if it were
+// alone; what they share is build time, in which a file is loaded once.
+type Part struct {
+	File   string
+	Func   string // "" is main
+	Source []byte
+}
+
+// A root is a Part after build time.
+type root struct {
+	*module
+	fn     string // the attached function
+	name   string // of the chain
+	prefix string // of its counters' names: "" where there is one chain
+}
+
+// Name returns what a chain of a file is called: the file's base name without the
+// ending.
+func Name(file string) string {
+	return strings.TrimSuffix(path.Base(strings.ReplaceAll(file, `\`, "/")), ".weir")
+}
+
+// roots runs the build time of each part. It returns nil if there was an error in
+// one of them.
+func (b *builder) roots(parts []Part) []root {
+	for i := range parts {
+		if parts[i].Func == "" {
+			parts[i].Func = "main"
+		}
+	}
+	if !b.distinct(parts) {
+		return nil
+	}
+	var out []root
+	for _, p := range parts {
+		m := b.root(p.File, p.Source)
+		if m == nil {
+			continue
+		}
+		r := root{module: m, fn: p.Func, name: Name(p.File)}
+		if slices.ContainsFunc(parts, func(q Part) bool { return sameFile(p, q) && q.Func != p.Func }) {
+			r.name += ":" + p.Func
+		}
+		if len(parts) > 1 {
+			r.prefix = r.name + "."
+		}
+		out = append(out, r)
+	}
+	if len(out) < len(parts) {
+		return nil
+	}
+	return out
+}
+
+func sameFile(p, q Part) bool { return path.Clean(p.File) == path.Clean(q.File) }
+
+// distinct refuses a chain that is given twice, and two that could not be told
+// apart.
+func (b *builder) distinct(parts []Part) bool {
+	for i, p := range parts {
+		for _, q := range parts[:i] {
+			pos := diag.Pos{File: p.File}
+			switch same := sameFile(p, q); {
+			case same && p.Func == q.Func:
+				b.errorf(pos, "chain", "leave one out, or name another function of the file", "%s of %s is given twice", p.Func, p.File)
+				return false
+			case !same && Name(p.File) == Name(q.File):
+				b.errorf(pos, "chain", "rename one of the files: a chain, its maps and its counts are called after it",
+					"two chains are called %s: %s and %s", Name(p.File), q.File, p.File)
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (b *builder) newProgram() *Program {
+	p := &Program{Sources: b.sources, Files: b.files}
+	for a := Pass; a <= Redirect; a++ {
+		p.Verdicts = append(p.Verdicts, Verdict{Action: a})
+	}
+	return p
+}
+
+// program types the attached functions of the roots, and gathers what they use.
+func (b *builder) program(roots []root) (*Program, diag.List) {
+	p := b.newProgram()
+	var modules []*module
+	for _, r := range roots {
+		if !slices.Contains(modules, r.module) {
+			modules = append(modules, r.module)
+		}
+	}
+	maps := nameAll(b, modules)
+	params := map[*Param]bool{}
+	var list diag.List
+	for _, r := range roots {
+		c := newChecker(b, p, r)
+		c.run()
+		for m := range c.used {
+			maps[m] = true
+		}
+		for x := range c.params {
+			params[x] = true
+		}
+		for _, d := range c.diags {
+			if !slices.Contains(list, d) { // of a module's function that several chains call
+				list = append(list, d)
+			}
+		}
+	}
+	var tallies []*Map
+	tallies, p.Maps = p.Maps, nil
+	for _, m := range b.maps {
+		if maps[m] {
+			p.Maps = append(p.Maps, m)
+		}
+	}
+	sortBy(p.Maps, func(m *Map) string { return m.Name })
+	p.Maps = append(p.Maps, tallies...)
+	for _, x := range b.params {
+		if params[x] || slices.ContainsFunc(modules, func(m *module) bool { return m.name == x.Pos.File }) {
+			p.Params = append(p.Params, x)
+		}
+	}
+	sortBy(p.Params, func(x *Param) string { return x.Name })
+	return p, list
+}
