@@ -27,13 +27,15 @@ func newCoverage() *coverage {
 }
 
 // add compiles a program once more, with all that it may be given besides.
-func (cov *coverage) add(t *testing.T, c Case, src random.Source) {
+func (cov *coverage) add(t *testing.T, c Case, all []random.Source) {
 	t.Helper()
-	for name, n := range src.Uses {
-		cov.features[name] += n
+	for _, src := range all {
+		for name, n := range src.Uses {
+			cov.features[name] += n
+		}
 	}
-	o := lang.Options{File: c.File, Hook: hook.TCIngress, Clock: true, Capture: true, Dump: cov.stage}
-	if src.XDP {
+	o := lang.Options{File: c.File, Then: c.Then, Hook: hook.TCIngress, Clock: true, Capture: true, Dump: cov.stage}
+	if all[0].XDP {
 		o.Hook = hook.XDP
 	}
 	p, err := lang.Compile(c.Source, o)

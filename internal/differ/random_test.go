@@ -13,6 +13,7 @@ import (
 	"weir/hook"
 	"weir/internal/frames"
 	"weir/internal/random"
+	"weir/lang"
 	"weir/lang/diag"
 )
 
@@ -77,8 +78,12 @@ type randomRun struct {
 // seed runs the program of one seed.
 func (run *randomRun) seed(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
-	src := random.Program(r)
+	all := programs(r, seed)
+	src := all[0]
 	c := Case{File: fmt.Sprintf("random%d.weir", seed), Source: []byte(src.Text)}
+	for i, s := range all[1:] {
+		c.Then = append(c.Then, lang.Part{File: fmt.Sprintf("random%d-%d.weir", seed, i+1), Source: []byte(s.Text)})
+	}
 	fs := sample(r)
 	on := []int{0, 1 + int(seed%3)}
 	switch {
@@ -95,13 +100,22 @@ func (run *randomRun) seed(t *testing.T, seed uint64) {
 		case tooLarge(err):
 			large++
 		case err != nil:
-			t.Errorf("seed %d at %s: %v\n%s", seed, variants[v].name, err, numbered(src.Text))
+			t.Errorf("seed %d at %s: %v\n%s", seed, variants[v].name, err, numbered(all))
 		}
 	}
 	run.mu.Lock()
 	defer run.mu.Unlock()
 	run.large += large
-	run.cov.add(t, c, src)
+	run.cov.add(t, c, all)
+}
+
+// programs returns what is run of a seed: a program, or in one of four several that
+// follow one another.
+func programs(r *rand.Rand, seed uint64) []random.Source {
+	if seed%4 == 0 {
+		return random.Composition(r)
+	}
+	return []random.Source{random.Program(r)}
 }
 
 // sample returns the frames that one random program is run on.
@@ -122,10 +136,12 @@ func tooLarge(err error) bool {
 	return errors.As(err, &ds) && len(ds) > 0 && ds[0].Code == "limit"
 }
 
-func numbered(text string) string {
+func numbered(all []random.Source) string {
 	var b strings.Builder
-	for i, line := range strings.Split(text, "\n") {
-		fmt.Fprintf(&b, "%4d %s\n", i+1, line)
+	for _, src := range all {
+		for i, line := range strings.Split(src.Text, "\n") {
+			fmt.Fprintf(&b, "%4d %s\n", i+1, line)
+		}
 	}
 	return b.String()
 }

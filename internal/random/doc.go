@@ -58,8 +58,31 @@ const (
 // Program returns a program that r decides, of 10 to 120 lines; its chain is
 // main.
 func Program(r *rand.Rand) Source {
+	return program(func() *gen { return newGen(r) })
+}
+
+// Composition returns two to four programs, smaller ones, that may follow one
+// another at a hook. All but the last often give PASS.
+func Composition(r *rand.Rand) []Source {
+	first := newGen(r)
+	n := 2 + r.IntN(3)
+	var out []Source
+	for i := range n {
+		out = append(out, program(func() *gen {
+			g := newGen(r)
+			g.tc, g.xdp = first.tc, first.xdp
+			g.room /= n
+			g.goesOn = i < n-1
+			return g
+		}))
+	}
+	return out
+}
+
+// program grows programs until one has the right size.
+func program(gen func() *gen) Source {
 	for {
-		g := newGen(r)
+		g := gen()
 		g.program()
 		text := g.text.String()
 		if n := strings.Count(text, "\n"); n >= minLines && n <= maxLines {

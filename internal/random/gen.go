@@ -57,6 +57,7 @@ type gen struct {
 	tc      bool // for traffic control alone
 	xdp     bool // for XDP alone
 	main    bool // in the attached function
+	goesOn  bool // another chain follows
 	pkt     bool // the packet is in scope
 	pure    bool // no expression that changes something may grow
 	loop    loop // innermost

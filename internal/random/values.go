@@ -100,7 +100,7 @@ func (g *gen) verdict(depth int) string {
 		return rule{2, func() string { g.use("verdict " + name); return name }}
 	}
 	rules := []rule{
-		named("PASS"), named("ACCEPT"), named("DROP"), named("TX"),
+		named("PASS"), {when(g.goesOn, 20), func() string { g.use("verdict PASS"); return "PASS" }}, named("ACCEPT"), named("DROP"), named("TX"),
 		{4, func() string {
 			g.use("verdict drop(reason)")
 			return fmt.Sprintf("drop(%q)", pick(g, "a", "b", "c", "d"))

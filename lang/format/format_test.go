@@ -16,7 +16,7 @@ import (
 func files(t testing.TB) []string {
 	t.Helper()
 	var all []string
-	for _, folder := range []string{"../../examples", "../std", "../testdata/corpus"} {
+	for _, folder := range []string{"../../examples", "../std", "../testdata/corpus", "../testdata/compose/*"} {
 		fs, err := filepath.Glob(folder + "/*.weir")
 		if err != nil || len(fs) == 0 {
 			t.Fatalf("%s: no chains (%v)", folder, err)

@@ -59,6 +59,23 @@ func newBuilder(opts Options, clock func() uint64) *builder {
 
 var dialect = &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, GlobalReassign: true}
 
+// roots runs the files of the parts, each once.
+func (b *builder) roots(parts []Part) ([]*module, error) {
+	var out []*module
+	for _, p := range parts {
+		m := b.modules[p.File]
+		if m == nil {
+			var err error
+			if m, err = b.run(p.File, p.Source); err != nil {
+				return nil, err
+			}
+			b.modules[p.File] = m
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
 // run runs a file's top level.
 func (b *builder) run(file string, src []byte) (*module, error) {
 	tree, err := dialect.Parse(file, src, 0)

@@ -2,6 +2,8 @@ package ref
 
 import (
 	"fmt"
+	"path"
+	"strings"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -12,6 +14,7 @@ import (
 // that are nil give zero.
 type Options struct {
 	Func string // function of the file; "" means main
+	Then []Part // the chains that PASS goes on to
 	// Load reads a module. It gets the name as it is written in load(), but
 	// for a "./" name in a module: that is relative to the module, and comes
 	// as the attached file would write it.
@@ -29,17 +32,32 @@ type Options struct {
 	Params                         map[string]uint64 // values of params, by name
 }
 
-// A Chain is a chain with its maps, which are kept from packet to packet. It
-// is for one goroutine.
+// A Part is a chain that stands behind others.
+type Part struct {
+	File   string
+	Func   string // "" means main
+	Source []byte
+}
+
+// A Chain is a chain with its maps, which are kept from packet to packet, or
+// several one behind the other. It is for one goroutine.
 type Chain struct {
 	e      *evaluator
-	attach *function
+	attach []attached
 	maps   map[string]*mapVal
 	params map[string]*paramVal
 }
 
+// attached is a function that packets go through. What it counts has the prefix
+// before its name.
+type attached struct {
+	name, prefix string
+	f            *function
+}
+
 // A Result is what a chain did with a packet.
 type Result struct {
+	Chain          string // that gave the verdict: its file's base name, with :FUNC if two are of one file
 	Verdict        string // PASS ACCEPT DROP TX REDIRECT
 	Reason         string
 	Target         uint32            // interface of a redirect
@@ -66,6 +84,7 @@ type evaluator struct {
 	depth int
 	running,
 	timed bool // in a packet; the clock was read in it
+	prefix string // of the chain that runs
 	time   uint64
 	pkt    *packet
 	counts map[string]uint64
@@ -81,12 +100,13 @@ func Open(filename string, src []byte, opts Options) (c *Chain, err error) {
 	defer e.recovered(&err)
 	b := newBuilder(opts, e.now)
 	e.builder, e.predeclared, e.defs = b, b.predeclared, b.defs
-	m, err := b.run(filename, src)
+	parts := append([]Part{{filename, opts.Func, src}}, opts.Then...)
+	ms, err := b.roots(parts)
 	if err != nil {
 		return nil, err
 	}
 	c = &Chain{e: e, maps: map[string]*mapVal{}, params: map[string]*paramVal{}}
-	names := b.name(m)
+	names := b.name(ms)
 	for p, name := range names.params {
 		c.params[name] = p
 	}
@@ -101,19 +121,41 @@ func Open(filename string, src []byte, opts Options) (c *Chain, err error) {
 			return nil, fmt.Errorf("map %s: %w", name, err)
 		}
 	}
-	name := opts.Func
-	if name == "" {
-		name = "main"
-	}
-	c.attach = e.functionOf(m.values[name])
-	if c.attach == nil {
-		return nil, fmt.Errorf("%s: no function %s", filename, name)
-	}
-	if len(c.attach.params) == 0 {
-		return nil, fmt.Errorf("%s: %s takes no packet", filename, name)
+	for i := range parts {
+		if err := c.add(parts, i, ms[i]); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }
+
+// add attaches part i, whose build time gave m.
+func (c *Chain) add(parts []Part, i int, m *module) error {
+	p := parts[i]
+	if p.Func == "" {
+		p.Func = "main"
+	}
+	a := attached{name: base(p.File), f: c.e.functionOf(m.values[p.Func])}
+	if a.f == nil {
+		return fmt.Errorf("%s: no function %s", p.File, p.Func)
+	}
+	if len(a.f.params) == 0 {
+		return fmt.Errorf("%s: %s takes no packet", p.File, p.Func)
+	}
+	for j, q := range parts {
+		if j != i && q.File == p.File {
+			a.name = base(p.File) + ":" + p.Func
+		}
+	}
+	if len(parts) > 1 {
+		a.prefix = a.name + "."
+	}
+	c.attach = append(c.attach, a)
+	return nil
+}
+
+// base is what a file's chain is called.
+func base(file string) string { return strings.TrimSuffix(path.Base(file), ".weir") }
 
 // recovered makes an error of a refusal.
 func (e *evaluator) recovered(err *error) {
@@ -126,7 +168,8 @@ func (e *evaluator) recovered(err *error) {
 	}
 }
 
-// Run runs the chain on a frame, which is not changed. Its error is always an
+// Run runs the chain on a frame, which is not changed; of several each after the
+// one before it has given PASS. Its error is always an
 // [Error]; maps keep what was written before it.
 func (c *Chain) Run(frame []byte) (res Result, err error) {
 	e := c.e
@@ -145,14 +188,12 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 	if opts := e.opts; opts.Hook != "xdp" {
 		e.pkt.mark, e.pkt.priority = opts.Mark, opts.Priority
 	}
-	out, line := e.call(c.attach, bind(c.attach, []value{e.pkt}, nil, c.attach.fallback))
-	v := pass
-	switch out := out.(type) {
-	case starlark.NoneType:
-	case verdict:
-		v = out
-	default:
-		refuse("%s returns %s, not a verdict", c.attach.name, out.Type())
+	v, line, chain := pass, 0, ""
+	for _, a := range c.attach {
+		v, line = e.attached(a)
+		if chain = a.name; v != pass {
+			break
+		}
 	}
 	v = e.carryOut(v)
 	for name, n := range e.counts {
@@ -160,8 +201,22 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 			delete(e.counts, name)
 		}
 	}
-	return Result{Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: e.pkt.frame, Counts: e.counts, Hists: e.hists,
+	return Result{Chain: chain, Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: e.pkt.frame, Counts: e.counts, Hists: e.hists,
 		Mark: e.pkt.mark, Priority: e.pkt.priority, Logs: e.logged, Rings: c.rings()}, nil
+}
+
+// attached runs one of the functions that packets go through.
+func (e *evaluator) attached(a attached) (v verdict, line int) {
+	e.prefix = a.prefix
+	out, line := e.call(a.f, bind(a.f, []value{e.pkt}, nil, a.f.fallback))
+	switch out := out.(type) {
+	case starlark.NoneType:
+		return pass, line
+	case verdict:
+		return out, line
+	}
+	refuse("%s returns %s, not a verdict", a.f.name, out.Type())
+	return pass, line
 }
 
 // carryOut does what a verdict asks for, and gives the verdict that counts: what

@@ -2,30 +2,50 @@ package ref
 
 import (
 	"fmt"
-	"path"
-	"strings"
+	"slices"
 
 	"go.starlark.net/starlark"
 )
 
 // namer finds the names of maps and params: the path by which the attached
-// file reaches them. The shortest way wins, then the first in the source.
+// file reaches them. The shortest way wins, then the first in the source. Of
+// several attached files each puts its name before the path; what more than one
+// reaches is named by the module that declares it.
 type namer struct {
 	b      *builder
 	maps   map[*mapVal]string
 	params map[*paramVal]string
 	taken  map[string]bool
 	seen   map[starlark.Value]bool
+	common map[starlark.Value]bool // what several reach
 }
 
-// name names everything that m or a loaded module reaches: the file's own
+func newNamer(b *builder) *namer {
+	return &namer{b: b, maps: map[*mapVal]string{}, params: map[*paramVal]string{}, taken: map[string]bool{}}
+}
+
+// name names everything that the files ms or a loaded module reach: a file's own
 // names first, then what is inside of them, then what only the functions
 // reach by the variables around them, and last the same in each module.
-func (b *builder) name(m *module) *namer {
-	n := &namer{b: b, maps: map[*mapVal]string{}, params: map[*paramVal]string{}, taken: map[string]bool{}}
-	n.module(m, "")
-	for _, l := range b.order {
-		n.module(l, strings.TrimSuffix(path.Base(l.file), ".weir")+".")
+func (b *builder) name(ms []*module) *namer {
+	n := newNamer(b)
+	var files []*module
+	for _, m := range ms {
+		if !slices.Contains(files, m) {
+			files = append(files, m)
+		}
+	}
+	if len(files) == 1 {
+		n.module(files[0], "", true)
+	} else {
+		n.common = b.common(files)
+		for _, m := range files {
+			n.module(m, base(m.file)+".", true)
+		}
+		n.common = nil
+	}
+	for _, l := range append(slices.Clone(b.order), files...) {
+		n.module(l, base(l.file)+".", false)
 	}
 	for i, m := range b.maps {
 		if n.maps[m] == "" {
@@ -35,10 +55,34 @@ func (b *builder) name(m *module) *namer {
 	return n
 }
 
-func (n *namer) module(m *module, prefix string) {
+// common is what more than one of the files reach.
+func (b *builder) common(files []*module) map[starlark.Value]bool {
+	times := map[starlark.Value]int{}
+	for _, m := range files {
+		n := newNamer(b)
+		n.module(m, "", true)
+		for x := range n.maps {
+			times[x]++
+		}
+		for x := range n.params {
+			times[x]++
+		}
+	}
+	out := map[starlark.Value]bool{}
+	for x, k := range times {
+		out[x] = k > 1
+	}
+	return out
+}
+
+// module names what a file reaches, by what it loads too if loads is set.
+func (n *namer) module(m *module, prefix string, loads bool) {
 	for depth := range 3 {
 		n.seen = map[starlark.Value]bool{}
 		for _, name := range m.names {
+			if !loads && m.globals[name] == nil {
+				continue
+			}
 			n.visit(m.values[name], prefix+name, prefix+name, depth)
 		}
 	}
@@ -103,6 +147,9 @@ func (n *namer) around(f *starlark.Function, owner string, depth int) {
 }
 
 func (n *namer) give(v starlark.Value, name string) {
+	if n.common[v] {
+		return
+	}
 	switch v := v.(type) {
 	case *mapVal:
 		if n.maps[v] == "" && !n.taken[name] {

@@ -32,7 +32,7 @@ func (e *evaluator) tally(fn string, call *syntax.CallExpr, args []value, named 
 		if !isText {
 			name = e.source(call.Args[0]) + "=" + args[0].String()
 		}
-		e.counts[name] += n.bits
+		e.counts[e.prefix+name] += n.bits
 		return
 	}
 	name := string(text)
@@ -40,6 +40,7 @@ func (e *evaluator) tally(fn string, call *syntax.CallExpr, args []value, named 
 		name = e.source(call.Args[0])
 	}
 	n := needNum(args[len(args)-1], fn)
+	name = e.prefix + name
 	e.hists[name] = append(e.hists[name], Number{n.bits, n.signed})
 }
 
