@@ -110,6 +110,47 @@ def main(pkt):
 	}
 }
 
+// The clock is read once a packet, whichever of the ways through a chain, or through
+// the chains before it, has read it first.
+func TestClockOnce(t *testing.T) {
+	const first = `
+at = array(u64, size = 1)
+
+def main(pkt):
+    at[0] = 0
+    if pkt.udp:
+        if pkt.udp.dport % 2 == 0:
+            at[0] = pkt.now
+        for i in range(2):
+            if pkt.udp.dport == 3:
+                if i == 1 and pkt.now != at[0]:
+                    return drop("wrong in a loop")
+                at[0] = pkt.now
+    return PASS
+`
+	const second = `
+load("./edge.weir", "at")
+
+def main(pkt):
+    if at[0] and at[0] != pkt.now:
+        return drop("wrong")
+    return TX if at[0] else PASS
+`
+	then := []lang.Part{{File: "second.weir", Source: []byte(second)}}
+	for _, h := range hook.All() {
+		var got []string
+		o := Options{Each: func(r Result) error { got = append(got, r.Chain+" "+r.Verdict+r.Reason); return nil }}
+		_, err := Replay(context.Background(), compile(t, first, lang.Options{Hook: h, Trace: true, Then: then}),
+			pcapFile(t, layers.LinkTypeEthernet, arp(60), udp(t, "192.0.2.9", 1, 10), udp(t, "192.0.2.9", 2, 10), udp(t, "192.0.2.9", 3, 10)), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"second PASS", "second PASS", "second TX", "second TX"}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", h, diff)
+		}
+	}
+}
+
 // With the clock of the capture, what expires does so by its times, the first
 // content too, and the same file gives the same result at any time.
 func TestCaptureClock(t *testing.T) {

@@ -269,6 +269,9 @@ func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, erro
 	}
 	e := x.prog.Exits[o.Exit]
 	res.Verdict, res.Reason, res.Line = e.Verdict, e.Reason, e.Line
+	if len(x.prog.Chains) > 1 {
+		res.Chain = x.prog.Chains[e.Chain].Name
+	}
 	if want, ok := returns(x.prog.Hook, e.Verdict); ok && ret != want {
 		res.Error = fmt.Sprintf("the program returned %d for %s, not %d", ret, e.Verdict, want)
 	}

@@ -23,9 +23,10 @@ type Result struct {
 	N       int              `json:"n"`       // from 1
 	Verdict string           `json:"verdict"` // PASS ACCEPT DROP TX REDIRECT …; empty if Error is set
 	Reason  string           `json:"reason"`
-	Line    int              `json:"line"`    // of the return, or of the def
-	InLen   int              `json:"in_len"`  // octets of the frame
-	OutLen  int              `json:"out_len"` // octets of what the chain left
+	Chain   string           `json:"chain,omitempty"` // that gave the verdict, if there are several
+	Line    int              `json:"line"`            // of the return, or of the def
+	InLen   int              `json:"in_len"`          // octets of the frame
+	OutLen  int              `json:"out_len"`         // octets of what the chain left
 	To      string           `json:"to,omitempty"`
 	Events  []datapath.Event `json:"events,omitempty"` // what it put into rings and the log
 	Error   string           `json:"error,omitempty"`  // why the packet could not be run

@@ -11,18 +11,21 @@ import (
 func (a *app) attach() *cobra.Command {
 	var l loading
 	c := &cobra.Command{
-		Use:   "attach FILE[:FUNC]|-e TEXT --on [NETNS/]INTERFACE[:HOOK]...",
+		Use:   "attach FILE[:FUNC]...|-e TEXT --on [NETNS/]INTERFACE[:HOOK]...",
 		Short: "Attach a chain, to stay until it is detached",
 		Long: `Compiles a chain and attaches it to all the places given, or to none. The
 kernel keeps it: it runs on when this command has ended, until weir detach or
 the next reboot. Prints the name alone; that a worse mode was taken than the
-best is said on standard error.`,
+best is said on standard error.
+
+` + orderHelp,
 		Example: `  weir attach edge.weir --on eth0
-  weir attach edge.weir --on eth0 --on eth1:tc-egress --name guard --set limit=500`,
-		Args:              l.wants("FILE"),
+  weir attach edge.weir --on eth0 --on eth1:tc-egress --name guard --set limit=500
+  weir attach shield.weir edge.weir --on eth0 --set shield.limit=500`,
+		Args:              l.wants("FILE…"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
-			o, err := l.options(ctx, a, l.args(args)[0])
+			o, err := l.options(ctx, a, l.args(args))
 			if err != nil {
 				return err
 			}

@@ -147,6 +147,13 @@ def outgoing(pkt):
     return PASS
 `
 
+// shield is a chain before it.
+const shield = `limit = param(u16, 1500)
+
+def main(pkt):
+    return drop("long") if pkt.len > limit else PASS
+`
+
 // A world is what the examples take for granted.
 type world struct {
 	dir  string // working folder, with the files and with weir
@@ -186,7 +193,7 @@ func newWorld(t *testing.T) *world {
 	w.env = append(os.Environ(), "PATH="+w.dir+":"+os.Getenv("PATH"), "WEIR_ROOT="+filepath.Join(pins, "weir"))
 
 	files := map[string]string{
-		"edge.weir": edge, "my.weir": readmeChain(t), "prefixes.txt": "192.0.2.0/24\n", "list": "# bad\n198.51.100.0/24\n",
+		"edge.weir": edge, "shield.weir": shield, "my.weir": readmeChain(t), "prefixes.txt": "192.0.2.0/24\n", "list": "# bad\n198.51.100.0/24\n",
 		"in.pcap": string(pcapOf(53, 80)),
 	}
 	for _, n := range examples.Names() {

@@ -20,18 +20,19 @@ func (a *app) ir() *cobra.Command {
 	var hookName, stage, pass string
 	var src chain
 	c := &cobra.Command{
-		Use:   "ir FILE[:FUNC]|-e TEXT",
+		Use:   "ir FILE[:FUNC]...|-e TEXT",
 		Short: "Print a chain as the compiler sees it, stage by stage",
 		Long: `Prints the text of one stage of the compiler: check (names and types), lower
 (blocks in single assignment, packets as loads and helper calls), opt (the
 same after the passes of the optimiser) or gen (eBPF). --pass shows what one
-pass changed, before and after, each time that it ran. The passes:
+pass changed, before and after, each time that it ran. Several chains are one program,
+in the order given. The passes:
 
 ` + passList(),
 		Example: `  weir ir edge.weir
   weir ir edge.weir --stage gen --hook tc-ingress
   weir ir edge.weir --pass dce`,
-		Args:              src.wants("FILE"),
+		Args:              src.wants("FILE…"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if !slices.Contains(stages, stage) {
@@ -44,7 +45,7 @@ pass changed, before and after, each time that it ran. The passes:
 			if err != nil {
 				return err
 			}
-			r := src.request(src.args(args)[0])
+			r := src.request(src.args(args)...)
 			r.Forms, r.Stages = []child.Form{{Hook: h}}, true
 			_, texts, err := child.Compile(ctx, r, child.Limits{})
 			if err != nil && len(texts) == 0 {

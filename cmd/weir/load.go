@@ -14,8 +14,8 @@ import (
 	"weir/lang/diag"
 )
 
-// loading is what run and attach have in common: a chain, the places for it,
-// and its first settings.
+// loading is what run and attach have in common: chains, the places for them,
+// and their first settings.
 type loading struct {
 	chain
 	on      []string
@@ -33,7 +33,7 @@ func (l *loading) flags(c *cobra.Command) {
 	l.flag(c)
 	f := c.Flags()
 	f.StringArrayVar(&l.on, "on", nil, "where: [NETNS/]INTERFACE[:HOOK], hook xdp if none is given; may be repeated")
-	f.StringVar(&l.name, "name", "", "name of the attachment (default: base name of the file, or line)")
+	f.StringVar(&l.name, "name", "", "name of the attachment (default: base name of the first file, or line)")
 	f.StringArrayVar(&l.set, "set", nil, "set a param at the start: PARAM=VALUE; may be repeated")
 	f.StringVar(&l.mode, "mode", "", "attach in this mode only: "+strings.Join(modes, ", "))
 	f.BoolVar(&l.replace, "replace", false, "take the place of a foreign XDP program")
@@ -41,9 +41,9 @@ func (l *loading) flags(c *cobra.Command) {
 	c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// options compiles the chain for each hook that it goes to. What it is warned
+// options compiles the chains for each hook that they go to. What they are warned
 // of is printed once.
-func (l *loading) options(ctx context.Context, a *app, arg string) (datapath.Options, error) {
+func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.Options, error) {
 	o := datapath.Options{Name: l.name, Replace: l.replace, Mode: attach.Mode(l.mode)}
 	if len(l.on) == 0 {
 		return o, usage(`required flag "on" not set (where to? as in --on eth0)`)
@@ -63,7 +63,7 @@ func (l *loading) options(ctx context.Context, a *app, arg string) (datapath.Opt
 		}
 		places = append(places, w)
 	}
-	compiled, err := compileFor(ctx, l.request(arg), l.capture, places)
+	compiled, err := compileFor(ctx, l.request(args...), l.capture, places)
 	if err != nil {
 		return o, err
 	}

@@ -35,19 +35,22 @@ type replaying struct {
 func (a *app) replay() *cobra.Command {
 	var r replaying
 	c := &cobra.Command{
-		Use:   "replay FILE[:FUNC]|-e TEXT IN.pcap",
+		Use:   "replay FILE[:FUNC]...|-e TEXT IN.pcap",
 		Short: "Run a chain on the packets of a capture, in the kernel but at no hook",
 		Long: `Runs each packet of a pcap or pcapng file through the chain by a test run and
 tells what became of it. Maps start with their first content and are kept from
 packet to packet. The clock is real time, or that of the capture, which never
 goes back. A redirect to an interface that is not there is reported, and is no
 error. IN.pcap - is standard input; with -w - the capture that comes of it goes
-to standard output, and nothing else does.`,
+to standard output, and nothing else does.
+
+` + orderHelp,
 		Example: `  weir replay edge.weir in.pcap
   weir replay edge.weir in.pcap --json --set limit=10
   weir replay edge.weir in.pcap --hook tc-egress -w out.pcap
-  weir replay edge.weir in.pcap --clock capture --repeat 10000`,
-		Args:              r.wants("FILE", "IN.pcap"),
+  weir replay edge.weir in.pcap --clock capture --repeat 10000
+  weir replay shield.weir edge.weir in.pcap`,
+		Args:              r.wants("FILE…", "IN.pcap"),
 		ValidArgsFunction: completeReplay,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			return a.doReplay(ctx, r.args(args), &r)
@@ -67,11 +70,11 @@ to standard output, and nothing else does.`,
 }
 
 func completeReplay(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	ext := "weir"
+	exts := []string{"weir"}
 	if len(args) > 0 {
-		ext = "pcap"
+		exts = append(exts, "pcap", "pcapng")
 	}
-	return []string{ext}, cobra.ShellCompDirectiveFilterFileExt
+	return exts, cobra.ShellCompDirectiveFilterFileExt
 }
 
 // maxRepeat is the greatest --repeat, more than anybody will wait for.
@@ -102,12 +105,13 @@ func (a *app) doReplay(ctx context.Context, args []string, r *replaying) error {
 	if err != nil {
 		return err
 	}
-	p, o, err := a.replayed(ctx, r.request(args[0]), r)
+	files, capture := args[:len(args)-1], args[len(args)-1]
+	p, o, err := a.replayed(ctx, r.request(files...), r)
 	if err != nil {
 		return err
 	}
 	o.Set, o.Repeat = set, r.repeat
-	in, _, err := a.open(args[1])
+	in, _, err := a.open(capture)
 	if err != nil {
 		return fmt.Errorf("%v", err) // of the file: not a lack of rights for the kernel
 	}
@@ -221,7 +225,11 @@ func (a *app) resultLine(r trace.Result) string {
 	if r.OutLen != r.InLen {
 		lens = fmt.Sprintf("%d -> %d bytes", r.InLen, r.OutLen)
 	}
-	s := fmt.Sprintf("%6d  %s  line %d  %s", r.N, term.Pad(live.Paint(t, r.Verdict), 8, false), r.Line, lens)
+	at := fmt.Sprintf("line %d", r.Line)
+	if r.Chain != "" {
+		at = term.Clean(r.Chain) + " " + at
+	}
+	s := fmt.Sprintf("%6d  %s  %s  %s", r.N, term.Pad(live.Paint(t, r.Verdict), 8, false), at, lens)
 	if r.To != "" {
 		s += "  to " + term.Clean(r.To)
 	}

@@ -33,7 +33,7 @@ type running struct {
 func (a *app) run() *cobra.Command {
 	var r running
 	c := &cobra.Command{
-		Use:   "run FILE[:FUNC]|-e TEXT --on [NETNS/]INTERFACE[:HOOK]...",
+		Use:   "run FILE[:FUNC]...|-e TEXT --on [NETNS/]INTERFACE[:HOOK]...",
 		Short: "Run a chain and watch it, until ^C",
 		Long: `Compiles a chain, attaches it, and shows what it does: packets and rates by
 place, verdicts and reasons by source line, counters, and what full maps have
@@ -52,15 +52,18 @@ stays, which the next run or attach of that name at that place removes, and so
 does weir detach NAME.
 
 Chains that run at once may have the same name: each has its own maps. Only in
-mode clsact the second at the same place is refused.`,
+mode clsact the second at the same place is refused.
+
+` + orderHelp,
 		Example: `  weir run edge.weir --on eth0
   weir run edge.weir --on eth0 --on eth1:tc-ingress --set limit=500
   weir run edge.weir --on blue/veth0 --for 10s --json
+  weir run shield.weir edge.weir --on eth0
   weir run -e 'drop("dns") if pkt.udp.dport == 53 else PASS' --on eth0 -w drops.pcapng`,
-		Args:              r.wants("FILE"),
+		Args:              r.wants("FILE…"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
-			return a.doRun(ctx, r.args(args)[0], &r)
+			return a.doRun(ctx, r.args(args), &r)
 		}),
 	}
 	r.loading.flags(c)
@@ -87,7 +90,7 @@ func (r *running) wrong(out *term.Term) error {
 	return r.keeping.wrong(out)
 }
 
-func (a *app) doRun(ctx context.Context, arg string, r *running) error {
+func (a *app) doRun(ctx context.Context, args []string, r *running) error {
 	if err := r.wrong(a.out); err != nil {
 		return err
 	}
@@ -97,7 +100,7 @@ func (a *app) doRun(ctx context.Context, arg string, r *running) error {
 	signal.Notify(pipe, unix.SIGPIPE)
 	defer signal.Stop(pipe)
 	r.capture = r.write != ""
-	o, err := r.options(ctx, a, arg)
+	o, err := r.options(ctx, a, args)
 	if err != nil {
 		return err
 	}

@@ -123,6 +123,13 @@ func (a *app) showCounters(g *datapath.Generation) error {
 		return err
 	}
 	v := live.Make(g.Name, g.Time, s, s, live.Texts(g))
+	if len(v.Chains) > 0 {
+		fmt.Fprintln(t)
+		tb := live.ChainTable(t, v.Chains)
+		if err := tb.Write(t); err != nil {
+			return err
+		}
+	}
 	if len(v.Exits) > 0 {
 		tb := term.Table{Head: []string{"VERDICT", "REASON", ">PACKETS", ">BYTES", "BY"}}
 		for _, e := range v.Exits {

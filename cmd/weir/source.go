@@ -8,20 +8,21 @@ import (
 
 	"weir/hook"
 	"weir/internal/child"
+	"weir/lang"
 )
 
 // fileFunc is FILE:FUNC.
 var fileFunc = regexp.MustCompile(`^(.+):([A-Za-z_][A-Za-z0-9_]*)$`)
 
-// request returns the compile of the chain that a FILE[:FUNC] argument names.
-func request(arg string) child.Request {
+// part returns the chain that a FILE[:FUNC] argument names.
+func part(arg string) lang.Part {
 	if m := fileFunc.FindStringSubmatch(arg); m != nil {
-		return child.Request{File: m[1], Func: m[2]}
+		return lang.Part{File: m[1], Func: m[2]}
 	}
-	return child.Request{File: arg}
+	return lang.Part{File: arg}
 }
 
-// A chain is what a command is given to compile: a file, or a text of lines (see
+// A chain is what a command is given to compile: files, or a text of lines (see
 // docs/oneliners.md).
 type chain struct{ lines []string }
 
@@ -43,6 +44,11 @@ func (s *chain) wants(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// orderHelp is what commands that take several chains say of that.
+const orderHelp = `Several chains become one program, in the order given: a packet that one lets
+PASS goes on to the next, and every other verdict ends. Maps, params and counts
+are then called CHAIN.NAME.`
+
 // args returns args, or what stands for -e in their place.
 func (s *chain) args(args []string) []string {
 	if len(s.lines) == 0 {
@@ -51,12 +57,17 @@ func (s *chain) args(args []string) []string {
 	return append([]string{"-e"}, args...)
 }
 
-// request returns what to compile for one of args.
-func (s *chain) request(arg string) child.Request {
-	if len(s.lines) == 0 {
-		return request(arg)
+// request returns the compile of the chains that args name, one after another.
+func (s *chain) request(args ...string) child.Request {
+	first := part(args[0])
+	r := child.Request{File: first.File, Func: first.Func}
+	if len(s.lines) > 0 {
+		return child.Request{File: args[0], Source: []byte(strings.Join(s.lines, "\n") + "\n"), Line: true}
 	}
-	return child.Request{File: arg, Source: []byte(strings.Join(s.lines, "\n") + "\n"), Line: true}
+	for _, arg := range args[1:] {
+		r.Then = append(r.Then, part(arg))
+	}
+	return r
 }
 
 // hookFlag adds --hook with its completion.

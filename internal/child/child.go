@@ -61,9 +61,10 @@ type Request struct {
 	File   string // read by the child, relative to the working folder
 	Source []byte // the text of File, if it is not to be read
 	Func   string
-	Line   bool   // Source is a one-liner
-	Forms  []Form // to compile, in order; none is the zero Form
-	Stages bool   // return the text of the stages, of all forms
+	Line   bool        // Source is a one-liner
+	Then   []lang.Part // chains that follow; those without a Source are read by the child
+	Forms  []Form      // to compile, in order; none is the zero Form
+	Stages bool        // return the text of the stages, of all forms
 
 	inspect bool // for Inspect
 }

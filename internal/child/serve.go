@@ -68,26 +68,35 @@ func (o order) answer() *answer {
 	return compile(o.Request)
 }
 
+// readAll reads the files whose text is not given.
+func readAll(parts []lang.Part) (err error) {
+	for i := range parts {
+		if p := &parts[i]; p.Source == nil {
+			if p.Source, err = os.ReadFile(p.File); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // compile answers r.
 func compile(r Request) *answer {
 	a := new(answer)
-	source, err := r.Source, error(nil)
-	if source == nil {
-		source, err = os.ReadFile(r.File)
-	}
-	if err != nil {
+	parts := append([]lang.Part{{File: r.File, Func: r.Func, Source: r.Source}}, r.Then...)
+	if err := readAll(parts); err != nil {
 		a.Err = err.Error()
 		return a
 	}
 	for _, f := range r.Forms {
 		opts := lang.Options{
-			File: r.File, Func: r.Func, Line: r.Line, Load: os.ReadFile,
+			File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Load: os.ReadFile,
 			Hook: f.Hook, Frags: f.Frags, Trace: f.Trace, Clock: f.Clock, Capture: f.Capture,
 		}
 		if r.Stages {
 			opts.Dump = func(stage, text string) { a.Stages = append(a.Stages, Stage{stage, text}) }
 		}
-		p, err := lang.Compile(source, opts)
+		p, err := lang.Compile(parts[0].Source, opts)
 		if err == nil {
 			a.Programs = append(a.Programs, p)
 			continue

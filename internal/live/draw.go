@@ -27,6 +27,10 @@ const shareColumns = 12
 func (v View) Lines(t *term.Term) []string {
 	out := []string{fmt.Sprintf("%s  %s", t.Paint(term.Bold, v.Name), t.Paint(term.Faint, v.Age.Round(time.Second).String()))}
 	out = append(out, v.placeLines(t)...)
+	if len(v.Chains) > 0 {
+		tb := ChainTable(t, v.Chains)
+		out = append(append(out, ""), tb.Lines(t)...)
+	}
 	if lines := v.exitLines(t); len(lines) > 1 {
 		out = append(append(out, ""), lines...)
 	} else {
@@ -142,6 +146,7 @@ func (v View) Brief() string {
 // JSON returns the view as one object.
 func (v View) JSON() ([]byte, error) {
 	type exit struct {
+		Chain   string  `json:"chain,omitempty"`
 		Verdict string  `json:"verdict"`
 		Reason  string  `json:"reason"`
 		File    string  `json:"file"`
@@ -161,10 +166,20 @@ func (v View) JSON() ([]byte, error) {
 		PPS     float64 `json:"pps"`
 		BPS     float64 `json:"bits_per_second"`
 	}
+	type chain struct {
+		Name     string            `json:"name"`
+		File     string            `json:"file"`
+		Func     string            `json:"func"`
+		Packets  uint64            `json:"packets"`
+		Bytes    uint64            `json:"bytes"`
+		On       uint64            `json:"on"`
+		Verdicts map[string]uint64 `json:"verdicts"`
+	}
 	o := struct {
 		Name     string                       `json:"name"`
 		Seconds  float64                      `json:"seconds"`
 		Places   []place                      `json:"places"`
+		Chains   []chain                      `json:"chains,omitempty"`
 		Exits    []exit                       `json:"exits"`
 		Verdicts map[string]uint64            `json:"verdicts"`
 		Reasons  map[string]uint64            `json:"reasons"`
@@ -179,12 +194,23 @@ func (v View) JSON() ([]byte, error) {
 	for _, p := range v.Places {
 		o.Places = append(o.Places, place{p.Where, p.Hook, p.Mode, p.Why, p.Gone, p.Packets, p.Bytes, p.PPS, 8 * p.BPS})
 	}
+	for _, c := range v.Chains {
+		o.Chains = append(o.Chains, chain{c.Name, c.File, c.Func, c.Packets, c.Bytes, c.On, c.Verdicts})
+	}
 	for _, e := range v.Exits {
-		o.Exits = append(o.Exits, exit{e.Verdict, e.Reason, e.File, e.Line, e.Packets, e.Bytes, e.PPS})
+		o.Exits = append(o.Exits, exit{v.chain(e), e.Verdict, e.Reason, e.File, e.Line, e.Packets, e.Bytes, e.PPS})
 	}
 	var b bytes.Buffer
 	err := term.JSON(&b).Encode(o)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// chain is the name of the chain in which e ended, if there are several.
+func (v View) chain(e ExitView) string {
+	if len(v.Chains) == 0 {
+		return ""
+	}
+	return v.Chains[e.Chain].Name
 }
 
 func named(rs []Rate) map[string]uint64 {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"weir/datapath"
+	"weir/lang"
 	"weir/lang/diag"
 	"weir/trace"
 )
@@ -39,6 +40,7 @@ type Place struct {
 	Gone    bool   // the program is no longer at its place
 	Packets uint64
 	Bytes   uint64
+	Chains  []lang.Chain // that packets go through, in order
 	Exits   []datapath.ExitCount
 }
 
@@ -70,7 +72,7 @@ func Take(g *datapath.Generation) (Sample, error) {
 }
 
 func takePlace(a *datapath.Attachment) (Place, error) {
-	p := Place{Hook: a.Where.Hook.String(), Mode: string(a.Mode), Why: a.Why}
+	p := Place{Hook: a.Where.Hook.String(), Mode: string(a.Mode), Why: a.Why, Chains: a.Program.Chains}
 	p.Where = a.Where.Interface
 	if a.Where.Netns != "" {
 		p.Where = a.Where.Netns + "/" + p.Where
@@ -96,7 +98,8 @@ type View struct {
 	Seconds float64 // between the samples
 	Age     time.Duration
 	Places  []PlaceView
-	Exits   []ExitView // what was hit, of all places, in the order of the source
+	Chains  []ChainView // in the order in which packets go through them; none where there is one
+	Exits   []ExitView  // what was hit, of all places, in the order of chains and of their source
 	Counts  []Rate
 	Hists   []datapath.Hist
 	Refused []Rate // maps that have refused new keys
@@ -116,6 +119,7 @@ type PlaceView struct {
 
 // An ExitView is one way in which packets ended.
 type ExitView struct {
+	Chain           int // index in Place.Chains
 	Verdict, Reason string
 	File            string
 	Line            int
@@ -151,6 +155,7 @@ func Make(name string, start time.Time, before, now Sample, text diag.Source) Vi
 		v.Places = append(v.Places, PlaceView{Place: p, PPS: per(p.Packets, b.Packets), BPS: per(p.Bytes, b.Bytes)})
 	}
 	v.Exits = exits(before, now, per, text)
+	v.Chains = chains(now, v.Exits)
 	v.Counts = rates(before.Counts, now.Counts, per)
 	v.Hists = now.Hists
 	some := func(before, now []datapath.Count) []Rate {
@@ -176,6 +181,7 @@ func rates(before, now []datapath.Count, per func(n, b uint64) float64) []Rate {
 
 // an exitKey is what makes two exits the same to a person.
 type exitKey struct {
+	chain                 int
 	verdict, reason, file string
 	line                  int
 }
@@ -191,7 +197,7 @@ func exits(before, now Sample, per func(n, b uint64) float64, text diag.Source) 
 			continue
 		}
 		x := ExitView{
-			Verdict: k.verdict, Reason: k.reason, File: k.file, Line: k.line, Text: strings.TrimSpace(text.Line(k.file, k.line)),
+			Chain: k.chain, Verdict: k.verdict, Reason: k.reason, File: k.file, Line: k.line, Text: strings.TrimSpace(text.Line(k.file, k.line)),
 			Packets: e.Packets, Bytes: e.Bytes, PPS: per(e.Packets, was[k].Packets),
 		}
 		all += x.PPS
@@ -204,6 +210,9 @@ func exits(before, now Sample, per func(n, b uint64) float64, text diag.Source) 
 	}
 	sort.Slice(out, func(i, j int) bool {
 		a, b := out[i], out[j]
+		if a.Chain != b.Chain {
+			return a.Chain < b.Chain
+		}
 		if a.File != b.File {
 			return a.File < b.File
 		}
@@ -219,7 +228,7 @@ func merge(s Sample) map[exitKey]datapath.ExitCount {
 	m := make(map[exitKey]datapath.ExitCount)
 	for _, p := range s.Places {
 		for _, e := range p.Exits {
-			k := exitKey{e.Verdict, e.Reason, e.File, e.Line}
+			k := exitKey{e.Chain, e.Verdict, e.Reason, e.File, e.Line}
 			c := m[k]
 			c.Packets += e.Packets
 			c.Bytes += e.Bytes
