@@ -125,7 +125,7 @@ func (w *finder) words(last *ir.Value, most int64, load func(off *ir.Value) *ir.
 	w.loopHead(head, w.st)
 	w.branch(ir.ULe, w.get(i), w.konst(most-7), near, tail)
 	w.start(near)
-	w.branch(ir.ULe, w.plus(w.get(i), 7), last, body, tail)
+	w.branch(ir.UGe, last, w.plus(w.get(i), 7), body, tail)
 	w.start(body)
 	w.word(w.get(i), load, next)
 	w.start(next)
@@ -134,7 +134,7 @@ func (w *finder) words(last *ir.Value, most int64, load func(off *ir.Value) *ir.
 	w.seal(head)
 	// What is left is less than a word: the word that ends with the last place.
 	w.start(tail)
-	w.branch(ir.ULe, w.get(i), last, more, w.none)
+	w.branch(ir.UGe, last, w.get(i), more, w.none)
 	w.start(more)
 	w.word(w.opi(ir.OpSub, last, 7), load, w.none)
 }

@@ -328,7 +328,7 @@ func (l *lowerer) slowL3(slow, done *ir.Block) {
 	if l.cur == nil {
 		return
 	}
-	// The verifier does not know what walk gives; that it is not 0 matters.
+	// The verifier does not know what walk gives; that it was asked matters.
 	w := l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone)
 	none := l.block()
 	off := l.field(w, walkL3Off, 16)

@@ -55,7 +55,7 @@ func (l *lowerer) needL4() {
 // fastL4s takes the header behind whichever IP header the fast path has taken.
 func (l *lowerer) fastL4s(slow, none, done *ir.Block) {
 	fast := l.block()
-	l.branch(ir.Ne, l.get(l.facts.walk), l.konst(0), slow, fast)
+	l.branchWalked(slow, fast)
 	l.start(fast)
 	for _, ip := range []packet.Header{packet.IP4, packet.IP6} {
 		if !l.needs.header[ip] {
@@ -170,10 +170,16 @@ func (l *lowerer) walked() *ir.Value {
 	if l.opts.Copy {
 		return l.get(f.walk)
 	}
-	w := l.chooseFact(func(then, els *ir.Block) { l.branch(ir.Eq, l.get(f.walk), l.konst(0), then, els) },
-		l.walkNow, func() *ir.Value { return l.get(f.walk) })
+	w := l.chooseFact(l.branchWalked, func() *ir.Value { return l.get(f.walk) }, l.walkNow)
 	l.set(f.walk, w)
 	return w
+}
+
+// branchWalked branches by whether walk has been asked. The verifier
+// of Linux 6.1 does not see that a value with a bit set is not 0 (BPF_JNE in
+// is_branch_taken); it sees that the bit is set.
+func (l *lowerer) branchWalked(yes, no *ir.Block) {
+	l.branch(ir.Test, l.get(l.facts.walk), l.konst(1<<walkDone), yes, no)
 }
 
 // walkNow asks walk, on from an IPv6 header that is known.

@@ -187,7 +187,7 @@ func (l *lowerer) smaller(x, y *ir.Value) *ir.Value {
 }
 
 func (l *lowerer) greater(x, y *ir.Value) *ir.Value {
-	return l.choose1(func(then, els *ir.Block) { l.branch(ir.UGe, x, y, then, els) },
+	return l.choose1(func(then, els *ir.Block) { l.branch(ir.ULe, y, x, then, els) },
 		func() *ir.Value { return x }, func() *ir.Value { return y })
 }
 

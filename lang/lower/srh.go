@@ -35,7 +35,7 @@ func (l *lowerer) needSRH() {
 // where the walk has been asked for already.
 func (l *lowerer) mayExtend(yes, no *ir.Block) {
 	fast, six, good := l.block(), l.block(), l.block()
-	l.branch(ir.Ne, l.get(l.facts.walk), l.konst(0), yes, fast)
+	l.branchWalked(yes, fast)
 	l.start(fast)
 	l.branch(ir.Ne, l.get(l.facts.ip6), l.konst(0), six, no)
 	l.start(six)
