@@ -3,14 +3,12 @@ package attach
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
+
+	"weir/internal/holder"
 )
 
 // A Foreign is an XDP program that somebody else attached.
@@ -59,7 +57,7 @@ func foreignXDP(dev netlink.Link) (Foreign, error) {
 		p.Close()
 	}
 	f.Link = xdpLinkOf(f.Program, dev.Attrs().Index)
-	f.Owner = owner(f, maxSearch)
+	f.Owner = owner(f)
 	return f, nil
 }
 
@@ -104,69 +102,11 @@ func (f Foreign) evict(dev netlink.Link) (restore func() error, err error) {
 	}, nil
 }
 
-// maxSearch bounds how many pins and descriptors are looked at for an owner of
-// whom only an error tells.
-const maxSearch = 20000
-
-// owner says who keeps f: a pin, or else a process that has it open. It looks at
-// no more than limit of each. Processes of other PID namespaces and pins of
-// other mount namespaces are not seen.
-func owner(f Foreign, limit int) string {
-	if path := pinOf(f, limit); path != "" {
-		return "pinned at " + path
-	}
-	want := fmt.Sprintf("\nprog_id:\t%d\n", f.Program)
+// owner says who keeps f, or its link if it has one; empty if nobody can be seen.
+func owner(f Foreign) string {
+	held := holder.Find()
 	if f.Link != 0 {
-		want = fmt.Sprintf("\nlink_id:\t%d\n", f.Link)
+		return held.Links[f.Link].String()
 	}
-	files, _ := filepath.Glob("/proc/[0-9]*/fdinfo/*")
-	for _, name := range files[:min(len(files), limit)] {
-		// Descriptors of other things have no such line.
-		b, err := os.ReadFile(name)
-		if err != nil || !strings.Contains("\n"+string(b), want) {
-			continue
-		}
-		pid := strings.Split(name, "/")[2]
-		comm, _ := os.ReadFile("/proc/" + pid + "/comm")
-		return fmt.Sprintf("held by process %s (%s)", pid, strings.TrimSpace(string(comm)))
-	}
-	return ""
-}
-
-// pinOf returns the path at which the link of f, or its program, is pinned.
-func pinOf(f Foreign, limit int) string {
-	found, left := "", limit
-	filepath.WalkDir("/sys/fs/bpf", func(path string, d fs.DirEntry, err error) error {
-		if left--; err != nil || left < 0 || found != "" {
-			return fs.SkipAll
-		}
-		if d.Type().IsRegular() && pinnedHere(f, path) {
-			found = path
-		}
-		return nil
-	})
-	return found
-}
-
-func pinnedHere(f Foreign, path string) bool {
-	if f.Link != 0 {
-		l, err := link.LoadPinnedLink(path, &ebpf.LoadPinOptions{ReadOnly: true})
-		if err != nil {
-			return false
-		}
-		defer l.Close()
-		info, err := l.Info()
-		return err == nil && info.ID == f.Link
-	}
-	p, err := ebpf.LoadPinnedProgram(path, &ebpf.LoadPinOptions{ReadOnly: true})
-	if err != nil {
-		return false
-	}
-	defer p.Close()
-	info, err := p.Info()
-	if err != nil {
-		return false
-	}
-	id, _ := info.ID()
-	return id == f.Program
+	return held.Programs[f.Program].String()
 }

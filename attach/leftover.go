@@ -3,7 +3,6 @@ package attach
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 
 	"github.com/vishvananda/netlink"
@@ -18,7 +17,7 @@ import (
 // removeLeftover removes a filter of weir's whose process was killed.
 func removeLeftover(f netlink.Filter) error {
 	if id := programOf(f); id != 0 {
-		if by := owner(Foreign{Program: id}, math.MaxInt); by != "" {
+		if by := owner(Foreign{Program: id}); by != "" {
 			return fmt.Errorf("%w by filter %s (program %d, %s): end that first, or choose another name", ErrInUse, name(f), id, by)
 		}
 	}
