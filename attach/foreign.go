@@ -18,12 +18,26 @@ type Foreign struct {
 	Mode    Mode
 	Link    link.ID // 0 if it was attached by netlink
 	Owner   string  // "pinned at …" or "held by process …"; empty if unknown
+
+	Dispatcher *Dispatcher // nil if it is none
+}
+
+// advice says what to do for an interface that f has.
+func (f Foreign) advice(dev netlink.Link) string {
+	if f.Dispatcher != nil {
+		return fmt.Sprintf("unload it with what made it (xdp-loader unload %s --all), replace it, or attach at tc-ingress", dev.Attrs().Name)
+	}
+	return "detach it first, or replace it"
 }
 
 // String returns what there is to know: XDP program "xdp_filter" (id 12,
 // native, link 3, held by process 77 (xdp-filter)).
 func (f Foreign) String() string {
-	s := fmt.Sprintf("XDP program %q (id %d, %s", f.Name, f.Program, f.Mode)
+	what := fmt.Sprintf("XDP program %q", f.Name)
+	if f.Dispatcher != nil {
+		what = f.Dispatcher.String()
+	}
+	s := fmt.Sprintf("%s (id %d, %s", what, f.Program, f.Mode)
 	if f.Link != 0 {
 		s += fmt.Sprintf(", link %d", f.Link)
 	}
@@ -54,6 +68,7 @@ func foreignXDP(dev netlink.Link) (Foreign, error) {
 		if info, err := p.Info(); err == nil {
 			f.Name = info.Name
 		}
+		f.Dispatcher = dispatcherOf(p)
 		p.Close()
 	}
 	f.Link = xdpLinkOf(f.Program, dev.Attrs().Index)

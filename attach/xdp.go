@@ -113,7 +113,7 @@ func linkXDP(dev netlink.Link, p *ebpf.Program, mode Mode, replace bool) (link.L
 		return nil, fmt.Errorf("%w by an XDP program; look for it: %w", ErrInUse, ferr)
 	}
 	if !replace {
-		return nil, fmt.Errorf("%w by %s: detach it first, or replace it", ErrInUse, f)
+		return nil, fmt.Errorf("%w by %s: %s", ErrInUse, f, f.advice(dev))
 	}
 	restore, err := f.evict(dev)
 	if err != nil {
