@@ -67,6 +67,7 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 	}
 	t := &transaction{ctx: ctx, o: o, dir: k.dir(o.Name)}
 	t.g = &Generation{State: newState(), Name: o.Name, Number: 1, Time: time.Now().Round(0), Pinned: o.Pin, lock: k.lock}
+	t.g.name = o.Name
 	if err := t.run(); err != nil {
 		return nil, errors.Join(err, t.undo())
 	}
@@ -234,7 +235,7 @@ func (t *transaction) pin() error {
 	m := &manifest{Format: manifestFormat, Name: t.g.Name, Number: t.g.Number, Time: t.g.Time}
 	files := map[*ebpf.Map]string{}
 	for i, a := range t.g.Attachments {
-		ma := manifestAttachment{Record: a.Record, Program: t.program(m, i), Maps: map[string]string{}}
+		ma := manifestAttachment{Record: a.Record, Program: t.program(m, i), Tag: a.Tag(), Maps: map[string]string{}}
 		for name, obj := range a.unit.maps {
 			if files[obj] == "" {
 				files[obj] = fmt.Sprintf("%s:%d", escape(name, ""), i)

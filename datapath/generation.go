@@ -94,6 +94,16 @@ func (a *Attachment) ProgramID() ebpf.ProgramID {
 	return id
 }
 
+// Tag returns the kernel's hash of the program's instructions, 16 digits: the same
+// for the same chain at the same kind of place, on kernels that compute it alike.
+func (a *Attachment) Tag() string {
+	info, err := a.unit.obj.Info()
+	if err != nil {
+		return ""
+	}
+	return info.Tag
+}
+
 // Close releases what this process holds. A generation that is not pinned ends
 // with it.
 func (g *Generation) Close() error {

@@ -25,6 +25,7 @@ const license = "Dual BSD/GPL"
 // A unit is a program in the kernel with the maps that it uses.
 type unit struct {
 	prog  *lang.Program
+	name  string               // of obj; empty if it was opened
 	frags bool                 // for XDP frames of several fragments
 	maps  map[string]*ebpf.Map // by Map.Spec.Name
 	obj   *ebpf.Program
@@ -120,7 +121,7 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 
 func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
 	typ, needs := programType(u.prog.Hook)
-	spec := &ebpf.ProgramSpec{Name: u.prog.Name, Type: typ, License: license, Instructions: ins}
+	spec := &ebpf.ProgramSpec{Name: u.name, Type: typ, License: license, Instructions: ins}
 	if u.frags {
 		spec.Flags |= unix.BPF_F_XDP_HAS_FRAGS
 	}

@@ -35,6 +35,7 @@ type manifest struct {
 type manifestAttachment struct {
 	Record  attach.Record
 	Program int               // index in Programs
+	Tag     string            // of the kernel's program
 	Maps    map[string]string // Map.Spec.Name to file in map/
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/cilium/ebpf"
+
 	"weir/attach"
 	"weir/hook"
 	"weir/internal/nstest"
@@ -45,5 +47,49 @@ func TestNameTwiceNotPinned(t *testing.T) {
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// The kernel's names of programs tell whose they are, and their tags what they do.
+func TestProgramName(t *testing.T) {
+	for _, tt := range []struct{ name, want string }{
+		{"edge", "weir_edge"},
+		{"a-b c.d_é", "weir_a_b_c.d__"},
+		{"a-name-that-is-long", "weir_a_name_tha"},
+	} {
+		if got := ProgramName(tt.name); got != tt.want || !NamedByWeir(got) {
+			t.Errorf("ProgramName(%q) = %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	k := kernel(t)
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	tags := map[string]bool{}
+	for _, name := range []string{"one-chain", "another"} {
+		g, err := k.Attach(context.Background(), Options{Name: name, Pin: true, Chains: []Chain{chain(n, "wa", hook.TCIngress)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := ebpf.NewProgramFromID(g.Attachments[0].ProgramID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := p.Info()
+		if err != nil || info.Name != ProgramName(name) || info.Tag != g.Attachments[0].Tag() {
+			t.Errorf("program %q, tag %q, %v; want %q, %q", info.Name, info.Tag, err, ProgramName(name), g.Attachments[0].Tag())
+		}
+		m, err := readManifest(k.manifest(name))
+		if err != nil || m.Attachments[0].Tag != info.Tag {
+			t.Errorf("manifest %+v, %v; want tag %s", m, err, info.Tag)
+		}
+		tags[info.Tag] = true
+		p.Close()
+		g.Close()
+		if err := k.Detach(context.Background(), name); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(tags) != 1 {
+		t.Errorf("the same chain has the tags %v", tags)
 	}
 }

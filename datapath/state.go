@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 // A State is what chains keep while they run: maps, parameters, counters.
 type State struct {
+	name  string // of the generation; empty where there is none
 	units []*unit
 	maps  map[string]*ebpf.Map // by identity, see mapID
 	now   uint64               // instead of the clock for first content; 0: the clock
@@ -67,7 +69,7 @@ func tallyName(m *lang.Map) string { return "count(" + m.Name + ")" }
 
 // add loads a program and makes those of its maps that are not there yet.
 func (s *State) add(p *lang.Program, frags bool, resolve func(string) (uint32, error)) (*unit, error) {
-	u := &unit{prog: p, frags: frags, maps: map[string]*ebpf.Map{}}
+	u := &unit{prog: p, name: ProgramName(cmp.Or(s.name, p.Name)), frags: frags, maps: map[string]*ebpf.Map{}}
 	s.units = append(s.units, u) // from here on closed with s
 	var fresh []*lang.Map
 	for i := range p.Maps {
