@@ -18,7 +18,8 @@
 //
 // Other people's programs are left alone: an interface has room for one XDP
 // program, and if it is taken the error says by what and by whom, unless
-// [Options.Replace] is set. At tc programs stand in a row and ours goes last.
+// [Options.Replace] is set. At tc programs stand in a row ([Row]) and ours goes
+// last, or where [Options.Order] says.
 //
 // What it does not do: it neither loads programs nor knows chains, maps or
 // generations; see package datapath.
@@ -95,6 +96,7 @@ type Options struct {
 	// programs stay the caller's.
 	Linear, Frags func() (*ebpf.Program, error)
 
+	Order   Order  // among the programs that are there; hooks with room for one have none
 	Replace bool   // take the place of a foreign XDP program
 	Pin     string // path of the link's pin; empty for none
 }
@@ -123,6 +125,9 @@ type Link struct {
 func Attach(w Where, o Options) (*Link, error) {
 	l := &Link{Record: Record{Chain: o.Chain, Where: w, Pin: o.Pin}}
 	err := w.Do(func() error {
+		if err := o.Order.check(w.Hook); err != nil {
+			return err
+		}
 		dev, err := device(w.Interface)
 		if err != nil {
 			return err

@@ -60,7 +60,7 @@ func explainXDP(dev netlink.Link, try xdpTry, err error) error {
 
 // explainTC does so for tc.
 func explainTC(m Mode, err error) error {
-	if errors.Is(err, ErrNoInterface) || errors.Is(err, ErrInUse) {
+	if errors.Is(err, ErrNoInterface) || errors.Is(err, ErrInUse) || errors.As(err, new(*orderError)) {
 		return err
 	}
 	if m == TCX && unsupported(err) {

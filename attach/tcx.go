@@ -18,7 +18,7 @@ func (l *Link) attachTC(dev netlink.Link, o Options) error {
 	}
 	var why error
 	if o.Mode != Clsact {
-		if l.raw, err = linkTCX(dev, p, l.Where.Hook); err == nil {
+		if l.raw, err = linkTCX(dev, p, l.Where.Hook, o.Order); err == nil {
 			l.Mode = TCX
 			return nil
 		}
@@ -27,6 +27,9 @@ func (l *Link) attachTC(dev netlink.Link, o Options) error {
 			return why
 		}
 		l.Why = why.Error()
+	}
+	if o.Order.Side != Last {
+		return &orderError{o.Order, because(ebpf.ErrNotSupported, "clsact filters of weir's go behind all others (an order needs tcx, Linux 6.6)")}
 	}
 	l.Mode = Clsact
 	l.Filter, err = addFilter(dev, l.Where.Hook, o.Chain, p)
@@ -40,14 +43,21 @@ func (l *Link) attachTC(dev netlink.Link, o Options) error {
 	return err
 }
 
-// linkTCX attaches p behind all programs that are there.
-func linkTCX(dev netlink.Link, p *ebpf.Program, h hook.Hook) (link.Link, error) {
-	at := ebpf.AttachTCXIngress
+func tcxType(h hook.Hook) ebpf.AttachType {
 	if h == hook.TCEgress {
-		at = ebpf.AttachTCXEgress
+		return ebpf.AttachTCXEgress
+	}
+	return ebpf.AttachTCXIngress
+}
+
+// linkTCX attaches p where o says.
+func linkTCX(dev netlink.Link, p *ebpf.Program, h hook.Hook, o Order) (link.Link, error) {
+	at, err := o.anchorTCX(dev, h)
+	if err != nil {
+		return nil, err
 	}
 	raw, err := link.AttachTCX(link.TCXOptions{
-		Program: p, Interface: dev.Attrs().Index, Attach: at, Anchor: link.Tail(),
+		Program: p, Interface: dev.Attrs().Index, Attach: tcxType(h), Anchor: at,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("attach: %w", err)

@@ -1,0 +1,218 @@
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"weir/hook"
+	"weir/internal/nstest"
+)
+
+func TestParseAnchor(t *testing.T) {
+	for _, tt := range []struct {
+		in, want string
+		a        Anchor
+	}{
+		{in: "edge", a: Anchor{Chain: "edge"}},
+		{in: "id:12", a: Anchor{ID: 12}},
+		{in: "name:cil_from_netdev", a: Anchor{Program: "cil_from_netdev"}},
+		{in: "", want: `an empty name (want NAME, id:NUMBER or name:PROGRAM)`},
+		{in: "id:x", want: `"id:x": "x" is not the number of a program`},
+		{in: "id:0", want: `"id:0": "0" is not the number of a program`},
+		{in: "name:", want: `"name:": want NAME, id:NUMBER or name:PROGRAM`},
+		{in: "tag:12", want: `"tag:12": want NAME, id:NUMBER or name:PROGRAM`},
+	} {
+		a, err := ParseAnchor(tt.in)
+		if tt.want != "" {
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("ParseAnchor(%q): %v, want %s", tt.in, err, tt.want)
+			}
+			continue
+		}
+		if err != nil || a.String() != tt.in || fmt.Sprint(a) != fmt.Sprint(tt.a) {
+			t.Errorf("ParseAnchor(%q) = %+v, %v, want %+v", tt.in, a, err, tt.a)
+		}
+	}
+}
+
+// named loads a program that passes everything on.
+func named(t *testing.T, name string) (*ebpf.Program, ebpf.ProgramID) {
+	t.Helper()
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: name, Type: ebpf.SchedCLS, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, -1), asm.Return()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	info, err := p.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := info.ID()
+	return p, id
+}
+
+func rowNames(t *testing.T, w Where) []string {
+	t.Helper()
+	row, err := Row(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range row {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// Programs go where they are told to, among foreign tcx programs and filters,
+// which stay as they are also when ours are replaced and detached.
+func TestOrder(t *testing.T) {
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	w := Where{n.Path, "wa", hook.TCIngress}
+	var foreignID ebpf.ProgramID
+	for _, name := range []string{"twin", "foreign", "twin"} {
+		p, id := named(t, name)
+		if name == "foreign" {
+			foreignID = id
+		}
+		n.Do(func() error {
+			dev, err := netlink.LinkByName("wa")
+			if err != nil {
+				return err
+			}
+			l, err := link.AttachTCX(link.TCXOptions{Program: p, Interface: dev.Attrs().Index, Attach: ebpf.AttachTCXIngress})
+			t.Cleanup(func() { l.Close() })
+			return err
+		})
+	}
+	foreignFilters(t, n)
+	foreign := []string{"twin", "foreign", "twin", "foreign_filter", "u32 filter"}
+	if got := rowNames(t, w); !slices.Equal(got, foreign) {
+		t.Fatalf("before: %v, want %v", got, foreign)
+	}
+	oursID := ebpf.ProgramID(0)
+	for _, tt := range []struct {
+		order Order
+		want  []string // with "ours"
+		err   string
+	}{
+		{order: Order{}, want: []string{"twin", "foreign", "twin", "ours", "foreign_filter", "u32 filter"}},
+		{order: Order{Side: First}, want: []string{"ours", "twin", "foreign", "twin", "foreign_filter", "u32 filter"}},
+		{order: Order{Before, Anchor{ID: foreignID}}, want: []string{"twin", "ours", "foreign", "twin", "foreign_filter", "u32 filter"}},
+		{order: Order{After, Anchor{Program: "foreign"}}, want: []string{"twin", "foreign", "ours", "twin", "foreign_filter", "u32 filter"}},
+		{order: Order{After, Anchor{Chain: "other", IDs: []ebpf.ProgramID{1, foreignID}}}, want: []string{"twin", "foreign", "ours", "twin", "foreign_filter", "u32 filter"}},
+		{order: Order{Before, Anchor{Program: "twin"}}, err: `at tc-ingress: before name:twin: name:twin is the name of several programs here: \[\d+ "twin" \d+ "twin"\]; say which by id:NUMBER$`},
+		{order: Order{After, Anchor{ID: 1 << 30}}, err: `after id:1073741824: id:1073741824 is not here: there are \d+ "twin", \d+ "foreign", \d+ "twin"$`},
+	} {
+		t.Run(tt.order.String(), func(t *testing.T) {
+			p, id := named(t, "ours")
+			oursID = id
+			l, err := Attach(w, Options{Chain: "edge", Linear: loader(p), Order: tt.order})
+			if tt.err != "" {
+				if err == nil {
+					t.Fatal("attached")
+				}
+				matches(t, err.Error(), tt.err)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := rowNames(t, w); !slices.Equal(got, tt.want) {
+				t.Errorf("attached: %v, want %v", got, tt.want)
+			}
+			q, _ := named(t, "ours")
+			if err := l.Update(q); err != nil {
+				t.Error(err)
+			}
+			if got := rowNames(t, w); !slices.Equal(got, tt.want) {
+				t.Errorf("replaced: %v, want %v", got, tt.want)
+			}
+			if err := l.Detach(); err != nil {
+				t.Error(err)
+			}
+			if got := rowNames(t, w); !slices.Equal(got, foreign) {
+				t.Errorf("detached: %v, want %v", got, foreign)
+			}
+		})
+	}
+	if oursID == 0 {
+		t.Error("nothing ran")
+	}
+}
+
+// foreignFilters adds two clsact filters at the ingress of wa: a program, and u32.
+func foreignFilters(t *testing.T, n *nstest.Net) {
+	t.Helper()
+	p, _ := named(t, "foreign_filter")
+	n.Do(func() error {
+		dev, err := netlink.LinkByName("wa")
+		if err != nil {
+			return err
+		}
+		at := netlink.FilterAttrs{LinkIndex: dev.Attrs().Index, Parent: netlink.HANDLE_MIN_INGRESS, Protocol: unix.ETH_P_ALL}
+		first, second := at, at
+		first.Priority, first.Handle, second.Priority = 10, 1, 20
+		return errors.Join(
+			netlink.QdiscAdd(clsactOf(dev.Attrs().Index)),
+			netlink.FilterAdd(&netlink.BpfFilter{FilterAttrs: first, Fd: p.FD(), Name: "foreign", DirectAction: true}),
+			netlink.FilterAdd(&netlink.U32{FilterAttrs: second, ClassId: netlink.MakeHandle(1, 1)}),
+		)
+	})
+}
+
+// Clsact filters of weir's leave foreign ones, and the queueing discipline, as
+// they are; they have no order.
+func TestClsactBesideForeign(t *testing.T) {
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	w := Where{n.Path, "wa", hook.TCIngress}
+	foreignFilters(t, n)
+	p, _ := named(t, "ours")
+	_, err := Attach(w, Options{Chain: "edge", Mode: Clsact, Linear: loader(p), Order: Order{Side: First}})
+	if !errors.Is(err, ebpf.ErrNotSupported) {
+		t.Fatalf("first at clsact: %v, want ErrNotSupported", err)
+	}
+	matches(t, err.Error(), `at tc-ingress: first: clsact filters of weir's go behind all others \(an order needs tcx, Linux 6.6\)$`)
+	l, err := Attach(w, Options{Chain: "edge", Mode: Clsact, Linear: loader(p)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := rowNames(t, w), []string{"foreign_filter", "u32 filter", "ours"}; !slices.Equal(got, want) {
+		t.Errorf("attached: %v, want %v", got, want)
+	}
+	q, _ := named(t, "ours")
+	if err := l.Update(q); err != nil {
+		t.Error(err)
+	}
+	if err := l.Detach(); err != nil {
+		t.Error(err)
+	}
+	if got, want := rowNames(t, w), []string{"foreign_filter", "u32 filter"}; !slices.Equal(got, want) {
+		t.Errorf("detached: %v, want %v", got, want)
+	}
+}
+
+func TestNoOrder(t *testing.T) {
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	o := xdpOptions(t)
+	o.Order.Side = First
+	_, err := Attach(Where{Netns: n.Path, Interface: "wa"}, o)
+	if err == nil {
+		t.Fatal("attached")
+	}
+	matches(t, err.Error(), `at xdp: first: there is room for one program, so that there is no order \(tc-ingress and tc-egress have one\)$`)
+}
