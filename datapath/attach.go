@@ -34,6 +34,7 @@ type Options struct {
 	Pin     bool              // the generation outlives this process
 	Replace bool              // take the place of XDP programs that are not weir's
 	Mode    attach.Mode       // the only mode to try
+	Order   attach.Order      // among the programs at each place
 	Set     map[string]string // first values of parameters, by name
 
 	// Loaded is called for each program before it is attached, with the kernel's
@@ -68,6 +69,9 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 	t := &transaction{ctx: ctx, o: o, dir: k.dir(o.Name)}
 	t.g = &Generation{State: newState(), Name: o.Name, Number: 1, Time: time.Now().Round(0), Pinned: o.Pin, lock: k.lock}
 	t.g.name = o.Name
+	if err := k.anchor(&t.o.Order.Anchor); err != nil {
+		return nil, wrap(err, "attach %s: %s", o.Name, o.Order)
+	}
 	if err := t.run(); err != nil {
 		return nil, errors.Join(err, t.undo())
 	}
@@ -201,7 +205,7 @@ func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (*unit, 
 }
 
 func (t *transaction) attach(c Chain, linear *unit) error {
-	o := attach.Options{Chain: t.o.Name, Mode: t.o.Mode, Replace: t.o.Replace && c.Where.Hook == hook.XDP}
+	o := attach.Options{Chain: t.o.Name, Mode: t.o.Mode, Order: t.o.Order, Replace: t.o.Replace && c.Where.Hook == hook.XDP}
 	o.Linear = func() (*ebpf.Program, error) { return linear.obj, nil }
 	var frags *unit
 	if c.Frags != nil {

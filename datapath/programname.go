@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"weir/attach"
 )
 
 // programPrefix begins the kernel's names of weir's programs.
@@ -20,6 +22,21 @@ func ProgramName(name string) string {
 		return '_'
 	}, programPrefix+name)
 	return s[:min(len(s), unix.BPF_OBJ_NAME_LEN-1)]
+}
+
+// anchor fills in the programs of a NAME that a stands for.
+func (k Kernel) anchor(a *attach.Anchor) error {
+	if a.Chain == "" {
+		return nil
+	}
+	g, err := k.Open(a.Chain)
+	if err != nil {
+		return err
+	}
+	for _, at := range g.Attachments {
+		a.IDs = append(a.IDs, at.ProgramID())
+	}
+	return g.Close()
 }
 
 // NamedByWeir reports whether a program's name is one that weir gives. Others may

@@ -43,7 +43,7 @@ best is said on standard error.
 			return g.Close()
 		}),
 	}
-	l.flags(c)
+	l.flags(a, c)
 	return c
 }
 

@@ -23,13 +23,15 @@ type loading struct {
 	set     []string
 	mode    string
 	replace bool
+	orders  []attach.Order // of --before and --after
+	first   bool
 	capture bool // hand what is dropped to user space
 }
 
 // modes are what --mode may be.
 var modes = []string{string(attach.Native), string(attach.Generic), string(attach.TCX), string(attach.Clsact)}
 
-func (l *loading) flags(c *cobra.Command) {
+func (l *loading) flags(a *app, c *cobra.Command) {
 	l.flag(c)
 	f := c.Flags()
 	f.StringArrayVar(&l.on, "on", nil, "where: [NETNS/]INTERFACE[:HOOK], hook xdp if none is given; may be repeated")
@@ -37,6 +39,7 @@ func (l *loading) flags(c *cobra.Command) {
 	f.StringArrayVar(&l.set, "set", nil, "set a param at the start: PARAM=VALUE; may be repeated")
 	f.StringVar(&l.mode, "mode", "", "attach in this mode only: "+strings.Join(modes, ", "))
 	f.BoolVar(&l.replace, "replace", false, "take the place of a foreign XDP program")
+	l.orderFlags(a, c)
 	c.RegisterFlagCompletionFunc("on", completePlaces)
 	c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -52,6 +55,9 @@ func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.
 		return o, usage("no mode is named %q (there are %s)", l.mode, strings.Join(modes, ", "))
 	}
 	var err error
+	if o.Order, err = l.order(); err != nil {
+		return o, err
+	}
 	if o.Set, err = settings(l.set); err != nil {
 		return o, err
 	}
@@ -79,6 +85,37 @@ func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.
 	}
 	a.printDiags(warnings.Sort())
 	return o, nil
+}
+
+// orderFlags add the flags for a place among others to a command.
+func (l *loading) orderFlags(a *app, c *cobra.Command) {
+	f := c.Flags()
+	side := func(name string, side attach.Side, help string) {
+		f.Func(name, help, func(s string) error {
+			anchor, err := attach.ParseAnchor(s)
+			l.orders = append(l.orders, attach.Order{Side: side, Anchor: anchor})
+			return err
+		})
+		c.RegisterFlagCompletionFunc(name, a.completeNames(-1))
+	}
+	side("before", attach.Before, "at tc: run before this program: `NAME` of weir's, id:NUMBER or name:PROGRAM")
+	side("after", attach.After, "at tc: run after this program: `NAME` of weir's, id:NUMBER or name:PROGRAM")
+	f.BoolVar(&l.first, "first", false, "at tc: run before all that are there (default: after all)")
+}
+
+// order is where among others the chain is to run.
+func (l *loading) order() (attach.Order, error) {
+	all := l.orders
+	if l.first {
+		all = append(all, attach.Order{Side: attach.First})
+	}
+	switch len(all) {
+	case 0:
+		return attach.Order{}, nil
+	case 1:
+		return all[0], nil
+	}
+	return attach.Order{}, usage("give one of --before, --after and --first")
 }
 
 // compileFor compiles a chain for the hooks of places, at XDP also for frames of

@@ -66,7 +66,7 @@ mode clsact the second at the same place is refused.
 			return a.doRun(ctx, r.args(args), &r)
 		}),
 	}
-	r.loading.flags(c)
+	r.loading.flags(a, c)
 	r.keeping.flags(c)
 	jsonFlag(c, &r.json)
 	f := c.Flags()
