@@ -3,78 +3,185 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"weir/datapath"
+	"weir/internal/cost"
 	"weir/internal/live"
 	"weir/internal/term"
 	"weir/lang"
 )
 
+// glance is how long weir ls measures where nobody says: a moment for a person.
+const glance = 100 * time.Millisecond
+
+// listing is what weir ls was asked for.
+type listing struct {
+	json, watch bool
+	span        time.Duration // to measure
+}
+
 func (a *app) ls() *cobra.Command {
-	var asJSON bool
+	var l listing
 	c := &cobra.Command{
 		Use:   "ls",
 		Short: "List what is attached",
+		Long: `Lists what weir has attached, a row for each place. ORDER is the position among
+all programs that packets meet there, weir's and others'. NS/PACKET is how long
+the chain took for a packet, measured while this command looks: the kernel
+counts only then.`,
 		Example: `  weir ls
+  weir ls --for 2s          measure longer
+  weir ls --watch           show it again every second
   weir ls --json`,
 		Args: wants(),
-		RunE: runs(func(context.Context, []string) error {
-			// What can be opened is listed even if something cannot.
-			gs, err := a.kernel.List()
-			rows, rerr := attachedRows(gs)
-			for _, g := range gs {
-				g.Close()
+		RunE: runs(func(ctx context.Context, _ []string) error {
+			switch {
+			case l.span < 0:
+				return usage("--for %v is in the past", l.span)
+			case l.watch:
+				return a.watchAttached(ctx, l)
 			}
-			if asJSON {
-				err = errors.Join(err, rerr, term.JSON(a.out).Encode(rows))
-			} else {
-				err = errors.Join(err, rerr, writeRows(a.out, rows))
-			}
-			return err
+			return a.listAttached(ctx, l)
 		}),
 	}
-	jsonFlag(c, &asJSON)
+	jsonFlag(c, &l.json)
+	c.Flags().BoolVarP(&l.watch, "watch", "w", false, "show it again and again, until ^C")
+	c.Flags().DurationVar(&l.span, "for", 0, "measure for so long (default 0.1s, with --watch 1s)")
 	return c
+}
+
+func (a *app) listAttached(ctx context.Context, l listing) error {
+	// What can be opened is listed even if something cannot.
+	gs, err := a.kernel.List()
+	defer closeAll(gs)
+	var use map[cost.Program]cost.Use
+	if ids := programIDs(gs); len(ids) > 0 {
+		var merr error
+		if use, merr = cost.Measure(ctx, orDefault(l.span, glance), ids); ctx.Err() != nil {
+			return ctx.Err()
+		}
+		a.unmeasured(merr)
+	}
+	rows, rerr := attachedRows(gs, use)
+	return errors.Join(err, rerr, a.writeAttached(rows, l))
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// unmeasured says why there are no times; everything else is listed all the same.
+func (a *app) unmeasured(err error) {
+	if err != nil {
+		fmt.Fprintf(a.err, "no times: %v\n", err)
+	}
+}
+
+// watchAttached lists until ctx ends.
+func (a *app) watchAttached(ctx context.Context, l listing) error {
+	m, err := cost.Start()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	var screen *term.Screen
+	if a.out.Terminal && !l.json {
+		screen = term.NewScreen(a.out)
+		defer screen.Close()
+	}
+	var before cost.Reading
+	for first := true; ; first = false {
+		gs, err := a.kernel.List()
+		now := m.Read(programIDs(gs))
+		rows, rerr := attachedRows(gs, now.Since(before))
+		closeAll(gs)
+		if before = now; !first || screen != nil {
+			if screen != nil {
+				screen.Draw(attachedLines(a.out, rows, true))
+			} else if err := a.writeAttached(rows, l); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(err, rerr); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(orDefault(l.span, time.Second)):
+		}
+	}
+}
+
+func closeAll(gs []*datapath.Generation) {
+	for _, g := range gs {
+		g.Close()
+	}
+}
+
+func programIDs(gs []*datapath.Generation) []cost.Program {
+	var ids []cost.Program
+	for _, g := range gs {
+		for _, at := range g.Attachments {
+			ids = append(ids, at.ProgramID())
+		}
+	}
+	return ids
 }
 
 // A row is one attachment in a listing.
 type row struct {
-	Name    string    `json:"name"`
-	On      string    `json:"on"`
-	Hook    string    `json:"hook"`
-	Mode    string    `json:"mode"`
-	Gone    bool      `json:"gone"`
-	Packets uint64    `json:"packets"`
-	Bytes   uint64    `json:"bytes"`
-	Dropped uint64    `json:"dropped"`
-	File    string    `json:"file"` // of the first chain
-	Func    string    `json:"func"`
-	Chains  []chainOf `json:"chains"` // in the order in which packets go through them
-	Since   time.Time `json:"since"`
+	Name       string    `json:"name"`
+	Generation int       `json:"generation"`
+	On         string    `json:"on"`
+	Hook       string    `json:"hook"`
+	Mode       string    `json:"mode"`
+	Gone       bool      `json:"gone"`
+	Packets    uint64    `json:"packets"`
+	Bytes      uint64    `json:"bytes"`
+	Dropped    uint64    `json:"dropped"`
+	File       string    `json:"file"` // of the first chain
+	Func       string    `json:"func"`
+	Chains     []chainOf `json:"chains"` // in the order in which packets go through them
+	Since      time.Time `json:"since"`
+	Now        string    `json:"now,omitempty"`      // where it is, if the interface was renamed or moved
+	Position   int       `json:"position,omitempty"` // among those at the place, from 1
+	Of         int       `json:"of,omitempty"`       // how many are there
+	Program    uint32    `json:"program"`
+	Tag        string    `json:"tag"`
+	NsPacket   *float64  `json:"ns_per_packet"` // null if none came while it was measured
+	PPS        *float64  `json:"pps"`           // null if it was not measured
 }
 
-func attachedRows(gs []*datapath.Generation) ([]row, error) {
+func attachedRows(gs []*datapath.Generation, use map[cost.Program]cost.Use) ([]row, error) {
 	rows := []row{}
 	var errs []error
 	for _, g := range gs {
 		s, err := live.Take(g)
 		errs = append(errs, err)
 		for i, p := range s.Places {
-			prog := g.Attachments[i].Program
+			at := g.Attachments[i]
 			r := row{
-				Name: g.Name, On: p.Where, Hook: p.Hook, Mode: p.Mode, Gone: p.Gone, Packets: p.Packets,
-				Bytes: p.Bytes, File: prog.Chains[0].File, Func: prog.Chains[0].Func,
-				Chains: chainsOf(prog), Since: g.Time,
+				Name: g.Name, Generation: g.Number, On: p.Where, Hook: p.Hook, Mode: p.Mode, Packets: p.Packets,
+				Bytes: p.Bytes, File: at.Program.Chains[0].File, Func: at.Program.Chains[0].Func,
+				Chains: chainsOf(at.Program), Since: g.Time,
+				Program: uint32(at.ProgramID()), Tag: at.Tag(),
 			}
 			for _, e := range p.Exits {
 				if e.Verdict == "DROP" {
 					r.Dropped += e.Packets
 				}
 			}
+			r.standing(at)
+			r.measured(use[at.ProgramID()])
 			rows = append(rows, r)
 		}
 	}
@@ -110,18 +217,72 @@ func order(cs []chainOf) string {
 	return strings.Join(out, " → ")
 }
 
-func writeRows(t *term.Term, rows []row) error {
+// standing fills in where the program is at present.
+func (r *row) standing(at *datapath.Attachment) {
+	s := at.Standing()
+	if r.Gone = !s.There; r.Gone {
+		return
+	}
+	r.Position, r.Of = s.Position, s.Of
+	if s.Where != at.Where {
+		r.Now = strings.TrimSuffix(s.Where.String(), ":"+r.Hook)
+	}
+}
+
+func (r *row) measured(u cost.Use) {
+	if u.Span == 0 {
+		return
+	}
+	pps := u.RunsPerSecond()
+	r.PPS = &pps
+	if u.Runs > 0 {
+		ns := u.NsPerRun()
+		r.NsPacket = &ns
+	}
+}
+
+func (a *app) writeAttached(rows []row, l listing) error {
+	if l.json {
+		return term.JSON(a.out).Encode(rows)
+	}
 	if len(rows) == 0 {
 		return nil
 	}
-	tb := term.Table{Head: []string{"NAME", "ON", "HOOK", "MODE", ">PACKETS", ">DROPPED", "SINCE", "FILE"}}
+	_, err := fmt.Fprintln(a.out, strings.Join(attachedLines(a.out, rows, l.watch), "\n"))
+	return err
+}
+
+// attachedLines draws rows; with rates if they are shown again and again.
+func attachedLines(t *term.Term, rows []row, rates bool) []string {
+	head := []string{"NAME", ">GEN", "ON", "HOOK", ">ORDER", "MODE", ">PACKETS", ">DROPPED", ">NS/PACKET"}
+	if rates {
+		head = append(head, ">PPS")
+	}
+	tb := term.Table{Head: append(head, "SINCE", "FILE")}
 	for _, r := range rows {
-		mode := r.Mode
+		on, mode, place := r.On, r.Mode, "–"
+		if r.Now != "" {
+			on += t.Paint(term.Yellow, ", now "+r.Now)
+		}
 		if r.Gone {
 			mode = t.Paint(term.Red, "gone")
 		}
-		tb.Add(t.Paint(term.Blue, r.Name), r.On, r.Hook, mode, term.Count(r.Packets), term.Count(r.Dropped),
-			r.Since.Format(time.DateTime), order(r.Chains))
+		if r.Of > 0 {
+			place = fmt.Sprintf("%d/%d", r.Position, r.Of)
+		}
+		cells := []string{t.Paint(term.Blue, r.Name), fmt.Sprint(r.Generation), on, r.Hook, place, mode,
+			term.Count(r.Packets), term.Count(r.Dropped), number(r.NsPacket)}
+		if rates {
+			cells = append(cells, number(r.PPS))
+		}
+		tb.Add(append(cells, r.Since.Format(time.DateTime), order(r.Chains))...)
 	}
-	return tb.Write(t)
+	return tb.Lines(t)
+}
+
+func number(x *float64) string {
+	if x == nil {
+		return "–"
+	}
+	return term.Number(*x)
 }

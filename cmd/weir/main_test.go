@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 //	lab                   two hosts, $HOST with interface eth0 (10.9.0.2) and $PEER
 //	                      with eth0 (10.9.0.1); addresses never have to be asked for
 //	send N PORT [FROM]    N UDP packets from $PEER to a port of $HOST
+//	flow PORT             a packet every 10 ms from $PEER to a port of $HOST, until the
+//	                      script ends
 //	unplug                eth0 of $HOST goes away
 //	pcap [-back] FILE PORT…  a capture with a UDP packet to each port, a second
 //	                      later than the one before, or earlier
@@ -49,7 +51,8 @@ func TestMain(m *testing.M) {
 //	interrupt SIGNAL      to the last command in the background
 //	attached xdp|tc|clsact eth0 of $HOST has a program, or a clsact qdisc, within five seconds
 //	write FILE N [a|random] a file of N octets: lines, one line, or random
-//	foreign NAME          an XDP program that is not weir's on eth0 of $HOST
+//	foreign [tcx|clsact] NAME  a program that is not weir's on eth0 of $HOST: at
+//	                      XDP, or at the ingress of tc
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -58,7 +61,7 @@ func TestScripts(t *testing.T) {
 			return pinFolder(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "lab": makeLab, "send": send, "unplug": unplug, "pcap": writePcap,
+			"exits": exits, "lab": makeLab, "send": send, "flow": flow, "unplug": unplug, "pcap": writePcap,
 			"nobody": nobody, "interrupt": interrupt, "attached": attached, "foreign": foreign,
 			"write": writeFile, "busy": busy,
 		},
@@ -146,6 +149,27 @@ func send(ts *testscript.TestScript, _ bool, args []string) {
 		frames[i] = frame
 	}
 	ts.Check(l.peer.Send(context.Background(), "eth0", frames...))
+}
+
+func flow(ts *testscript.TestScript, _ bool, args []string) {
+	l := labOf(ts)
+	port, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	frame, err := l.udp("10.9.0.1", port)
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for ; err == nil && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+			err = l.peer.Send(context.Background(), "eth0", frame)
+		}
+		done <- err
+	}()
+	ts.Defer(func() {
+		cancel()
+		ts.Check(<-done)
+	})
 }
 
 func unplug(ts *testscript.TestScript, _ bool, _ []string) {
@@ -284,19 +308,37 @@ func programs(hook string) (int, error) {
 	return n, nil
 }
 
-// foreign attaches an XDP program that does nothing.
+// foreign attaches a program that does nothing.
 func foreign(ts *testscript.TestScript, _ bool, args []string) {
 	l := labOf(ts)
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: args[0], Type: ebpf.XDP, License: "GPL",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()},
-	})
+	spec := &ebpf.ProgramSpec{Name: args[len(args)-1], Type: ebpf.SchedCLS, License: "GPL"}
+	next := int32(-1) // TC_ACT_UNSPEC
+	if len(args) == 1 {
+		spec.Type, next = ebpf.XDP, 2 // XDP_PASS
+	}
+	spec.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, next), asm.Return()}
+	p, err := ebpf.NewProgram(spec)
 	ts.Check(err)
 	ts.Defer(func() { p.Close() })
 	ts.Check(l.host.Do(func() error {
 		dev, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
+		}
+		switch args[0] {
+		case "tcx":
+			tcx, err := link.AttachTCX(link.TCXOptions{Program: p, Interface: dev.Attrs().Index, Attach: ebpf.AttachTCXIngress})
+			if err == nil {
+				ts.Defer(func() { tcx.Close() })
+			}
+			return err
+		case "clsact":
+			at := netlink.QdiscAttrs{LinkIndex: dev.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT}
+			return errors.Join(netlink.QdiscAdd(&netlink.GenericQdisc{QdiscAttrs: at, QdiscType: "clsact"}),
+				netlink.FilterAdd(&netlink.BpfFilter{
+					FilterAttrs: netlink.FilterAttrs{LinkIndex: dev.Attrs().Index, Parent: netlink.HANDLE_MIN_INGRESS, Protocol: unix.ETH_P_ALL, Priority: 1},
+					Fd:          p.FD(), Name: args[1], DirectAction: true,
+				}))
 		}
 		return netlink.LinkSetXdpFdWithFlags(dev, p.FD(), 0)
 	}))

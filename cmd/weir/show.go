@@ -116,7 +116,7 @@ func (a *app) showCounters(g *datapath.Generation) error {
 			mode = t.Paint(term.Red, "gone")
 		}
 		tb.Add(p.Where, p.Hook, mode, term.Count(p.Packets), term.Count(p.Bytes),
-			fmt.Sprintf("id %d", g.Attachments[i].ProgramID()))
+			fmt.Sprintf("id %d, tag %s", g.Attachments[i].ProgramID(), g.Attachments[i].Tag()))
 	}
 	fmt.Fprintln(t)
 	if err := tb.Write(t); err != nil {

@@ -46,6 +46,7 @@ var rows = []row{
 	{"lang/ref", nil, []string{starlarkM, gopacketM}, "the reference shares the parser with the compiler and nothing else, least of all its view of packets"},
 	{"lang", []string{"lang/lower", "lang/opt", "lang/gen"}, []string{starlarkM, asmM, btfM}, "compile is pure: the same source gives the same program on every machine, so no kernel, no netlink"},
 	{"internal/holder", nil, []string{ebpfM, sysM}, "who holds BPF objects: it knows no hooks"},
+	{"internal/cost", nil, []string{ebpfM, sysM}, "run statistics of programs: it knows no hooks"},
 	{"attach", []string{"hook", "internal/holder"}, []string{ebpfM, linkM, sysM}, "the kernel side of hooks knows no language"},
 	{"datapath", []string{"lang", "attach"}, []string{ebpfM, sysM}, "generations: mechanism, never policy"},
 	{"trace", []string{"datapath"}, []string{ebpfM, gopacketM, sysM}, "watches and replays what the datapath runs"},

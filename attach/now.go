@@ -1,0 +1,108 @@
+package attach
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"weir/hook"
+	"weir/internal/holder"
+)
+
+// Namespaces returns the network namespaces that this process can reach, as
+// [InNetns] takes them: its own first, as an empty name, then those that have a
+// name or are mounted, that processes run in, or have open.
+func Namespaces(held holder.Table) []string {
+	var own unix.Stat_t
+	_ = unix.Stat("/proc/self/ns/net", &own) // else it comes twice
+	out := []string{""}
+	inodes := slices.Sorted(maps.Keys(held.Netns))
+	for _, ino := range inodes {
+		if ino != own.Ino {
+			out = append(out, netnsName(held.Netns[ino]))
+		}
+	}
+	return out
+}
+
+// netnsName returns a name for a path in [NetnsDir], other paths as they are.
+func netnsName(path string) string {
+	if dir, name := filepath.Split(path); filepath.Clean(dir) == NetnsDir || filepath.Clean(dir) == "/var"+NetnsDir {
+		return name
+	}
+	return path
+}
+
+// Now returns where the program is at present. That is another place than the
+// record's if the interface was renamed, or has moved to another network
+// namespace since. It returns false if the program is nowhere, or where this
+// process cannot go.
+func (l *Link) Now() (Where, bool) {
+	at := l.standing()
+	if at.ifindex == 0 {
+		ok, err := l.Attached() // not of an interface, or of one that is gone
+		return l.Where, ok && err == nil
+	}
+	if w, ok := at.in(l.Where.Netns); ok {
+		return w, true
+	}
+	for _, ns := range Namespaces(holder.Find()) {
+		if w, ok := at.in(ns); ok {
+			return w, true
+		}
+	}
+	return Where{}, false
+}
+
+// A standing is an attachment to an interface, as the kernel knows it.
+type standing struct {
+	ifindex int // 0: none, or none any more
+	hook    hook.Hook
+	program ebpf.ProgramID
+	link    link.ID
+}
+
+func (l *Link) standing() standing {
+	s := standing{hook: l.Where.Hook}
+	if l.raw == nil {
+		s.ifindex, s.program = l.Ifindex, l.Filter.Program
+		return s
+	}
+	info, err := l.raw.Info()
+	if err != nil {
+		return s
+	}
+	s.program, s.link = info.Program, info.ID
+	if x := info.XDP(); x != nil {
+		s.ifindex = int(x.Ifindex)
+	}
+	if x := info.TCX(); x != nil {
+		s.ifindex = int(x.Ifindex)
+	}
+	return s
+}
+
+// in looks for s in a network namespace: indices of interfaces mean others there.
+func (s standing) in(netns string) (w Where, ok bool) {
+	_ = InNetns(netns, func() error {
+		dev, err := netlink.LinkByIndex(s.ifindex)
+		if err != nil {
+			return err
+		}
+		row := xdpRow(dev)
+		if s.hook != hook.XDP {
+			row, err = tcRow(s.ifindex, s.hook)
+		}
+		ok = slices.ContainsFunc(row, func(x Standing) bool {
+			return x.Program == s.program && (x.Link == 0 || x.Link == s.link)
+		})
+		w = Where{Netns: netns, Interface: dev.Attrs().Name, Hook: s.hook}
+		return err
+	})
+	return w, ok
+}

@@ -1,0 +1,96 @@
+package attach
+
+import (
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"weir/hook"
+	"weir/internal/nstest"
+)
+
+// An interface is renamed, moves to another namespace, and vanishes, with a program
+// on it: what is told is where the program is, and detaching works everywhere.
+func TestNow(t *testing.T) {
+	for _, tt := range []struct {
+		mode  Mode
+		hook  hook.Hook
+		stays bool // when the interface moves
+	}{
+		{Native, hook.XDP, true},
+		{Generic, hook.XDP, true},
+		{TCX, hook.TCEgress, true},
+		{Clsact, hook.TCIngress, false}, // queueing disciplines end with the move: dev_shutdown
+	} {
+		t.Run(string(tt.mode), func(t *testing.T) {
+			n, other := nstest.New(t), nstest.New(t)
+			n.Veth("wa", "wb", 1500)
+			w := Where{n.Path, "wa", tt.hook}
+			typ := ebpf.SchedCLS
+			if tt.hook == hook.XDP {
+				typ = ebpf.XDP
+			}
+			at := func() *Link {
+				l, err := Attach(w, Options{Chain: "edge", Mode: tt.mode, Linear: loader(program(t, typ, 2, 0))})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l
+			}
+			check := func(l *Link, when string, want Where, there bool) {
+				t.Helper()
+				got, ok := l.Now()
+				if ok != there || there && got != want {
+					t.Errorf("%s: %v, %t, want %v, %t", when, got, ok, want, there)
+				}
+				if ok, err := l.Attached(); ok != there || err != nil {
+					t.Errorf("%s: Attached() = %t, %v, want %t", when, ok, err, there)
+				}
+			}
+			l := at()
+			check(l, "attached", w, true)
+			change(n, "wa", func(dev netlink.Link) error { return netlink.LinkSetName(dev, "wnew") })
+			w.Interface = "wnew"
+			check(l, "renamed", w, true)
+			moved := Where{other.Path, "wnew", tt.hook}
+			change(n, "wnew", func(dev netlink.Link) error {
+				fd, err := unix.Open(other.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+				if err != nil {
+					return err
+				}
+				defer unix.Close(fd)
+				return netlink.LinkSetNsFd(dev, fd)
+			})
+			check(l, "moved", moved, tt.stays)
+			if err := l.Detach(); err != nil {
+				t.Errorf("detach after a move: %v", err)
+			}
+			row, err := Row(moved)
+			if err != nil || len(row) != 0 {
+				t.Errorf("after detach there are %v, %v", row, err)
+			}
+
+			w = moved
+			l = at()
+			n.Delete("wb")
+			check(l, "vanished", w, false)
+			n.Veth("wnew", "wb", 1500) // its like is another
+			check(l, "came back", w, false)
+			if err := l.Detach(); err != nil {
+				t.Errorf("detach from what is gone: %v", err)
+			}
+		})
+	}
+}
+
+func change(n *nstest.Net, iface string, f func(netlink.Link) error) {
+	n.Do(func() error {
+		dev, err := netlink.LinkByName(iface)
+		if err != nil {
+			return err
+		}
+		return f(dev)
+	})
+}
