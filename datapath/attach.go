@@ -100,8 +100,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// free refuses a name that is taken, and to replace what weir itself attached:
-// a generation is whole or not there.
+// free refuses a name that is taken, and an interface's XDP that is weir's own, also
+// where it is to be replaced: a generation is whole or not there.
 func (k Kernel) free(o Options) error {
 	if path := k.manifest(o.Name); path != "" {
 		if _, err := readManifest(path); err != nil {
@@ -118,7 +118,7 @@ func (k Kernel) free(o Options) error {
 			return fmt.Errorf("attach %s: %w on %s: detach it first, or choose another name", o.Name, ErrExists, strings.Join(at, ", "))
 		}
 		for _, c := range o.Chains {
-			if o.Replace && c.Where.Hook == hook.XDP && m.runs(c.Where) {
+			if c.Where.Hook == hook.XDP && m.runs(c.Where) {
 				return fmt.Errorf("attach %s on %s: %w by weir's own %s: detach that first", o.Name, c.Where, attach.ErrInUse, m.Name)
 			}
 		}
