@@ -3,6 +3,7 @@ package datapath
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -221,7 +222,7 @@ func TestManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := decodeManifest(b, "x"); err == nil || !strings.Contains(err.Error(), "written by another version of weir (format 2, not 1)") {
+	if _, err := decodeManifest(b, "x"); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("written by another version of weir (format %d, not %d)", manifestFormat+1, manifestFormat)) {
 		t.Errorf("another format: %v", err)
 	}
 }
