@@ -14,17 +14,23 @@ import (
 	"weir/internal/holder"
 )
 
-// Namespaces returns the network namespaces that this process can reach, as
-// [InNetns] takes them: its own first, as an empty name, then those that have a
-// name or are mounted, that processes run in, or have open.
-func Namespaces(held holder.Table) []string {
+// A Namespace is a network namespace that this process can reach.
+type Namespace struct {
+	Name  string // as [InNetns] takes it; empty for the process's own
+	Path  string // to open it by
+	Inode uint64
+}
+
+// Namespaces returns the process's own network namespace, and then those that have
+// a name or are mounted, that processes run in, or have open.
+func Namespaces(held holder.Table) []Namespace {
+	const self = "/proc/thread-self/ns/net" // the process's first thread may be elsewhere: InNetns
 	var own unix.Stat_t
-	_ = unix.Stat("/proc/self/ns/net", &own) // else it comes twice
-	out := []string{""}
-	inodes := slices.Sorted(maps.Keys(held.Netns))
-	for _, ino := range inodes {
-		if ino != own.Ino {
-			out = append(out, netnsName(held.Netns[ino]))
+	_ = unix.Stat(self, &own) // else it comes twice
+	out := []Namespace{{Path: self, Inode: own.Ino}}
+	for _, ino := range slices.Sorted(maps.Keys(held.Netns)) {
+		if path := held.Netns[ino]; ino != own.Ino {
+			out = append(out, Namespace{netnsName(path), path, ino})
 		}
 	}
 	return out
@@ -52,7 +58,7 @@ func (l *Link) Now() (Where, bool) {
 		return w, true
 	}
 	for _, ns := range Namespaces(holder.Find()) {
-		if w, ok := at.in(ns); ok {
+		if w, ok := at.in(ns.Name); ok {
 			return w, true
 		}
 	}

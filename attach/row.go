@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -17,6 +18,7 @@ type Standing struct {
 	Program ebpf.ProgramID // 0 for a filter that is none
 	Link    link.ID        // 0 if it is attached without
 	Name    string         // the kernel's of the program, or what kind of filter it is
+	Mode    Mode           // by which it is there
 }
 
 // String returns 12 "weir_edge", or the kind of filter.
@@ -54,12 +56,57 @@ func Row(w Where) ([]Standing, error) {
 	return row, nil
 }
 
+// A Place is a place of a network namespace with what stands there.
+type Place struct {
+	Where   Where
+	Ifindex int        // there; 0 if it is no interface
+	Row     []Standing // without names
+}
+
+// Rows returns what stands at all places of a network namespace at which
+// something does.
+func Rows(netns string) ([]Place, error) {
+	var out []Place
+	err := InNetns(netns, func() error {
+		devs, err := netlink.LinkList()
+		if err != nil {
+			return err
+		}
+		add := func(w Where, dev netlink.Link, row []Standing) {
+			if len(row) > 0 {
+				out = append(out, Place{w, dev.Attrs().Index, row})
+			}
+		}
+		for _, dev := range devs {
+			w := Where{Netns: netns, Interface: dev.Attrs().Name, Hook: hook.XDP}
+			add(w, dev, xdpRow(dev))
+			for _, w.Hook = range []hook.Hook{hook.TCIngress, hook.TCEgress} {
+				row, err := tcRow(dev.Attrs().Index, w.Hook)
+				if err != nil && !gone(err) {
+					return err
+				}
+				add(w, dev, row)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list what is in %s: %w", cmp.Or(netns, "this network namespace"), err)
+	}
+	return out, nil
+}
+
 // xdpRow is what an interface has of XDP: at most one program.
 func xdpRow(dev netlink.Link) []Standing {
-	if x := dev.Attrs().Xdp; x != nil && x.Attached {
-		return []Standing{{Program: ebpf.ProgramID(x.ProgId)}}
+	x := dev.Attrs().Xdp
+	if x == nil || !x.Attached {
+		return nil
 	}
-	return nil
+	mode := Native
+	if x.AttachMode == attachedGeneric {
+		mode = Generic
+	}
+	return []Standing{{Program: ebpf.ProgramID(x.ProgId), Mode: mode}}
 }
 
 // tcRow is what stands at tc: tcx programs come before filters (tcx_run in
@@ -76,9 +123,9 @@ func tcRow(ifindex int, h hook.Hook) ([]Standing, error) {
 	}
 	for _, f := range all {
 		if id := programOf(f); id != 0 {
-			row = append(row, Standing{Program: id})
+			row = append(row, Standing{Program: id, Mode: Clsact})
 		} else {
-			row = append(row, Standing{Name: f.Type() + " filter"})
+			row = append(row, Standing{Name: f.Type() + " filter", Mode: Clsact})
 		}
 	}
 	return row, nil
@@ -91,7 +138,7 @@ func tcxRow(ifindex int, h hook.Hook) ([]Standing, error) {
 	}
 	var row []Standing
 	for _, p := range r.Programs {
-		s := Standing{Program: p.ID}
+		s := Standing{Program: p.ID, Mode: TCX}
 		s.Link, _ = p.LinkID()
 		row = append(row, s)
 	}

@@ -48,6 +48,7 @@ var rows = []row{
 	{"internal/holder", nil, []string{ebpfM, sysM}, "who holds BPF objects: it knows no hooks"},
 	{"internal/cost", nil, []string{ebpfM, sysM}, "run statistics of programs: it knows no hooks"},
 	{"attach", []string{"hook", "internal/holder"}, []string{ebpfM, linkM, sysM}, "the kernel side of hooks knows no language"},
+	{"internal/census", []string{"attach", "internal/cost"}, []string{ebpfM, linkM, sysM}, "what runs on the machine, whoever loaded it: it knows no chains"},
 	{"datapath", []string{"lang", "attach"}, []string{ebpfM, sysM}, "generations: mechanism, never policy"},
 	{"trace", []string{"datapath"}, []string{ebpfM, gopacketM, sysM}, "watches and replays what the datapath runs"},
 	{"lab", []string{"datapath"}, []string{ebpfM, linkM, sysM}, "networks for tests, demos and measurements"},

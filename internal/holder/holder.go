@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,7 @@ func (p Process) String() string { return fmt.Sprintf("%d (%s)", p.PID, p.Comm) 
 // Holders are what keeps one object. The zero value: nobody who can be seen.
 type Holders struct {
 	Pins      []string  // paths
-	Processes []Process // each once, in order of PID
+	Processes []Process // each once
 }
 
 // String names the first that there is to name: pinned at PATH, or held by process
@@ -54,9 +55,12 @@ func (h Holders) String() string {
 	return ""
 }
 
-func (h *Holders) process(p Process) {
-	if n := len(h.Processes); n == 0 || h.Processes[n-1] != p {
-		h.Processes = append(h.Processes, p)
+// Add adds processes that are not in h.
+func (h *Holders) Add(ps ...Process) {
+	for _, p := range ps {
+		if !slices.Contains(h.Processes, p) {
+			h.Processes = append(h.Processes, p)
+		}
 	}
 }
 
@@ -76,10 +80,10 @@ type Table struct {
 // Find looks at all pins and all descriptors. What it may not see it leaves out.
 func Find() Table {
 	t := Table{Programs: map[ebpf.ProgramID]Holders{}, Links: map[link.ID]Holders{}, Netns: map[uint64]string{}}
-	for _, dir := range mounts("bpf") {
+	for _, dir := range Mounts("bpf") {
 		t.pins(dir)
 	}
-	for _, path := range mounts("nsfs") {
+	for _, path := range Mounts("nsfs") {
 		t.netns(path)
 	}
 	procs, _ := os.ReadDir("/proc")
@@ -91,8 +95,8 @@ func Find() Table {
 	return t
 }
 
-// mounts returns where file systems of a type are mounted.
-func mounts(fstype string) []string {
+// Mounts returns where file systems of a type are mounted, as this process sees it.
+func Mounts(fstype string) []string {
 	b, _ := os.ReadFile("/proc/self/mountinfo")
 	var out []string
 	seen := map[string]bool{}
@@ -155,7 +159,9 @@ func (t *Table) process(pid int) {
 	if b, err := os.ReadFile(dir + "/comm"); err == nil {
 		p.Comm = strings.TrimSpace(string(b))
 	}
-	t.netns(dir + "/ns/net")
+	if pid != os.Getpid() { // whose first thread may be elsewhere for a moment
+		t.netns(dir + "/ns/net")
+	}
 	fds, _ := os.ReadDir(dir + "/fd")
 	for _, fd := range fds {
 		path := dir + "/fd/" + fd.Name()
@@ -198,11 +204,11 @@ func (t *Table) descriptor(fdinfo string, p Process) {
 	}
 	if id, ok := field(b, "link_id:"); ok {
 		h := t.Links[link.ID(id)]
-		h.process(p)
+		h.Add(p)
 		t.Links[link.ID(id)] = h
 	} else if id, ok := field(b, "prog_id:"); ok {
 		h := t.Programs[ebpf.ProgramID(id)]
-		h.process(p)
+		h.Add(p)
 		t.Programs[ebpf.ProgramID(id)] = h
 	}
 }
