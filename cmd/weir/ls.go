@@ -21,8 +21,8 @@ const glance = 100 * time.Millisecond
 
 // listing is what weir ls was asked for.
 type listing struct {
-	json, watch bool
-	span        time.Duration // to measure
+	all, json, watch bool
+	span             time.Duration // to measure
 }
 
 func (a *app) ls() *cobra.Command {
@@ -33,16 +33,25 @@ func (a *app) ls() *cobra.Command {
 		Long: `Lists what weir has attached, a row for each place. ORDER is the position among
 all programs that packets meet there, weir's and others'. NS/PACKET is how long
 the chain took for a packet, measured while this command looks: the kernel
-counts only then.`,
+counts only then.
+
+With --all, lists every BPF program of the machine, the costliest first: its
+share of one CPU, runs a second and ns a run in the second that this command
+looks; what it is attached to; and by whom it is kept: by weir under a NAME, by
+a process that has it or its link open, or by a pin. JSON has all of these.`,
 		Example: `  weir ls
   weir ls --for 2s          measure longer
   weir ls --watch           show it again every second
-  weir ls --json`,
+  weir ls --json
+  weir ls --all             every BPF program of the machine
+  weir ls --all --watch     and what they cost, again every second`,
 		Args: wants(),
 		RunE: runs(func(ctx context.Context, _ []string) error {
 			switch {
 			case l.span < 0:
 				return usage("--for %v is in the past", l.span)
+			case l.all:
+				return a.listAll(ctx, l)
 			case l.watch:
 				return a.watchAttached(ctx, l)
 			}
@@ -50,8 +59,9 @@ counts only then.`,
 		}),
 	}
 	jsonFlag(c, &l.json)
+	c.Flags().BoolVarP(&l.all, "all", "a", false, "list every BPF program of the machine")
 	c.Flags().BoolVarP(&l.watch, "watch", "w", false, "show it again and again, until ^C")
-	c.Flags().DurationVar(&l.span, "for", 0, "measure for so long (default 0.1s, with --watch 1s)")
+	c.Flags().DurationVar(&l.span, "for", 0, "measure for so long (default 0.1s, with --all or --watch 1s)")
 	return c
 }
 
@@ -92,25 +102,38 @@ func (a *app) watchAttached(ctx context.Context, l listing) error {
 		return err
 	}
 	defer m.Close()
+	var before cost.Reading
+	return a.again(ctx, l, func(bool) ([]string, any, error) {
+		gs, err := a.kernel.List()
+		defer closeAll(gs)
+		now := m.Read(programIDs(gs))
+		rows, rerr := attachedRows(gs, now.Since(before))
+		before = now
+		return attachedLines(a.out, rows, true), rows, errors.Join(err, rerr)
+	})
+}
+
+// again shows what look returns, as lines or as JSON, until ctx ends. The first
+// time nothing is measured yet: only a screen, which is drawn over, shows it.
+func (a *app) again(ctx context.Context, l listing, look func(first bool) ([]string, any, error)) error {
 	var screen *term.Screen
 	if a.out.Terminal && !l.json {
 		screen = term.NewScreen(a.out)
 		defer screen.Close()
 	}
-	var before cost.Reading
 	for first := true; ; first = false {
-		gs, err := a.kernel.List()
-		now := m.Read(programIDs(gs))
-		rows, rerr := attachedRows(gs, now.Since(before))
-		closeAll(gs)
-		if before = now; !first || screen != nil {
-			if screen != nil {
-				screen.Draw(attachedLines(a.out, rows, true))
-			} else if err := a.writeAttached(rows, l); err != nil {
-				return err
-			}
+		lines, rows, err := look(first)
+		switch {
+		case screen != nil:
+			screen.Draw(lines)
+		case first:
+		case l.json:
+			err = errors.Join(err, term.JSON(a.out).Encode(rows))
+		default:
+			_, werr := fmt.Fprintln(a.out, strings.Join(lines, "\n"))
+			err = errors.Join(err, werr)
 		}
-		if err := errors.Join(err, rerr); err != nil {
+		if err != nil {
 			return err
 		}
 		select {
@@ -248,7 +271,7 @@ func (a *app) writeAttached(rows []row, l listing) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintln(a.out, strings.Join(attachedLines(a.out, rows, l.watch), "\n"))
+	_, err := fmt.Fprintln(a.out, strings.Join(attachedLines(a.out, rows, false), "\n"))
 	return err
 }
 
