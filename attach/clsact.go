@@ -110,7 +110,7 @@ func programOf(f netlink.Filter) ebpf.ProgramID {
 
 func filters(ifindex int, h hook.Hook) ([]netlink.Filter, error) {
 	dev := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
-	all, err := netlink.FilterList(dev, filterParent(h))
+	all, err := Dump(func() ([]netlink.Filter, error) { return netlink.FilterList(dev, filterParent(h)) })
 	if err != nil {
 		return nil, fmt.Errorf("list filters: %w", err)
 	}

@@ -45,7 +45,7 @@ func Sweep(chain string) (int, error) {
 		// Where one cannot go is nothing to sweep: one that is being made is no
 		// namespace yet.
 		_ = InNetns(p, func() error {
-			devs, err := netlink.LinkList()
+			devs, err := Dump(netlink.LinkList)
 			errs = append(errs, err)
 			for _, d := range devs {
 				n, err := sweep(d.Attrs().Index, filterPrefix+chain)

@@ -205,6 +205,70 @@ func TestClsactBesideForeign(t *testing.T) {
 	}
 }
 
+// Who takes our program away by force and puts his own there keeps his when ours is
+// detached.
+func TestDetachLeavesOthers(t *testing.T) {
+	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
+		t.Run(h.String(), func(t *testing.T) {
+			n := nstest.New(t)
+			n.Veth("wa", "wb", 1500)
+			w := Where{n.Path, "wa", h}
+			typ := ebpf.SchedCLS
+			if h == hook.XDP {
+				typ = ebpf.XDP
+			}
+			ours, err := Attach(w, Options{Chain: "edge", Linear: loader(program(t, typ, 2, 0))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			stolen, err := link.NewFromID(ours.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stolen.Close()
+			if err := stolen.Detach(); err != nil {
+				t.Fatal(err)
+			}
+			theirs, err := Attach(w, Options{Chain: "other", Linear: loader(program(t, typ, 1, 0))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer theirs.Close()
+			if ok, err := ours.Attached(); ok || err != nil {
+				t.Errorf("ours: Attached() = %t, %v", ok, err)
+			}
+			if _, ok := ours.Now(); ok {
+				t.Error("ours is taken to be where theirs is")
+			}
+			if err := ours.Detach(); err != nil {
+				t.Error(err)
+			}
+			if ok, err := theirs.Attached(); !ok || err != nil {
+				t.Errorf("theirs after the detach of ours: %t, %v", ok, err)
+			}
+		})
+	}
+}
+
+// A listing that is interrupted is begun again, but not for ever.
+func TestDump(t *testing.T) {
+	for _, tt := range []struct{ interrupted, want int }{{0, 1}, {2, 3}, {100, dumpTries}} {
+		n := 0
+		all, err := Dump(func() ([]int, error) {
+			if n++; n <= tt.interrupted {
+				return []int{n}, netlink.ErrDumpInterrupted
+			}
+			return []int{n}, nil
+		})
+		if err != nil || !slices.Equal(all, []int{tt.want}) {
+			t.Errorf("interrupted %d times: %v, %v, want [%d]", tt.interrupted, all, err, tt.want)
+		}
+	}
+	if _, err := Dump(func() ([]int, error) { return nil, unix.EPERM }); !errors.Is(err, unix.EPERM) {
+		t.Errorf("another error became %v", err)
+	}
+}
+
 func TestNoOrder(t *testing.T) {
 	n := nstest.New(t)
 	n.Veth("wa", "wb", 1500)

@@ -68,7 +68,7 @@ type Place struct {
 func Rows(netns string) ([]Place, error) {
 	var out []Place
 	err := InNetns(netns, func() error {
-		devs, err := netlink.LinkList()
+		devs, err := Dump(netlink.LinkList)
 		if err != nil {
 			return err
 		}
@@ -94,6 +94,20 @@ func Rows(netns string) ([]Place, error) {
 		return nil, fmt.Errorf("list what is in %s: %w", cmp.Or(netns, "this network namespace"), err)
 	}
 	return out, nil
+}
+
+// dumpTries is how often a listing is begun again that changes interrupt.
+const dumpTries = 5
+
+// Dump calls a function of package netlink that lists something, again if changes
+// interrupted it. On a machine that never rests the last listing is taken as it is.
+func Dump[T any](list func() ([]T, error)) (all []T, err error) {
+	for range dumpTries {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+	return all, nil
 }
 
 // xdpRow is what an interface has of XDP: at most one program.

@@ -56,12 +56,12 @@ func (t *taker) standing(p attach.Place, i int, s attach.Standing) {
 // otherFilters notes BPF filters of queueing disciplines that are not clsact: they
 // classify what leaves.
 func (t *taker) otherFilters(ns string) error {
-	devs, err := netlink.LinkList()
+	devs, err := attach.Dump(netlink.LinkList)
 	if err != nil {
 		return err
 	}
 	for _, dev := range devs {
-		qdiscs, err := netlink.QdiscList(dev)
+		qdiscs, err := attach.Dump(func() ([]netlink.Qdisc, error) { return netlink.QdiscList(dev) })
 		if err != nil {
 			continue // gone meanwhile
 		}
@@ -69,7 +69,7 @@ func (t *taker) otherFilters(ns string) error {
 			if q.Type() == "clsact" || q.Type() == "ingress" || q.Attrs().Handle == 0 {
 				continue
 			}
-			filters, err := netlink.FilterList(dev, q.Attrs().Handle)
+			filters, err := attach.Dump(func() ([]netlink.Filter, error) { return netlink.FilterList(dev, q.Attrs().Handle) })
 			if err != nil {
 				continue // one that takes none
 			}
