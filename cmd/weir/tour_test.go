@@ -23,7 +23,7 @@ type step struct {
 
 var (
 	asked   = regexp.MustCompile("After (?:another )?`ask ([0-9]+)`")
-	numbers = regexp.MustCompile(`tag [0-9a-f]{16}|[0-9][0-9,.:-]*`)
+	numbers = regexp.MustCompile(`\b[0-9a-f]{16}\b|[0-9][0-9,.:-]*`)
 	spaces  = regexp.MustCompile(` +`)
 )
 
