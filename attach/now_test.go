@@ -27,7 +27,7 @@ func TestNow(t *testing.T) {
 		t.Run(string(tt.mode), func(t *testing.T) {
 			n, other := nstest.New(t), nstest.New(t)
 			n.Veth("wa", "wb", 1500)
-			w := Where{n.Path, "wa", tt.hook}
+			w := Where{Netns: n.Path, Interface: "wa", Hook: tt.hook}
 			typ := ebpf.SchedCLS
 			if tt.hook == hook.XDP {
 				typ = ebpf.XDP
@@ -54,7 +54,7 @@ func TestNow(t *testing.T) {
 			change(n, "wa", func(dev netlink.Link) error { return netlink.LinkSetName(dev, "wnew") })
 			w.Interface = "wnew"
 			check(l, "renamed", w, true)
-			moved := Where{other.Path, "wnew", tt.hook}
+			moved := Where{Netns: other.Path, Interface: "wnew", Hook: tt.hook}
 			change(n, "wnew", func(dev netlink.Link) error {
 				fd, err := unix.Open(other.Path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 				if err != nil {

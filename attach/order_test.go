@@ -80,7 +80,7 @@ func rowNames(t *testing.T, w Where) []string {
 func TestOrder(t *testing.T) {
 	n := nstest.New(t)
 	n.Veth("wa", "wb", 1500)
-	w := Where{n.Path, "wa", hook.TCIngress}
+	w := Where{Netns: n.Path, Interface: "wa", Hook: hook.TCIngress}
 	var foreignID ebpf.ProgramID
 	for _, name := range []string{"twin", "foreign", "twin"} {
 		p, id := named(t, name)
@@ -178,7 +178,7 @@ func foreignFilters(t *testing.T, n *nstest.Net) {
 func TestClsactBesideForeign(t *testing.T) {
 	n := nstest.New(t)
 	n.Veth("wa", "wb", 1500)
-	w := Where{n.Path, "wa", hook.TCIngress}
+	w := Where{Netns: n.Path, Interface: "wa", Hook: hook.TCIngress}
 	foreignFilters(t, n)
 	p, _ := named(t, "ours")
 	_, err := Attach(w, Options{Chain: "edge", Mode: Clsact, Linear: loader(p), Order: Order{Side: First}})
@@ -212,7 +212,7 @@ func TestDetachLeavesOthers(t *testing.T) {
 		t.Run(h.String(), func(t *testing.T) {
 			n := nstest.New(t)
 			n.Veth("wa", "wb", 1500)
-			w := Where{n.Path, "wa", h}
+			w := Where{Netns: n.Path, Interface: "wa", Hook: h}
 			typ := ebpf.SchedCLS
 			if h == hook.XDP {
 				typ = ebpf.XDP

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weir/attach"
+	"weir/hook"
 	"weir/internal/cost"
 	"weir/internal/holder"
 	"weir/internal/nstest"
@@ -207,7 +208,7 @@ func tcx(w *world) *ebpf.Program {
 
 func clsact(w *world) *ebpf.Program {
 	p := w.load(ebpf.ProgramSpec{Type: ebpf.SchedCLS}, -1)
-	_, err := attach.Attach(attach.Where{Netns: w.net.Path, Interface: "wa", Hook: 1}, attach.Options{
+	_, err := attach.Attach(attach.Where{Netns: w.net.Path, Interface: "wa", Hook: hook.TCIngress}, attach.Options{
 		Chain: "counted", Mode: attach.Clsact, Linear: func() (*ebpf.Program, error) { return p, nil },
 	})
 	w.must(err)
