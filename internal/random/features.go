@@ -58,7 +58,7 @@ record field left out; record field op= x; record key; return; sample; second na
 shift at run time; signed key; signed operation; signed record field; signed shift; srh.segment(i); swap locals; 
 table reference; table that fills up; table.add; table.discard; table.get(k); table.get(k, d); table.incr(k); 
 table.incr(k, n); table.pop as statement; table.pop(k); table[k]; table[k] = x; table[k] op= x; 
-table[k].field; tuple; tuple element; tuple key; unpack tuple; verdict ACCEPT; verdict DROP; verdict PASS; 
+table[k].field; tuple; tuple element; tuple key; two locals of one start in a loop; unpack tuple; verdict ACCEPT; verdict DROP; verdict PASS; 
 verdict TX; verdict drop(reason); verdict redirect(index); verdict redirect(name); while; `
 
 // Features returns the names under which [Source.Uses] counts, sorted. Some

@@ -105,10 +105,21 @@ func (g *gen) whileLoop(most int) {
 		start, cond, next = fmt.Sprint(n), i+" > 0", "-= 1"
 	}
 	g.line("%s = %s", i, start)
+	twin := ""
+	if g.one(2) {
+		g.use("two locals of one start in a loop")
+		twin = g.name("v")
+		g.line("%s = %s", twin, start)
+		g.enter(variable{name: twin, kind: unsigned})
+		cond += fmt.Sprintf(" and %s < %d", twin, 50+g.r.IntN(2000))
+	}
 	g.line("while %s:", cond)
 	g.turn(whileLoop, n, 1, func() {
 		g.enter(variable{name: i, kind: unsigned, fixed: true})
 		g.statements(3)
+		if twin != "" {
+			g.line("%s += %s", twin, g.varied(1))
+		}
 		g.line("%s %s", i, next)
 	})
 	g.enter(variable{name: i, kind: unsigned, fixed: true})

@@ -123,7 +123,7 @@ type Value struct {
 	Func  *Func
 	Block *Block
 	Pos   diag.Pos
-	Fresh bool // OpLoad: the verifier must not know that it equals another
+	Fresh bool // the verifier must not know that it equals another: no pass shares it or makes it one
 	Soft  bool // OpPhi: no check that the verifier must follow rests on which value it is
 }
 

@@ -31,12 +31,21 @@ func (l *lowerer) enter(head *ir.Block, body []check.Stmt) {
 // offset that is read, each a state of its own.
 func (l *lowerer) opaque() *ir.Value { return l.get(l.facts.zero) }
 
+// blurred returns x with a zero xored in that only the running program knows to
+// be one. Two that blur the same number are two numbers to the verifier: it would
+// keep apart states that differ in nothing but which of their numbers are equal.
+func (l *lowerer) blurred(x, zero *ir.Value) *ir.Value {
+	v := l.op(ir.OpXor, x, zero)
+	v.Fresh = true
+	return v
+}
+
 // forget xors the zero into the numbers that a loop hands from turn to turn.
 func (l *lowerer) forget(loop check.Stmt) {
 	_, set := l.carried(loop)
 	for _, v := range set {
 		if l.soft[v] {
-			l.set(v, l.op(ir.OpXor, l.get(v), l.opaque()))
+			l.set(v, l.blurred(l.get(v), l.opaque()))
 		}
 	}
 }

@@ -242,7 +242,7 @@ func (l *lowerer) cutFrame(all, facts []variable) *cut {
 		x := l.get(v)
 		c.ptr[v] = l.pointers[v]
 		if l.soft[v] {
-			x = l.op(ir.OpXor, x, zero)
+			x = l.blurred(x, zero)
 		}
 		l.store(8, c.frame, c.at[v], x)
 	}

@@ -7,15 +7,15 @@ import "weir/lang/ir"
 // interface indices, and phis of one block with equal arguments. What is
 // computed from nothing moves to the entry, where it dominates everything: it
 // takes no register there, since package gen makes it where it is used. Start and
-// end of the packet are left alone: they change with calls.
+// end of the packet are left alone: they change with calls. So is what is marked
+// Fresh.
 func cse(f *ir.Func) bool { return share(f, false) }
 
 // loads is cse with the memory seen through. A load is shared with an equal one,
 // and takes what was stored there, where no way between the two may have changed
 // that memory; lookups of one key in one map likewise, where no key may have come
-// or gone. Loads that are marked Fresh are left alone. Long programs do without:
-// what the verifier learns of a value that is compared again and again keeps apart
-// states that would else be equal.
+// or gone. Long programs do without: what the verifier learns of a value that is
+// compared again and again keeps apart states that would else be equal.
 func loads(f *ir.Func) bool { return share(f, true) }
 
 func share(f *ir.Func, through bool) bool {
@@ -287,7 +287,7 @@ func (c *sharer) replace(s *ir.Slot, list []stored) {
 
 func (c *sharer) key(v *ir.Value, at versions) (valueKey, bool) {
 	k := valueKey{op: v.Op, typ: v.Type}
-	if len(v.Args) > 2 {
+	if len(v.Args) > 2 || v.Fresh {
 		return k, false
 	}
 	if len(v.Args) > 0 {
@@ -345,7 +345,7 @@ func (c *sharer) load(k valueKey, v *ir.Value, at versions) (valueKey, bool) {
 	if of&content != 0 {
 		k.at[1] = at[1]
 	}
-	return k, !v.Fresh
+	return k, true
 }
 
 // lookup is the key of a lookup whose key lies in a plain slot.

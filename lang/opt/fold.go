@@ -308,6 +308,8 @@ func (s *folder) bitwise(v, x *ir.Value, c int64) *ir.Value {
 	switch {
 	case v.Op == ir.OpAnd && c == 0:
 		return s.become(v, 0)
+	case v.Fresh:
+		return v
 	case v.Op == ir.OpAnd && covers(c, n), v.Op != ir.OpAnd && c == 0:
 		return x
 	case v.Op == ir.OpAnd && c == mask(4):

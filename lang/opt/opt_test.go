@@ -122,6 +122,16 @@ func TestFold(t *testing.T) {
 		{"not", func(x *builder, h, w *ir.Value) *ir.Value {
 			return x.i(ir.OpXor, x.cmp(ir.ULt, h, w), x.c(1))
 		}, "cmp uge, v3, v4"},
+		{"fresh is not folded", func(x *builder, h, w *ir.Value) *ir.Value {
+			v := x.i(ir.OpXor, x.c(0), w)
+			v.Fresh = true
+			return v
+		}, "xor v4"},
+		{"fresh is not shared", func(x *builder, h, w *ir.Value) *ir.Value {
+			u, v := x.i(ir.OpXor, h, w), x.i(ir.OpXor, h, w)
+			u.Fresh, v.Fresh = true, true
+			return x.cmp(ir.Eq, u, v)
+		}, "cmp eq"},
 		{"some bit", func(x *builder, h, w *ir.Value) *ir.Value {
 			return x.cmp(ir.Ne, x.i(ir.OpAnd, w, x.c(12)), x.c(0))
 		}, "cmp test, v4"},
