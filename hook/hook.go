@@ -96,3 +96,17 @@ func Parse(name string) (Hook, error) {
 	}
 	return 0, fmt.Errorf("no hook is named %q (there are %s)", name, strings.Join(Names(), ", "))
 }
+
+// Code returns what the kernel is told at h for a verdict: enum xdp_action, and
+// TC_ACT_ of linux/pkt_cls.h. It reports false if h has no such verdict.
+func (h Hook) Code(verdict string) (int32, bool) {
+	codes := map[string]int32{"PASS": -1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7, "REJECT": 7}
+	switch h {
+	case TCEgress:
+		codes["TX"] = 0 // the packet is leaving by that interface already
+	case XDP:
+		codes = map[string]int32{"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3}
+	}
+	c, ok := codes[verdict]
+	return c, ok
+}

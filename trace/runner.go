@@ -272,7 +272,7 @@ func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, erro
 	if len(x.prog.Chains) > 1 {
 		res.Chain = x.prog.Chains[e.Chain].Name
 	}
-	if want, ok := returns(x.prog.Hook, e.Verdict); ok && ret != want {
+	if want, ok := x.prog.Hook.Code(e.Verdict); ok && ret != want {
 		res.Error = fmt.Sprintf("the program returned %d for %s, not %d", ret, e.Verdict, want)
 	}
 	switch {
@@ -282,20 +282,6 @@ func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, erro
 		res.To = r.interfaceName(int(o.To))
 	}
 	return o.Frame(data), nil
-}
-
-// returns is what the kernel is told for a verdict: enum xdp_action, and TC_ACT_
-// of linux/pkt_cls.h.
-func returns(h hook.Hook, verdict string) (int32, bool) {
-	codes := map[string]int32{"PASS": -1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7, "REJECT": 7}
-	switch h {
-	case hook.TCEgress:
-		codes["TX"] = 0 // the packet is leaving by that interface already
-	case hook.XDP:
-		codes = map[string]int32{"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3}
-	}
-	c, ok := codes[verdict]
-	return c, ok
 }
 
 func put64(m *ebpf.Memory, off int64, n uint64) error {
