@@ -18,7 +18,7 @@
 //
 // Other people's programs are left alone: an interface has room for one XDP
 // program, and if it is taken the error says by what and by whom, unless
-// [Options.Replace] is set. At tc programs stand in a row ([Row]) and ours goes
+// [Options.Force] is set. At tc programs stand in a row ([Row]) and ours goes
 // last, or where [Options.Order] says.
 //
 // What it does not do: it neither loads programs nor knows chains, maps or
@@ -96,9 +96,9 @@ type Options struct {
 	// programs stay the caller's.
 	Linear, Frags func() (*ebpf.Program, error)
 
-	Order   Order  // among the programs that are there; hooks with room for one have none
-	Replace bool   // take the place of a foreign XDP program
-	Pin     string // path of the link's pin; empty for none
+	Order Order  // among the programs that are there; hooks with room for one have none
+	Force bool   // take the place of a foreign XDP program
+	Pin   string // path of the link's pin; empty for none
 }
 
 // A Record is what is known of an attachment. It is plain data, fit for

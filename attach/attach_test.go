@@ -139,12 +139,12 @@ func TestXDPForeign(t *testing.T) {
 			if !errors.As(err, &e) || !errors.Is(err, ErrInUse) || e.Chain != "edge" || e.Op != "attach" {
 				t.Fatalf("attach beside a foreign program: %v, want an *Error of ErrInUse", err)
 			}
-			matches(t, err.Error(), `^attach edge on .*/wa at xdp: already in use by `+name+`.*: detach it first, or replace it$`)
+			matches(t, err.Error(), `^attach edge on .*/wa at xdp: already in use by `+name+`.*: detach it first, or take its place by force$`)
 			if after := attachedXDP(n, "wa"); after != before {
 				t.Fatalf("the foreign program %d became %d", before, after)
 			}
 			o := xdpOptions(t)
-			o.Replace = true
+			o.Force = true
 			l, err := Attach(w, o)
 			if err != nil {
 				t.Fatalf("replace: %v", err)

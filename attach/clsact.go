@@ -130,17 +130,14 @@ func (f Filter) spec(ifindex int, h hook.Hook) *netlink.BpfFilter {
 func (f *Filter) put(ifindex int, h hook.Hook, p *ebpf.Program, replace bool) error {
 	s := f.spec(ifindex, h)
 	s.Fd = p.FD()
-	info, err := p.Info()
-	if err != nil {
-		return err
-	}
+	var err error
 	if replace {
 		err = netlink.FilterReplace(s)
 	} else if err = netlink.FilterAdd(s); err != nil {
 		err = fmt.Errorf("add filter: %w", err)
 	}
 	if err == nil {
-		f.Program, _ = info.ID()
+		f.Program = programID(p)
 	}
 	return err
 }
@@ -150,16 +147,23 @@ func (f *Filter) put(ifindex int, h hook.Hook, p *ebpf.Program, replace bool) er
 func (f Filter) runs(p ebpf.ProgramID) bool { return f.Program == 0 || p == 0 || p == f.Program }
 
 func (f Filter) there(ifindex int, h hook.Hook) (bool, error) {
+	x, err := f.find(ifindex, h)
+	return x != nil && f.runs(programOf(x)), err
+}
+
+// find returns the filter of that name and priority, whatever its program; nil
+// if there is none.
+func (f Filter) find(ifindex int, h hook.Hook) (netlink.Filter, error) {
 	all, err := filters(ifindex, h)
 	if gone(err) || errors.Is(err, unix.EINVAL) {
-		return false, nil // no interface, or no such queueing discipline
+		return nil, nil // no interface, or no such queueing discipline
 	}
 	for _, x := range all {
-		if name(x) == f.Name && x.Attrs().Priority == f.Priority && f.runs(programOf(x)) {
-			return true, nil
+		if name(x) == f.Name && x.Attrs().Priority == f.Priority {
+			return x, nil
 		}
 	}
-	return false, err
+	return nil, err
 }
 
 // remove takes the filter away, and the queueing discipline if it was made for

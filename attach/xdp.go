@@ -57,7 +57,7 @@ func (l *Link) attachXDP(dev netlink.Link, o Options) error {
 		if err != nil {
 			return err
 		}
-		raw, err := linkXDP(dev, p, try.mode, o.Replace)
+		raw, err := linkXDP(dev, p, try.mode, o.Force)
 		if err == nil {
 			l.raw, l.Mode, l.Frags = raw, try.mode, try.frags
 			l.Why = strings.Join(why, "; ")
@@ -92,7 +92,7 @@ func (j *joined) Unwrap() []error { return j.errs }
 
 // linkXDP attaches p by a BPF link. The kernel answers EBUSY if a program is
 // there in the same mode, EEXIST if one is there in the other mode.
-func linkXDP(dev netlink.Link, p *ebpf.Program, mode Mode, replace bool) (link.Link, error) {
+func linkXDP(dev netlink.Link, p *ebpf.Program, mode Mode, force bool) (link.Link, error) {
 	attach := func() (link.Link, error) {
 		return link.AttachXDP(link.XDPOptions{Program: p, Interface: dev.Attrs().Index, Flags: xdpFlags(mode)})
 	}
@@ -112,7 +112,7 @@ func linkXDP(dev netlink.Link, p *ebpf.Program, mode Mode, replace bool) (link.L
 	if ferr != nil {
 		return nil, fmt.Errorf("%w by an XDP program; look for it: %w", ErrInUse, ferr)
 	}
-	if !replace {
+	if !force {
 		return nil, fmt.Errorf("%w by %s: %s", ErrInUse, f, f.advice(dev))
 	}
 	restore, err := f.evict(dev)

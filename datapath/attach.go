@@ -29,13 +29,21 @@ type Chain struct {
 
 // Options of [Kernel.Attach].
 type Options struct {
-	Name    string
-	Chains  []Chain           // at least one, each at another place
-	Pin     bool              // the generation outlives this process
-	Replace bool              // take the place of XDP programs that are not weir's
-	Mode    attach.Mode       // the only mode to try
-	Order   attach.Order      // among the programs at each place
-	Set     map[string]string // first values of parameters, by name
+	Name   string
+	Chains []Chain           // at least one, each at another place
+	Pin    bool              // the generation outlives this process
+	Force  bool              // take the place of XDP programs that are not weir's
+	Mode   attach.Mode       // the only mode to try
+	Order  attach.Order      // among the programs at each place; a place that was had keeps its own
+	Set    map[string]string // first values of parameters, by name
+
+	// Replace takes the place of the generation that is pinned under the name, if
+	// there is one: it goes on with its maps and parameters. With Pin only.
+	Replace bool
+
+	// Confirm is how long to wait for [Kernel.Confirm]: then the generation is
+	// taken back. Zero: it stays. With Pin only.
+	Confirm time.Duration
 
 	// Loaded is called for each program before it is attached, with the kernel's
 	// maps of each use, which may be nil. One that is not attached in the end is
@@ -43,9 +51,10 @@ type Options struct {
 	Loaded func(system func(lang.System) *ebpf.Map) error
 }
 
-// Attach loads programs and attaches them, all or none. The error wraps
-// [ErrExists] if something pinned has that name, and is or wraps an
-// [*attach.Error] or a [*VerifierError] where these say more.
+// Attach loads programs and attaches them, all or none. With Options.Replace all
+// that was attached stays as it was if one fails. The error wraps [ErrExists] if
+// something pinned has that name, and is or wraps an [*attach.Error] or a
+// [*VerifierError] where these say more.
 func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -59,23 +68,30 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 		if err := k.mount(); err != nil {
 			return nil, err
 		}
-		if err := k.sweep(); err != nil {
+		if err := k.settle(); err != nil {
 			return nil, err
 		}
 	}
-	if err := k.free(o); err != nil {
+	old, err := k.free(o)
+	if err != nil {
 		return nil, err
 	}
 	t := &transaction{ctx: ctx, o: o, dir: k.dir(o.Name)}
+	t.from = old
 	t.g = &Generation{State: newState(), Name: o.Name, Number: 1, Time: time.Now().Round(0), Pinned: o.Pin, lock: k.lock}
 	t.g.name = o.Name
+	if old != nil {
+		defer old.Close()
+		t.g.heir = &heir{from: old.State}
+		t.g.Number, t.g.Previous = old.next, old.Number
+	}
 	if err := k.anchor(&t.o.Order.Anchor); err != nil {
 		return nil, wrap(err, "attach %s: %s", o.Name, o.Order)
 	}
 	if err := t.run(); err != nil {
 		return nil, errors.Join(err, t.undo())
 	}
-	return t.g, nil
+	return t.g, wrap(t.finish(), "%s: generation %d runs, but what was before it is not all taken away", o.Name, t.g.Number)
 }
 
 func (o Options) check() error {
@@ -100,30 +116,45 @@ func (o Options) check() error {
 	return nil
 }
 
-// free refuses a name that is taken, and an interface's XDP that is weir's own, also
-// where it is to be replaced: a generation is whole or not there.
-func (k Kernel) free(o Options) error {
-	if path := k.manifest(o.Name); path != "" {
-		if _, err := readManifest(path); err != nil {
-			return fmt.Errorf("attach %s: %w, and cannot be read: detach it first, or choose another name: %w", o.Name, ErrExists, err)
-		}
-	}
+// free refuses a name that is taken, unless it is to be replaced, and then
+// returns what has it; and an interface's XDP that is weir's own under another
+// name, also by force: a generation is whole or not there.
+func (k Kernel) free(o Options) (old *Generation, err error) {
 	ms, _ := k.manifests() // what of others cannot be read is not in the way
 	for _, m := range ms {
-		var at []string
-		for _, a := range m.Attachments {
-			at = append(at, a.Record.Where.String())
-		}
 		if m.Name == o.Name {
-			return fmt.Errorf("attach %s: %w on %s: detach it first, or choose another name", o.Name, ErrExists, strings.Join(at, ", "))
+			continue
 		}
 		for _, c := range o.Chains {
 			if c.Where.Hook == hook.XDP && m.runs(c.Where) {
-				return fmt.Errorf("attach %s on %s: %w by weir's own %s: detach that first", o.Name, c.Where, attach.ErrInUse, m.Name)
+				return nil, fmt.Errorf("attach %s on %s: %w by weir's own %s: detach that first", o.Name, c.Where, attach.ErrInUse, m.Name)
 			}
 		}
 	}
-	return nil
+	old, err = k.open(o.Name)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("attach %s: %w, and cannot be read: detach it first, or choose another name: %w", o.Name, ErrExists, err)
+	}
+	switch {
+	case !o.Pin || !o.Replace:
+		var at []string
+		instead := ""
+		if o.Pin {
+			instead = "replace it, "
+		}
+		for _, a := range old.Attachments {
+			at = append(at, a.Where.String())
+		}
+		err = fmt.Errorf("attach %s: %w on %s: %sdetach it first, or choose another name", o.Name, ErrExists, strings.Join(at, ", "), instead)
+	case old.Confirm > 0:
+		err = fmt.Errorf("attach %s: generation %d waits to be confirmed: confirm it or roll it back first", o.Name, old.Number)
+	default:
+		return old, nil
+	}
+	return nil, errors.Join(err, old.Close())
 }
 
 // runs reports whether the generation is still attached at w.
@@ -145,6 +176,7 @@ func (m *manifest) runs(w attach.Where) bool {
 
 // A transaction is an attach that may yet fail.
 type transaction struct {
+	turn
 	ctx context.Context
 	o   Options
 	dir string // of the name
@@ -174,7 +206,13 @@ func (t *transaction) run() error {
 		}
 		units[i] = u
 	}
+	if err := t.inherit(); err != nil {
+		return err
+	}
 	if err := t.g.set(t.o.Set); err != nil {
+		return err
+	}
+	if err := t.try(); err != nil {
 		return err
 	}
 	for i, c := range t.o.Chains {
@@ -188,7 +226,10 @@ func (t *transaction) run() error {
 	if !t.o.Pin {
 		return nil
 	}
-	return t.pin()
+	if err := t.pin(); err != nil {
+		return err
+	}
+	return t.commit()
 }
 
 // load loads a program for a place: names of interfaces mean those of the
@@ -205,12 +246,15 @@ func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (*unit, 
 }
 
 func (t *transaction) attach(c Chain, linear *unit) error {
-	o := attach.Options{Chain: t.o.Name, Mode: t.o.Mode, Order: t.o.Order, Replace: t.o.Replace && c.Where.Hook == hook.XDP}
+	o := attach.Options{Chain: t.o.Name, Mode: t.o.Mode, Order: t.o.Order, Force: t.o.Force && c.Where.Hook == hook.XDP}
 	o.Linear = func() (*ebpf.Program, error) { return linear.obj, nil }
 	var frags *unit
 	if c.Frags != nil {
 		o.Frags = func() (_ *ebpf.Program, err error) {
-			if frags, err = t.load(c.Where, c.Frags, true); err != nil {
+			if frags, err = t.load(c.Where, c.Frags, true); err == nil && t.from != nil {
+				err = t.selfTest(c.Where, c.Frags, true)
+			}
+			if err != nil {
 				return nil, err
 			}
 			return frags.obj, nil
@@ -219,7 +263,7 @@ func (t *transaction) attach(c Chain, linear *unit) error {
 	if t.o.Pin {
 		o.Pin = filepath.Join(t.dir, "link", pinName(c.Where))
 	}
-	l, err := attach.Attach(c.Where, o)
+	l, err := t.place(c.Where, o)
 	if err != nil {
 		return err
 	}
@@ -234,55 +278,20 @@ func (t *transaction) attach(c Chain, linear *unit) error {
 	return t.g.drop(unused)
 }
 
-// pin pins maps and programs and, last, the manifest.
-func (t *transaction) pin() error {
-	m := &manifest{Format: manifestFormat, Name: t.g.Name, Number: t.g.Number, Time: t.g.Time}
-	files := map[*ebpf.Map]string{}
-	for i, a := range t.g.Attachments {
-		ma := manifestAttachment{Record: a.Record, Program: t.program(m, i), Tag: a.Tag(), Maps: map[string]string{}}
-		for name, obj := range a.unit.maps {
-			if files[obj] == "" {
-				files[obj] = fmt.Sprintf("%s:%d", escape(name, ""), i)
-				if err := obj.Pin(t.path("map", files[obj])); err != nil {
-					return wrap(err, "pin map %s", name)
-				}
-			}
-			ma.Maps[name] = files[obj]
-		}
-		if err := a.unit.obj.Pin(t.path("prog", pinName(a.Where))); err != nil {
-			return wrap(err, "pin program")
-		}
-		m.Attachments = append(m.Attachments, ma)
-	}
-	obj, err := m.store()
-	if err != nil {
-		return err
-	}
-	defer obj.Close()
-	return wrap(obj.Pin(t.path(manifestName)), "pin manifest")
-}
-
-// program returns the index in m.Programs of attachment i's program.
-func (t *transaction) program(m *manifest, i int) int {
-	for j, a := range t.g.Attachments[:i] {
-		if a.Program == t.g.Attachments[i].Program {
-			return m.Attachments[j].Program
-		}
-	}
-	m.Programs = append(m.Programs, inert(t.g.Attachments[i].Program))
-	return len(m.Programs) - 1
-}
-
 // undo takes back all that was done.
 func (t *transaction) undo() error {
-	var errs []error
-	for _, a := range t.g.Attachments {
-		errs = append(errs, a.detach())
-	}
+	errs := []error{t.turn.undo()}
 	t.g.Attachments = nil
 	errs = append(errs, t.g.State.Close())
-	if t.o.Pin {
-		errs = append(errs, wrap(removePins(t.dir, t.path()), "remove pins of %s", t.o.Name))
+	if !t.o.Pin {
+		return errors.Join(errs...)
+	}
+	if t.from == nil {
+		return errors.Join(append(errs, wrap(remove(t.dir), "remove pins of %s", t.o.Name))...)
+	}
+	errs = append(errs, wrap(os.RemoveAll(t.path()), "remove pins of %s", t.o.Name))
+	if errors.Join(errs...) == nil { // else the next command tries again
+		errs = append(errs, t.from.record().write(t.dir))
 	}
 	return errors.Join(errs...)
 }

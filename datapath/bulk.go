@@ -216,7 +216,7 @@ func (m *Map) Each(f func(key, val []byte) error) error {
 
 func (m *Map) walk(f func(key, stored []byte) error) error {
 	if m.PerCPU() {
-		return m.walkSingly(f)
+		return m.walkCopies(func(key []byte, copies [][]byte) error { return f(key, m.merge(copies)) })
 	}
 	ks, vs := m.Spec.KeySize, m.Spec.ValueSize
 	c := min(batchSize, max(int(m.Spec.MaxEntries), 64))
@@ -241,19 +241,24 @@ func (m *Map) walk(f func(key, stored []byte) error) error {
 	}
 }
 
-func (m *Map) walkSingly(f func(key, stored []byte) error) error {
-	key := make([]byte, m.Spec.KeySize)
-	if m.PerCPU() {
-		var perCPU [][]byte
-		it := m.obj.Iterate()
-		for it.Next(&key, &perCPU) {
-			if err := f(key, m.merge(perCPU)); err != nil {
-				return err
-			}
-		}
-		return it.Err()
+// walkCopies is walk with the copies of all CPUs: one, where there is one value.
+func (m *Map) walkCopies(f func(key []byte, copies [][]byte) error) error {
+	if !m.PerCPU() {
+		return m.walk(func(k, v []byte) error { return f(k, [][]byte{v}) })
 	}
-	val := make([]byte, m.Spec.ValueSize)
+	key := make([]byte, m.Spec.KeySize)
+	var perCPU [][]byte
+	it := m.obj.Iterate()
+	for it.Next(&key, &perCPU) {
+		if err := f(key, perCPU); err != nil {
+			return err
+		}
+	}
+	return it.Err()
+}
+
+func (m *Map) walkSingly(f func(key, stored []byte) error) error {
+	key, val := make([]byte, m.Spec.KeySize), make([]byte, m.Spec.ValueSize)
 	it := m.obj.Iterate()
 	for it.Next(&key, &val) {
 		if err := f(key, val); err != nil {

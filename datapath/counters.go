@@ -20,7 +20,7 @@ type Count struct {
 // Counts returns the counters that the chain names, in their order, and then the
 // values that count(x) has seen, those with the greatest counts first.
 func (s *State) Counts() ([]Count, error) {
-	out, err := s.counts(lang.CountMap, func(p *lang.Program) []string { return p.Counts })
+	out, err := s.counts(lang.CountMap, twice(func(p *lang.Program) []string { return p.Counts }))
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func joined(all []Count) []Count {
 // Refused returns how many new keys each map refused because it was full. An
 // lru refuses none, see Forgotten, and what a ring refuses is Lost.
 func (s *State) Refused() ([]Count, error) {
-	all, err := s.counts(lang.RefusedMap, userMaps)
+	all, err := s.counts(lang.RefusedMap, twice(userMaps))
 	refuses := map[string]bool{}
 	for _, m := range s.filled() {
 		refuses[m.Name] = !m.forgets() && m.Kind != "ring"
@@ -74,20 +74,13 @@ func (s *State) Refused() ([]Count, error) {
 // flow it is as exact as the count of what is there, for which a map that may
 // have been full is walked.
 func (s *State) Forgotten() ([]Count, error) {
-	all, err := s.counts(lang.RefusedMap, userMaps)
-	if err != nil {
-		return nil, err
-	}
-	own, err := s.counts(lang.RefusedMap, func(p *lang.Program) []string {
-		names := userMaps(p)
-		return append(make([]string, len(names)), names...)
-	})
+	all, err := s.counts(lang.RefusedMap, twice(userMaps))
 	if err != nil {
 		return nil, err
 	}
 	came := map[string]uint64{}
-	for _, c := range slices.Concat(all, own) {
-		came[c.Name] += c.N
+	for _, c := range all {
+		came[c.Name] = c.N
 	}
 	var out []Count
 	for _, m := range s.filled() {

@@ -306,18 +306,18 @@ func TestNameTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	for _, pin := range []bool{true, false} {
+	for pin, want := range map[bool]string{true: "replace it, detach", false: "detach"} {
 		_, err = k.Attach(ctx, Options{Name: "edge", Pin: pin, Chains: []Chain{chain(n, "wb", hook.XDP)}})
 		if !errors.Is(err, ErrExists) {
 			t.Fatalf("pin %t: got %v, want ErrExists", pin, err)
 		}
-		matches(t, err.Error(), `^attach edge: there already on .*/wa:xdp: detach it first, or choose another name$`)
+		matches(t, err.Error(), `^attach edge: there already on .*/wa:xdp: `+want+` it first, or choose another name$`)
 	}
 	_, err = k.Attach(ctx, Options{Name: "other", Pin: true, Chains: []Chain{chain(n, "wa", hook.XDP)}})
 	if !errors.Is(err, attach.ErrInUse) {
 		t.Fatalf("a second XDP program: %v, want ErrInUse", err)
 	}
-	_, err = k.Attach(ctx, Options{Name: "other", Pin: true, Replace: true, Chains: []Chain{chain(n, "wa", hook.XDP)}})
+	_, err = k.Attach(ctx, Options{Name: "other", Pin: true, Force: true, Chains: []Chain{chain(n, "wa", hook.XDP)}})
 	if !errors.Is(err, attach.ErrInUse) {
 		t.Fatalf("replace weir's own: %v, want ErrInUse", err)
 	}

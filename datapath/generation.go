@@ -21,10 +21,19 @@ type Generation struct {
 	*State
 	Name        string
 	Number      int
+	Previous    int       // the one to roll back to; 0: none
 	Time        time.Time // when it was attached
 	Pinned      bool      // it outlives this process
 	Attachments []*Attachment
 
+	// Confirm is how long was left for [Kernel.Confirm]; 0: it stays.
+	Confirm time.Duration
+
+	// What became of what the generation before had, if this one has just taken
+	// its place.
+	MapChanges, ParamChanges []Change
+
+	next int                                              // a number that no generation of the name has
 	lock func(context.Context) (unlock func(), err error) // of changes; nil if opened
 }
 
@@ -148,32 +157,30 @@ func (g *Generation) Stop() error {
 // Open finds a pinned generation. The error wraps [ErrNotFound] if there is none
 // of that name.
 func (k Kernel) Open(name string) (*Generation, error) {
+	k.mend()
 	g, err := k.open(name)
-	if errors.Is(err, ErrNotFound) {
-		names, _ := k.Names()
-		err = fmt.Errorf("%w%s", err, attached(names))
-	}
-	return g, err
+	return g, k.instead(err)
 }
 
-func attached(names []string) string {
-	if len(names) == 0 {
-		return " (nothing is attached)"
+// instead adds to an error that something was not found what there is.
+func (k Kernel) instead(err error) error {
+	if !errors.Is(err, ErrNotFound) {
+		return err
 	}
-	return thereAre(names)
-}
-
-// manifest returns the path of a generation's manifest, or "" if there is none.
-func (k Kernel) manifest(name string) string {
-	paths, err := filepath.Glob(filepath.Join(k.dir(name), "*", manifestName))
-	if err != nil || len(paths) == 0 || !isBPF(paths[0]) {
-		return ""
+	ms, _ := k.manifests()
+	if len(ms) == 0 {
+		return fmt.Errorf("%w (nothing is attached)", err)
 	}
-	return paths[len(paths)-1]
+	var names []string
+	for _, m := range ms {
+		names = append(names, m.Name)
+	}
+	return fmt.Errorf("%w%s", err, thereAre(names))
 }
 
 // Names returns the names of all pinned generations, sorted.
 func (k Kernel) Names() ([]string, error) {
+	k.mend()
 	var names []string
 	ms, err := k.manifests()
 	for _, m := range ms {
@@ -182,22 +189,21 @@ func (k Kernel) Names() ([]string, error) {
 	return names, err
 }
 
-// manifests reads all manifests, sorted by their folder's name.
+// manifests reads the manifests of all generations that run, sorted by their
+// folder's name.
 func (k Kernel) manifests() ([]*manifest, error) {
 	if err := k.readable(); err != nil {
 		return nil, err
 	}
-	if !isBPF(k.root()) {
-		return nil, nil
-	}
-	paths, err := filepath.Glob(filepath.Join(k.root(), "*", "*", manifestName))
-	if err != nil {
-		return nil, err
-	}
+	dirs, err := k.dirs()
+	errs := []error{err}
 	var ms []*manifest
-	var errs []error
-	for _, p := range paths {
-		m, err := readManifest(p)
+	for _, dir := range dirs {
+		r, err := readRecord(dir)
+		var m *manifest
+		if err == nil {
+			m, err = readManifest(filepath.Join(dir, strconv.Itoa(r.Generation), manifestName))
+		}
 		if err == nil {
 			ms = append(ms, m)
 		} else if !errors.Is(err, os.ErrNotExist) { // detached meanwhile
@@ -207,8 +213,9 @@ func (k Kernel) manifests() ([]*manifest, error) {
 	return ms, errors.Join(errs...)
 }
 
-// List opens all pinned generations, sorted by name. The caller closes them.
-// What cannot be opened is in the error; the others are returned all the same.
+// List opens all pinned generations that run, sorted by name. The caller closes
+// them. What cannot be opened is in the error; the others are returned all the
+// same.
 func (k Kernel) List() ([]*Generation, error) {
 	names, err := k.Names()
 	errs := []error{err}
@@ -224,25 +231,66 @@ func (k Kernel) List() ([]*Generation, error) {
 	return out, errors.Join(errs...)
 }
 
+// open opens the generation of a NAME that runs. If it is replaced meanwhile the
+// next one is opened.
 func (k Kernel) open(name string) (*Generation, error) {
 	if err := k.readable(); err != nil {
 		return nil, err
 	}
-	path := k.manifest(name)
-	if path == "" {
-		return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+	for try := 0; ; try++ {
+		r, err := readRecord(k.dir(name))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+		}
+		if err != nil {
+			return nil, wrap(permission(err), "open %s", name)
+		}
+		g, err := k.openNumber(name, r.Generation)
+		if err == nil {
+			g.Previous, g.next = r.Previous, r.next()
+			if r.Until != 0 {
+				g.Confirm = max(r.Until-uptime(), 1)
+			}
+			return g, nil
+		}
+		if now, rerr := readRecord(k.dir(name)); try == 3 || rerr == nil && now == r {
+			return nil, err
+		}
 	}
-	m, err := readManifest(path)
+}
+
+// record is what stands for g in the kernel while it runs.
+func (g *Generation) record() record {
+	return record{Generation: g.Number, Previous: g.Previous, Last: g.next - 1}
+}
+
+// openNumber opens a generation of a NAME, whether it runs or not.
+func (k Kernel) openNumber(name string, number int) (*Generation, error) {
+	dir := filepath.Join(k.dir(name), strconv.Itoa(number))
+	m, err := readManifest(filepath.Join(dir, manifestName))
 	if err != nil {
 		return nil, permission(err)
 	}
 	g := &Generation{State: newState(), Name: m.Name, Number: m.Number, Time: m.Time, Pinned: true}
 	for _, ma := range m.Attachments {
-		if err := g.openAttachment(filepath.Dir(path), m, ma); err != nil {
+		if err := g.openAttachment(dir, m, ma); err != nil {
 			return nil, errors.Join(wrap(err, "open %s", name), g.Close())
 		}
 	}
 	return g, nil
+}
+
+// repin writes down where g's programs are attached now.
+func (g *Generation) repin(dir string) error {
+	dir = filepath.Join(dir, strconv.Itoa(g.Number))
+	m, err := readManifest(filepath.Join(dir, manifestName))
+	if err != nil {
+		return err
+	}
+	for i, a := range g.Attachments {
+		m.Attachments[i].Record = a.Record
+	}
+	return m.pin(dir)
 }
 
 func (g *Generation) openAttachment(dir string, m *manifest, ma manifestAttachment) error {
@@ -280,98 +328,3 @@ func (g *Generation) openAttachment(dir string, m *manifest, ma manifestAttachme
 
 // pinName returns the file name of what belongs to a place.
 func pinName(w attach.Where) string { return escape(w.String(), ":-") }
-
-// Detach takes a pinned generation away, with its state, also one that cannot be
-// read any more, or else what a killed process of that name left (see
-// [attach.Sweep]). The error wraps [ErrNotFound] if there is nothing.
-func (k Kernel) Detach(ctx context.Context, name string) error {
-	unlock, err := k.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	g, err := k.Open(name)
-	switch {
-	case err == nil:
-		return k.detach(g)
-	case errors.Is(err, ErrNotFound):
-		if n, serr := sweep(ctx, name); n > 0 || serr != nil {
-			return wrap(serr, "detach %s", name)
-		}
-		return fmt.Errorf("detach %w", err)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("detach %w", err)
-	}
-	// The pins are all that holds the links.
-	return wrap(removePins(k.dir(name), filepath.Dir(k.manifest(name))), "detach %s", name)
-}
-
-// sweep takes away what killed processes left of a name. The kernel lets go of a
-// dying process's programs a moment after its end, and namespaces come and go:
-// what is not found at once is looked for again.
-func sweep(ctx context.Context, name string) (int, error) {
-	for try := 0; ; try++ {
-		n, err := attach.Sweep(name)
-		if n > 0 || err != nil || try == 4 {
-			return n, err
-		}
-		select {
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-// DetachAll takes all pinned generations away and returns their names.
-func (k Kernel) DetachAll(ctx context.Context) ([]string, error) {
-	names, err := k.Names()
-	errs := []error{err}
-	var gone []string
-	for _, name := range names {
-		err := k.Detach(ctx, name)
-		if err == nil {
-			gone = append(gone, name)
-		} else if !errors.Is(err, ErrNotFound) {
-			errs = append(errs, err)
-		}
-	}
-	return gone, errors.Join(errs...)
-}
-
-// detach ends the links first and the record last, so that after a failure in
-// between it can be done again.
-func (k Kernel) detach(g *Generation) error {
-	var errs []error
-	for _, a := range g.Attachments {
-		errs = append(errs, a.detach())
-	}
-	g.Attachments = nil
-	errs = append(errs, g.State.Close())
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	dir := k.dir(g.Name)
-	return wrap(removePins(dir, filepath.Join(dir, strconv.Itoa(g.Number))), "detach %s", g.Name)
-}
-
-// removePins removes the folder of a name, the manifest of its generation first:
-// what is left after a failure counts as left behind. Links that are pinned
-// there end: at once, where the kernel alone would take its time after the last
-// pin is gone.
-func removePins(dir, generation string) error {
-	if err := os.Remove(filepath.Join(generation, manifestName)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	pins, err := filepath.Glob(filepath.Join(dir, "link", "*"))
-	if err != nil {
-		return err
-	}
-	for _, p := range pins {
-		if l, err := link.LoadPinnedLink(p, nil); err == nil {
-			l.Detach() // an interface that is gone already is no matter
-			l.Close()
-		}
-	}
-	return os.RemoveAll(dir)
-}

@@ -92,17 +92,27 @@ func (s *State) Hists() ([]Hist, error) {
 				index[name] = at
 				out = append(out, Hist{Name: name})
 			}
-			for b := range lang.HistBuckets {
-				var perCPU []uint64
-				if err := m.Lookup(uint32(i*lang.HistBuckets+b), &perCPU); err != nil {
-					return fmt.Errorf("read histogram %s: %w", name, err)
-				}
-				for _, n := range perCPU {
-					out[at].N[b] += n
+			for _, i := range []int{i, len(u.prog.Hists) + i} { // its own, and those carried on
+				if err := out[at].add(m, i); err != nil {
+					return err
 				}
 			}
 		}
 		return nil
 	})
 	return out, err
+}
+
+// add adds the i-th histogram of a map.
+func (h *Hist) add(m *ebpf.Map, i int) error {
+	for b := range lang.HistBuckets {
+		var perCPU []uint64
+		if err := m.Lookup(uint32(i*lang.HistBuckets+b), &perCPU); err != nil {
+			return fmt.Errorf("read histogram %s: %w", h.Name, err)
+		}
+		for _, n := range perCPU {
+			h.N[b] += n
+		}
+	}
+	return nil
 }

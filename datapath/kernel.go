@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,15 @@ func escape(s, keep string) string {
 		}
 	}
 	return b.String()
+}
+
+// unescape returns the name that escape made a file name of.
+func unescape(file string) string {
+	name, err := url.PathUnescape(file)
+	if err != nil {
+		return file // not one of ours
+	}
+	return name
 }
 
 // checkName refuses names that cannot be told apart or typed.
@@ -153,25 +163,4 @@ func (k Kernel) lock(ctx context.Context) (unlock func(), err error) {
 	f.Truncate(0)
 	f.WriteAt(fmt.Appendf(nil, "process %d\n", os.Getpid()), 0)
 	return func() { f.Close() }, nil
-}
-
-// sweep removes what a killed process left: names without a manifest. It is
-// called under the lock.
-func (k Kernel) sweep() error {
-	entries, err := os.ReadDir(k.root())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		dir := filepath.Join(k.root(), e.Name())
-		if m, err := filepath.Glob(filepath.Join(dir, "*", manifestName)); err == nil && len(m) == 0 {
-			if err := removePins(dir, dir); err != nil {
-				return fmt.Errorf("remove what an interrupted attach left: %w", err)
-			}
-		}
-	}
-	return nil
 }

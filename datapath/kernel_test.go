@@ -54,11 +54,11 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.Close()
-	if err := os.Remove(filepath.Join(k.Root, "edge", "1", manifestName)); err != nil {
+	if err := os.Remove(filepath.Join(k.Root, "edge", recordName)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.Open("edge"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("open without a manifest: %v", err)
+		t.Errorf("open without a record: %v", err)
 	}
 	o.Name = "other" // at the same place
 	if g, err = k.Attach(ctx, o); err != nil {
@@ -222,7 +222,8 @@ func TestManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := decodeManifest(b, "x"); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("written by another version of weir (format %d, not %d)", manifestFormat+1, manifestFormat)) {
+	want := fmt.Sprintf("written by another version of weir (format %d, not %d)", m.Format, manifestFormat)
+	if _, err := decodeManifest(b, "x"); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("another format: %v", err)
 	}
 }

@@ -165,6 +165,9 @@ func mapSpec(m *lang.Map) *ebpf.MapSpec {
 	if m.System == lang.ConstMap || m.System == lang.ListMap {
 		spec.Flags |= unix.BPF_F_RDONLY_PROG
 	}
+	if m.System == lang.CountMap || m.System == lang.HistMap {
+		spec.MaxEntries *= 2 // behind the chain's slots those of carrycount.go
+	}
 	if m.Spec.Kind == ir.RingBuf {
 		spec.MaxEntries = ringSize(spec.MaxEntries)
 	}
@@ -184,8 +187,9 @@ func ringSize(n uint32) uint32 {
 	return size
 }
 
-// createMap makes a map of the kernel, with its first content.
-func createMap(p *lang.Program, m *lang.Map, now uint64) (*ebpf.Map, error) {
+// createMap makes a map of the kernel; that of a chain gets its first content if
+// first is set.
+func createMap(p *lang.Program, m *lang.Map, now uint64, first bool) (*ebpf.Map, error) {
 	spec := mapSpec(m)
 	if m.System == lang.CPUMap {
 		n, err := ebpf.PossibleCPU()
@@ -205,7 +209,7 @@ func createMap(p *lang.Program, m *lang.Map, now uint64) (*ebpf.Map, error) {
 		err = fillCPUs(obj)
 	case m.System == lang.ConstMap || m.System == lang.ListMap:
 		err = fillOnce(obj, m.Init)
-	case m.System == lang.User && len(m.Init) > 0:
+	case m.System == lang.User && first && len(m.Init) > 0:
 		err = newMap(m, obj, now).init()
 	}
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -18,7 +20,7 @@ import (
 const manifestName = "manifest"
 
 // manifestFormat changes when an older weir could not read a manifest.
-const manifestFormat = 2
+const manifestFormat = 3
 
 // A manifest is what is known of a pinned generation beside what the kernel
 // knows itself: enough to show it, read it and take it away. Programs come
@@ -87,6 +89,20 @@ func (m *manifest) store() (*ebpf.Map, error) {
 		return nil, errors.Join(wrap(err, "freeze manifest"), obj.Close())
 	}
 	return obj, nil
+}
+
+// pin pins m in the folder of its generation, in the place of the one there.
+func (m *manifest) pin(dir string) error {
+	obj, err := m.store()
+	if err != nil {
+		return err
+	}
+	defer obj.Close()
+	next := filepath.Join(dir, manifestName+"-next")
+	if err := obj.Pin(next); err != nil {
+		return wrap(err, "pin manifest")
+	}
+	return wrap(os.Rename(next, filepath.Join(dir, manifestName)), "pin manifest")
 }
 
 // readManifest reads the manifest that is pinned at path.

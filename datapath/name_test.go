@@ -3,6 +3,7 @@ package datapath
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -78,7 +79,7 @@ func TestProgramName(t *testing.T) {
 		if err != nil || info.Name != ProgramName(name) || info.Tag != g.Attachments[0].Tag() {
 			t.Errorf("program %q, tag %q, %v; want %q, %q", info.Name, info.Tag, err, ProgramName(name), g.Attachments[0].Tag())
 		}
-		m, err := readManifest(k.manifest(name))
+		m, err := readManifest(filepath.Join(k.dir(name), "1", manifestName))
 		if err != nil || m.Attachments[0].Tag != info.Tag {
 			t.Errorf("manifest %+v, %v; want tag %s", m, err, info.Tag)
 		}

@@ -29,9 +29,9 @@ func (k Kernel) anchor(a *attach.Anchor) error {
 	if a.Chain == "" {
 		return nil
 	}
-	g, err := k.Open(a.Chain)
+	g, err := k.open(a.Chain)
 	if err != nil {
-		return err
+		return k.instead(err)
 	}
 	for _, at := range g.Attachments {
 		a.IDs = append(a.IDs, at.ProgramID())

@@ -19,6 +19,7 @@ type State struct {
 	units []*unit
 	maps  map[string]*ebpf.Map // by identity, see mapID
 	now   uint64               // instead of the clock for first content; 0: the clock
+	heir  *heir                // what it takes over; nil: nothing
 }
 
 func newState() *State { return &State{maps: map[string]*ebpf.Map{}} }
@@ -71,26 +72,40 @@ func tallyName(m *lang.Map) string { return "count(" + m.Name + ")" }
 func (s *State) add(p *lang.Program, frags bool, resolve func(string) (uint32, error)) (*unit, error) {
 	u := &unit{prog: p, name: ProgramName(cmp.Or(s.name, p.Name)), frags: frags, maps: map[string]*ebpf.Map{}}
 	s.units = append(s.units, u) // from here on closed with s
-	var fresh []*lang.Map
+	var fresh, copies []*lang.Map
 	for i := range p.Maps {
 		m := &p.Maps[i]
 		id := mapID(p, m, len(s.units)-1)
 		obj := s.maps[id]
 		if obj == nil {
+			var copied bool
 			var err error
-			if obj, err = createMap(p, m, s.now); err != nil {
+			if obj, copied, err = s.inherit(m); err != nil {
 				return nil, err
 			}
+			if obj == nil {
+				if obj, err = createMap(p, m, s.now, !copied); err != nil {
+					return nil, err
+				}
+				if copied {
+					copies = append(copies, m)
+				} else {
+					fresh = append(fresh, m)
+				}
+			}
 			s.maps[id] = obj
-			fresh = append(fresh, m)
-		} else if want := mapSpec(m); obj.Type() != want.Type || obj.KeySize() != want.KeySize ||
-			obj.ValueSize() != want.ValueSize || obj.MaxEntries() != want.MaxEntries {
+		} else if !fitsSpec(obj, mapSpec(m)) {
 			return nil, fmt.Errorf("map %s is not the same in all programs", m.Spec.Name)
 		}
 		u.maps[m.Spec.Name] = obj
 	}
 	if err := u.countFirst(fresh); err != nil {
 		return nil, err
+	}
+	for _, m := range copies {
+		if err := s.copyOld(u, m); err != nil {
+			return nil, err
+		}
 	}
 	return u, u.load(resolve)
 }
@@ -260,6 +275,15 @@ func (s *State) Params() ([]ParamValue, error) {
 // SetParam sets a parameter to the value with that text form. The error wraps
 // [ErrNotFound] if there is no such parameter.
 func (s *State) SetParam(name, text string) error {
+	return s.setParam(name, func(p lang.Param) (uint64, error) { return p.Type.ParseWord(text) })
+}
+
+// setWord sets a parameter to what a chain computes with as word.
+func (s *State) setWord(name string, word uint64) error {
+	return s.setParam(name, func(lang.Param) (uint64, error) { return word, nil })
+}
+
+func (s *State) setParam(name string, word func(lang.Param) (uint64, error)) error {
 	found := false
 	var known []string
 	err := s.each(lang.ParamMap, func(u *unit, m *ebpf.Map) error {
@@ -268,7 +292,7 @@ func (s *State) SetParam(name, text string) error {
 				continue
 			}
 			found = true
-			word, err := p.Type.ParseWord(text)
+			n, err := word(p)
 			if err != nil {
 				return fmt.Errorf("set %s: %w", name, err)
 			}
@@ -276,7 +300,7 @@ func (s *State) SetParam(name, text string) error {
 			if err != nil {
 				return fmt.Errorf("set %s: %w", name, err)
 			}
-			if err := putParam(mem, i, word); err != nil {
+			if err := putParam(mem, i, n); err != nil {
 				return fmt.Errorf("set %s: %w", name, err)
 			}
 		}

@@ -197,7 +197,7 @@ func (s *State) Lost() ([]Count, error) {
 	for _, m := range s.Maps() {
 		rings[m.Name] = m.Kind == "ring"
 	}
-	all, err := s.counts(lang.RefusedMap, userMaps)
+	all, err := s.counts(lang.RefusedMap, twice(userMaps))
 	if err != nil {
 		return nil, err
 	}

@@ -4,12 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 )
 
+// attaching is the flags of attach.
+type attaching struct {
+	loading
+	confirm time.Duration
+	json    bool
+}
+
 func (a *app) attach() *cobra.Command {
-	var l loading
+	var l attaching
 	c := &cobra.Command{
 		Use:   "attach FILE[:FUNC]...|-e TEXT --on [NETNS/]INTERFACE[:HOOK]...",
 		Short: "Attach a chain, to stay until it is detached",
@@ -18,33 +26,69 @@ kernel keeps it: it runs on when this command has ended, until weir detach or
 the next reboot. Prints the name alone; that a worse mode was taken than the
 best is said on standard error.
 
-` + orderHelp,
+` + orderHelp + `
+
+--replace takes the place of the generation that runs under the name, if there
+is one: the new one is compiled, loaded and tested first, then it is swapped in
+at each place without missing a packet. Without --on it goes where that one is;
+otherwise places are added and left as --on says. Maps of the same keys and
+values are kept, with all that is in them; others are converted or emptied,
+which is told below the name. Params that were set keep their values, counters
+that the chain names go on. weir rollback NAME swaps back. If anything fails,
+all stays as it was.
+
+--confirm waits after that, and takes the chain back when the time is over, at
+the end of the input, at a hang-up and at ^C, unless you press Enter or give
+the command weir confirm NAME elsewhere. If this command is killed, the next
+weir command takes back what is overdue.`,
 		Example: `  weir attach edge.weir --on eth0
   weir attach edge.weir --on eth0 --on eth1:tc-egress --name guard --set limit=500
-  weir attach shield.weir edge.weir --on eth0 --set shield.limit=500`,
+  weir attach shield.weir edge.weir --on eth0 --set shield.limit=500
+  weir attach edge.weir --replace
+  weir attach edge.weir --replace --confirm 60s`,
 		Args:              l.wants("FILE…"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
-			o, err := l.options(ctx, a, l.args(args))
-			if err != nil {
-				return err
-			}
-			o.Pin = true
-			g, err := a.kernel.Attach(ctx, o)
-			if err != nil {
-				return err
-			}
-			for _, at := range g.Attachments {
-				if at.Why != "" {
-					fmt.Fprintf(a.err, "%s: mode %s, since %s\n", at.Where, at.Mode, at.Why)
-				}
-			}
-			fmt.Fprintln(a.out, g.Name)
-			return g.Close()
+			return a.doAttach(ctx, l.args(args), &l)
 		}),
 	}
 	l.flags(a, c)
+	f := c.Flags()
+	f.BoolVar(&l.replace, "replace", false, "take the place of what runs under the name")
+	f.DurationVar(&l.confirm, "confirm", 0, "take it back after this long, as in 60s, unless it is confirmed")
+	jsonFlag(c, &l.json)
+	f.Lookup("json").Usage = "print a JSON object"
 	return c
+}
+
+func (a *app) doAttach(ctx context.Context, args []string, l *attaching) error {
+	if l.confirm < 0 {
+		return usage("--confirm %v is in the past", l.confirm)
+	}
+	o, err := l.options(ctx, a, args)
+	if err != nil {
+		return err
+	}
+	o.Pin, o.Replace, o.Confirm = true, l.replace, l.confirm
+	g, err := a.kernel.Attach(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	for _, at := range g.Attachments {
+		if at.Why != "" {
+			fmt.Fprintf(a.err, "%s: mode %s, since %s\n", at.Where, at.Mode, at.Why)
+		}
+	}
+	if l.json {
+		err = a.attachedJSON(g)
+	} else {
+		err = a.attachedText(g)
+	}
+	if l.confirm > 0 {
+		err = errors.Join(err, a.await(ctx, g))
+	}
+	return err
 }
 
 func (a *app) detach() *cobra.Command {

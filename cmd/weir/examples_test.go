@@ -241,13 +241,30 @@ func (w *world) attach(t *testing.T) {
 }
 
 // changing are the commands after which edge is not what it was.
-var changing = regexp.MustCompile(`^weir (run|attach|detach|set|maps (put|del|load))`)
+var changing = regexp.MustCompile(`^weir (run|attach|detach|rollback|confirm|set|maps (put|del|load))`)
+
+// prepared sees to it that there is a generation to go back to, or to confirm, and
+// that what waits to be confirmed is.
+func prepared(line string) string {
+	const waits = " & until weir show edge 2>/dev/null | grep -q 'to be confirmed'; do sleep 0.05; done; "
+	const open = "sleep 9 2>/dev/null | " // an input that does not end
+	switch {
+	case strings.HasPrefix(line, "weir rollback"):
+		return "weir attach edge.weir --replace && " + line
+	case strings.HasPrefix(line, "weir confirm"):
+		return open + "weir attach edge.weir --replace --confirm 60s" + waits + line + " && wait $!"
+	case strings.HasPrefix(line, "weir attach") && strings.Contains(line, "--confirm"):
+		return strings.Replace(line, "weir attach", open+"weir attach", 1) + waits + "weir confirm edge && wait $!"
+	}
+	return line
+}
 
 // run runs a line in a shell on the host. What would wait for ^C waits for a
 // moment. For an attachment the place is made free first.
 func (w *world) run(line string) (string, error) {
 	started := strings.HasPrefix(line, "weir run")
-	if started || strings.HasPrefix(line, "weir attach") && strings.Contains(line, " --on eth") {
+	free := started || strings.HasPrefix(line, "weir attach") && strings.Contains(line, " --on eth")
+	if line = prepared(line); free {
 		line = "weir detach --all && " + line
 	}
 	line = strings.ReplaceAll(line, "blue/", w.blue+"/")

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 	"weir/datapath"
 	"weir/hook"
 	"weir/internal/child"
+	"weir/lang"
 	"weir/lang/diag"
 )
 
@@ -22,7 +25,8 @@ type loading struct {
 	name    string
 	set     []string
 	mode    string
-	replace bool
+	force   bool
+	replace bool           // of attach alone
 	orders  []attach.Order // of --before and --after
 	first   bool
 	capture bool // hand what is dropped to user space
@@ -38,7 +42,7 @@ func (l *loading) flags(a *app, c *cobra.Command) {
 	f.StringVar(&l.name, "name", "", "name of the attachment (default: base name of the first file, or line)")
 	f.StringArrayVar(&l.set, "set", nil, "set a param at the start: PARAM=VALUE; may be repeated")
 	f.StringVar(&l.mode, "mode", "", "attach in this mode only: "+strings.Join(modes, ", "))
-	f.BoolVar(&l.replace, "replace", false, "take the place of a foreign XDP program")
+	f.BoolVar(&l.force, "force", false, "take the place of a foreign XDP program")
 	l.orderFlags(a, c)
 	c.RegisterFlagCompletionFunc("on", completePlaces)
 	c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp))
@@ -47,8 +51,8 @@ func (l *loading) flags(a *app, c *cobra.Command) {
 // options compiles the chains for each hook that they go to. What they are warned
 // of is printed once.
 func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.Options, error) {
-	o := datapath.Options{Name: l.name, Replace: l.replace, Mode: attach.Mode(l.mode)}
-	if len(l.on) == 0 {
+	o := datapath.Options{Name: l.name, Force: l.force, Mode: attach.Mode(l.mode)}
+	if len(l.on) == 0 && !l.replace {
 		return o, usage(`required flag "on" not set (where to? as in --on eth0)`)
 	}
 	if l.mode != "" && !slices.Contains(modes, l.mode) {
@@ -61,13 +65,9 @@ func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.
 	if o.Set, err = settings(l.set); err != nil {
 		return o, err
 	}
-	var places []attach.Where
-	for _, s := range l.on {
-		w, err := attach.ParseWhere(s)
-		if err != nil {
-			return o, usageError{err}
-		}
-		places = append(places, w)
+	places, err := l.places(a, l.request(args...))
+	if err != nil {
+		return o, err
 	}
 	compiled, err := compileFor(ctx, l.request(args...), l.capture, places)
 	if err != nil {
@@ -116,6 +116,38 @@ func (l *loading) order() (attach.Order, error) {
 		return all[0], nil
 	}
 	return attach.Order{}, usage("give one of --before, --after and --first")
+}
+
+// places returns where the chain goes: where it is said to, or where the
+// generation is that it replaces.
+func (l *loading) places(a *app, r child.Request) (places []attach.Where, err error) {
+	for _, s := range l.on {
+		w, err := attach.ParseWhere(s)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		places = append(places, w)
+	}
+	if len(l.on) > 0 {
+		return places, nil
+	}
+	name := l.name
+	if name == "" {
+		if name = lang.Name(r.File); r.Line {
+			name = lang.LineName
+		}
+	}
+	g, err := a.kernel.Open(name)
+	if errors.Is(err, datapath.ErrNotFound) {
+		return nil, fmt.Errorf("%w: say with --on where it is to go", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range g.Attachments {
+		places = append(places, at.Where)
+	}
+	return places, g.Close()
 }
 
 // compileFor compiles a chain for the hooks of places, at XDP also for frames of

@@ -142,7 +142,7 @@ control (tc-ingress, tc-egress).`,
 		c.GroupID = "write"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{a.run(), a.attach(), a.detach(), a.ls(), a.show(), a.set(), a.maps()} {
+	for _, c := range []*cobra.Command{a.run(), a.attach(), a.detach(), a.rollback(), a.confirm(), a.ls(), a.show(), a.set(), a.maps()} {
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}

@@ -76,7 +76,10 @@ func (a *app) showText(g *datapath.Generation) error {
 		names = append(names, s.Name)
 	}
 	head := func(s string) { fmt.Fprintf(t, "\n%s\n", t.Paint(term.Bold, s)) }
-	fmt.Fprintf(t, "%s  generation %d, since %s\n", t.Paint(term.Bold, g.Name), g.Number, g.Time.Format(time.DateTime))
+	fmt.Fprintf(t, "%s  generation %d, since %s%s\n", t.Paint(term.Bold, g.Name), g.Number, g.Time.Format(time.DateTime), before(g))
+	if g.Confirm > 0 {
+		fmt.Fprintf(t, "to be confirmed within %s (weir confirm %s)\n", g.Confirm.Round(time.Second), g.Name)
+	}
 	fmt.Fprintf(t, "from %s\n", term.Clean(strings.Join(names, ", ")))
 
 	ps, err := g.Params()
@@ -100,6 +103,14 @@ func (a *app) showText(g *datapath.Generation) error {
 		}
 	}
 	return a.showCounters(g)
+}
+
+// before says which generation there is to go back to.
+func before(g *datapath.Generation) string {
+	if g.Previous == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", before it %d", g.Previous)
 }
 
 // showCounters writes places, exits and counts.
@@ -178,10 +189,12 @@ func (a *app) showJSON(g *datapath.Generation) error {
 	return term.JSON(a.out).Encode(struct {
 		Name       string          `json:"name"`
 		Generation int             `json:"generation"`
+		Previous   int             `json:"previous"` // 0: none
+		Confirm    float64         `json:"confirm"`  // seconds left; 0: it stays
 		Since      time.Time       `json:"since"`
 		Sources    []source        `json:"sources"`
 		Params     []paramRow      `json:"params"`
 		Maps       []mapRow        `json:"maps"`
 		Counters   json.RawMessage `json:"counters"`
-	}{g.Name, g.Number, g.Time, texts, paramRows(ps), rows, counters})
+	}{g.Name, g.Number, g.Previous, g.Confirm.Seconds(), g.Time, texts, paramRows(ps), rows, counters})
 }

@@ -17,6 +17,8 @@ import (
 // A terminal is a command that runs in one.
 type terminal struct {
 	cmd  *exec.Cmd
+	keys *os.File // what is written here was typed
+	tty  string
 	done chan struct{}
 
 	mu  sync.Mutex
@@ -38,7 +40,7 @@ func (w *world) inTerminal(t *testing.T, env []string, name string, args ...stri
 	check(t, err)
 	defer tty.Close()
 
-	x := &terminal{cmd: exec.Command(filepath.Join(w.dir, name), args...), done: make(chan struct{})}
+	x := &terminal{cmd: exec.Command(filepath.Join(w.dir, name), args...), keys: ptmx, tty: tty.Name(), done: make(chan struct{})}
 	x.cmd.Dir, x.cmd.Env = w.dir, append(append(w.env, "TERM=xterm"), env...)
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = tty, tty, tty
 	check(t, w.host.Do(x.cmd.Start))
@@ -56,6 +58,16 @@ func (w *world) inTerminal(t *testing.T, env []string, name string, args ...stri
 		}
 	}()
 	return x
+}
+
+// hangUp ends the connection to the terminal.
+func (x *terminal) hangUp() error {
+	f, err := os.OpenFile(x.tty, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.IoctlSetInt(int(f.Fd()), unix.TIOCVHANGUP, 0)
 }
 
 func (x *terminal) text() string {

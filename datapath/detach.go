@@ -1,0 +1,141 @@
+package datapath
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/cilium/ebpf/link"
+
+	"weir/attach"
+)
+
+// Detach takes a NAME away, with its state and the previous generation, also one
+// that cannot be read any more, or else what a killed process of that name left
+// (see [attach.Sweep]). The error wraps [ErrNotFound] if there is nothing.
+func (k Kernel) Detach(ctx context.Context, name string) error {
+	unlock, err := k.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := k.readable(); err != nil {
+		return fmt.Errorf("detach %s: %w", name, err)
+	}
+	if _, err := os.Lstat(k.dir(name)); err == nil {
+		return errors.Join(k.take(name), k.settle())
+	}
+	if n, serr := sweep(ctx, name); n > 0 || serr != nil {
+		return wrap(serr, "detach %s", name)
+	}
+	return errors.Join(k.instead(fmt.Errorf("detach %s: %w", name, ErrNotFound)), k.settle())
+}
+
+// take takes a NAME away, the record first: whoever is killed behind that leaves
+// a folder without one, which the next command takes away.
+func (k Kernel) take(name string) error {
+	dir := k.dir(name)
+	if err := os.Remove(filepath.Join(dir, recordName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return wrap(permission(err), "detach %s", name)
+	}
+	return wrap(remove(dir), "detach %s", name)
+}
+
+// remove takes away what is pinned in the folder of a NAME, and the folder.
+// Links end at once, where the kernel alone would take its time after the last
+// pin is gone.
+func remove(dir string) error {
+	var errs []error
+	numbers, err := generations(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, n := range numbers {
+		errs = append(errs, removeFilters(filepath.Join(dir, strconv.Itoa(n)), nil))
+	}
+	errs = append(errs, removeLinks(dir, nil))
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+// removeLinks ends the links in the folder of a NAME whose file's name is not
+// kept.
+func removeLinks(dir string, kept map[string]bool) error {
+	pins, err := filepath.Glob(filepath.Join(dir, "link", "*"))
+	if err != nil {
+		return err
+	}
+	for _, p := range pins {
+		if kept[filepath.Base(p)] {
+			continue
+		}
+		if l, err := link.LoadPinnedLink(p, nil); err == nil {
+			l.Detach() // an interface that is gone already is no matter
+			l.Close()
+		}
+		if err := os.Remove(p); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeFilters takes away the clsact filters of a generation whose places are
+// not kept. Of one that was never whole nothing is known: see [attach.Sweep].
+func removeFilters(generation string, kept map[string]bool) error {
+	m, err := readManifest(filepath.Join(generation, manifestName))
+	if err != nil {
+		return nil
+	}
+	var errs []error
+	for _, a := range m.Attachments {
+		if a.Record.Mode != attach.Clsact || kept[pinName(a.Record.Where)] {
+			continue
+		}
+		l, err := attach.Open(a.Record)
+		if err == nil {
+			err = l.Detach()
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// sweep takes away what killed processes left of a name. The kernel lets go of a
+// dying process's programs a moment after its end, and namespaces come and go:
+// what is not found at once is looked for again.
+func sweep(ctx context.Context, name string) (int, error) {
+	for try := 0; ; try++ {
+		n, err := attach.Sweep(name)
+		if n > 0 || err != nil || try == 4 {
+			return n, err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// DetachAll takes all pinned generations away and returns their names.
+func (k Kernel) DetachAll(ctx context.Context) ([]string, error) {
+	names, err := k.Names()
+	errs := []error{err}
+	var gone []string
+	for _, name := range names {
+		err := k.Detach(ctx, name)
+		if err == nil {
+			gone = append(gone, name)
+		} else if !errors.Is(err, ErrNotFound) {
+			errs = append(errs, err)
+		}
+	}
+	return gone, errors.Join(errs...)
+}

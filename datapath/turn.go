@@ -1,0 +1,259 @@
+package datapath
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+
+	"weir/attach"
+	"weir/lang"
+)
+
+// A turn takes the places of a NAME from one generation to the next. Until it is
+// done each step can be taken back.
+type turn struct {
+	from  *Generation // nil: nothing ran before
+	steps []step
+}
+
+// A step is a place that was taken.
+type step struct {
+	link *attach.Link
+	old  *Attachment   // whose program was there; nil: none of ours
+	was  attach.Record // of old
+}
+
+// place brings the program of o to w: by a swap where the generation before has
+// one, else by attaching it.
+func (t *turn) place(w attach.Where, o attach.Options) (*attach.Link, error) {
+	a := t.running(w)
+	if a == nil {
+		l, err := attach.Attach(w, o)
+		if err == nil {
+			t.steps = append(t.steps, step{link: l})
+		}
+		return l, err
+	}
+	there, err := a.link.Attached()
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		// Its interface is gone, or it was taken away by force: what is left of it
+		// is in the way of the pin.
+		if err := a.link.Detach(); err != nil {
+			return nil, err
+		}
+		a.link = nil
+		return t.place(w, o)
+	}
+	if o.Mode != attach.Best && o.Mode != a.link.Mode {
+		return nil, fmt.Errorf("replace %s on %s: it runs in mode %s, which cannot become %s while packets flow: detach it first", o.Chain, w, a.link.Mode, o.Mode)
+	}
+	s := step{link: a.link, old: a, was: a.link.Record}
+	if err := a.link.Swap(o); err != nil {
+		return nil, err
+	}
+	t.steps = append(t.steps, s)
+	a.link = nil // it is the new generation's from here on
+	return s.link, nil
+}
+
+// running returns the attachment of the generation before at w, or nil.
+func (t *turn) running(w attach.Where) *Attachment {
+	if t.from == nil {
+		return nil
+	}
+	i := slices.IndexFunc(t.from.Attachments, func(a *Attachment) bool { return a.Where == w && a.link != nil })
+	if i < 0 {
+		return nil
+	}
+	return t.from.Attachments[i]
+}
+
+// undo takes back all steps, the last first.
+func (t *turn) undo() error {
+	var errs []error
+	for _, s := range slices.Backward(t.steps) {
+		if s.old == nil {
+			errs = append(errs, s.link.Detach())
+			continue
+		}
+		errs = append(errs, s.link.Update(s.old.unit.obj))
+		s.link.Record = s.was
+		s.old.link = s.link
+	}
+	t.steps = nil
+	return errors.Join(errs...)
+}
+
+// leave takes the generation before from the places that it alone had.
+func (t *turn) leave() error {
+	if t.from == nil {
+		return nil
+	}
+	var errs []error
+	for _, a := range t.from.Attachments {
+		errs = append(errs, a.detach())
+		a.link = nil
+	}
+	return errors.Join(errs...)
+}
+
+// inherit gives the new generation what the one before leaves it.
+func (t *transaction) inherit() error {
+	if t.from == nil {
+		return nil
+	}
+	t.g.dropped()
+	for _, c := range t.g.heir.changes {
+		t.g.MapChanges = append(t.g.MapChanges, *c)
+	}
+	slices.SortFunc(t.g.MapChanges, func(a, b Change) int { return strings.Compare(a.Name, b.Name) })
+	var err error
+	t.g.ParamChanges, err = t.g.carryParams(t.o.Set)
+	return err
+}
+
+// try tests the programs before they take the places of others.
+func (t *transaction) try() error {
+	if t.from == nil {
+		return nil
+	}
+	for _, c := range t.o.Chains {
+		if err := t.selfTest(c.Where, c.Program, false); err != nil {
+			return err
+		}
+	}
+	r := t.from.record()
+	r.Busy = true
+	return r.write(t.dir)
+}
+
+func (t *transaction) selfTest(w attach.Where, p *lang.Program, frags bool) error {
+	params, err := t.g.Params()
+	if err != nil {
+		return err
+	}
+	return wrap(w.Do(func() error { return selfTest(p, frags, params) }), "replace %s on %s", t.o.Name, w)
+}
+
+// commit makes the new generation the one that runs.
+func (t *transaction) commit() error {
+	r := record{Generation: t.g.Number, Busy: t.from != nil}
+	if t.from != nil {
+		quiesce()
+		if err := t.g.goOn(t.from.State); err != nil {
+			return err
+		}
+		r.Previous = t.from.Number
+	}
+	if t.o.Confirm > 0 {
+		r.Until = uptime() + t.o.Confirm
+		t.g.Confirm = t.o.Confirm
+	}
+	if err := r.write(t.dir); err != nil {
+		return err
+	}
+	return nil
+}
+
+// finish takes away what the new generation has no use for.
+func (t *transaction) finish() error {
+	t.g.heir = nil
+	if t.from == nil {
+		return nil
+	}
+	return rest(t.dir, &t.turn)
+}
+
+// rest ends a turn whose outcome stands in the record.
+func rest(dir string, t *turn) error {
+	if err := t.leave(); err != nil {
+		return err
+	}
+	r, err := readRecord(dir)
+	if err != nil {
+		return err
+	}
+	if err := keepOnly(dir, r.Generation, r.Previous); err != nil {
+		return err
+	}
+	r.Busy = false
+	return r.write(dir)
+}
+
+// rollback is [Kernel.Rollback] of what has the record r, under the lock.
+func (k Kernel) rollback(name string, r record) (int, error) {
+	dir := k.dir(name)
+	if r.Previous == 0 {
+		if r.Until == 0 {
+			return 0, fmt.Errorf("roll back %s: generation %d has none before it: %w", name, r.Generation, ErrNotFound)
+		}
+		return 0, k.take(name)
+	}
+	from, err := k.openNumber(name, r.Generation)
+	if err != nil {
+		return 0, err
+	}
+	defer from.Close()
+	to, err := k.openNumber(name, r.Previous)
+	if err != nil {
+		return 0, err
+	}
+	defer to.Close()
+	busy := r
+	busy.Busy = true
+	if err := busy.write(dir); err != nil {
+		return 0, err
+	}
+	t := &turn{from: from}
+	if err := t.back(dir, to); err != nil {
+		err = errors.Join(err, t.undo())
+		return 0, errors.Join(err, wrap(r.write(dir), "roll back %s", name))
+	}
+	next := record{Generation: to.Number, Previous: from.Number, Last: r.next() - 1, Busy: true}
+	if r.Until != 0 {
+		next.Previous = 0
+	}
+	if err := next.write(dir); err != nil {
+		return 0, errors.Join(err, t.undo())
+	}
+	return to.Number, rest(dir, t)
+}
+
+// back brings the programs of an earlier generation to their places.
+func (t *turn) back(dir string, to *Generation) error {
+	for _, a := range to.Attachments {
+		p := a.unit.obj
+		if a.link != nil {
+			a.link.Close() // that of the running generation is used
+			a.link = nil
+		}
+		mode := a.Mode
+		if t.running(a.Where) != nil {
+			mode = attach.Best // that of the link
+		}
+		l, err := t.place(a.Where, attach.Options{
+			Chain: to.Name, Mode: mode, Pin: filepath.Join(dir, "link", pinName(a.Where)),
+			Linear: func() (*ebpf.Program, error) { return p, nil },
+		})
+		if errors.Is(err, attach.ErrNoInterface) || errors.Is(err, attach.ErrNoNetns) {
+			continue // as it would be, had the other generation never run
+		}
+		if err != nil {
+			return err
+		}
+		l.Frags = a.Frags
+		a.Record, a.link = l.Record, l
+	}
+	quiesce()
+	if err := to.goOn(t.from.State); err != nil {
+		return err
+	}
+	return to.repin(dir)
+}
