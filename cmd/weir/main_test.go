@@ -29,6 +29,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	maybeWatched()
 	child.MaybeServe()
 	lab.MaybeGuardian()
 	demo.MaybeServe()
