@@ -52,6 +52,7 @@ type Bench struct {
 func All() []Bench {
 	return []Bench{
 		{Name: "compile", Summary: "time from text to a chain at work", measure: compile},
+		{Name: "compose", Summary: "ten chains on one hook, beside one file and beside ten programs", measure: compose},
 		{Name: "lang", Summary: "chains beside the same in C", Compares: true, measure: language},
 	}
 }

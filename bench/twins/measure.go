@@ -34,6 +34,7 @@ func (t Time) Counted() uint64 {
 type Times struct {
 	Floor, Ours, Again Time
 	Peers              []Time
+	Alone              []Time // of the parts of a composition
 }
 
 // Options of a measurement. The zero value is what a row is worth.
@@ -86,7 +87,7 @@ func (p *Pair) Measure(ctx context.Context, o Options) (Times, error) {
 			times[i].Exits = append(times[i].Exits, Exit{after[k].Packets - before[i][k].Packets, after[k].Bytes - before[i][k].Bytes})
 		}
 	}
-	return Times{Floor: times[0], Ours: times[1], Again: times[2], Peers: times[3:]}, nil
+	return Times{Floor: times[0], Ours: times[1], Again: times[2], Peers: times[3 : 3+len(p.peers)], Alone: times[3+len(p.peers):]}, nil
 }
 
 // round runs a batch of each side: the floor first, then the others, beginning

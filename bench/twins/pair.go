@@ -18,6 +18,7 @@ type Pair struct {
 	Twin
 	floor, ours, again *side // again is ours once more, for the run's own spread
 	peers              []*side
+	alone              []*side // the parts of ours, of a composition
 	frames, odd        [][]byte
 }
 
@@ -59,7 +60,7 @@ func (t Twin) Open(h hook.Hook) (p *Pair, err error) {
 }
 
 func (p *Pair) sides() []*side {
-	all := append([]*side{p.floor, p.ours, p.again}, p.peers...)
+	all := append([]*side{p.floor, p.ours, p.again}, slices.Concat(p.peers, p.alone)...)
 	return slices.DeleteFunc(all, func(s *side) bool { return s == nil })
 }
 

@@ -8,6 +8,9 @@
 // before each. [Pair.Check] runs packets through both and compares verdicts,
 // bytes and counters; [Pair.Measure] times them.
 //
+// joined/ holds ten chains that follow one another, and one file that does the same:
+// see [Joined].
+//
 // # Fairness
 //
 // The question is what a chain costs beside the C that its author would have
@@ -50,7 +53,7 @@ import (
 
 //go:generate ./build.sh
 
-//go:embed chains/*.weir objects/*.o
+//go:embed chains/*.weir joined/*.weir objects/*.o
 var files embed.FS
 
 // A Twin is a chain and its twin.

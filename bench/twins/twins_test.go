@@ -41,6 +41,28 @@ func TestTwins(t *testing.T) {
 	}
 }
 
+// Ten chains that follow one another do what one file does that holds them, and
+// alone they do not.
+func TestJoined(t *testing.T) {
+	for _, h := range hooks {
+		p, err := Joined(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if err := p.Check(); err != nil {
+			t.Errorf("%s: %v", h, err)
+		}
+		if len(p.alone) != 10 {
+			t.Errorf("%s: %d chains, want 10", h, len(p.alone))
+		}
+		p.peers = p.alone
+		if err := p.Check(); !errors.Is(err, ErrDiffer) {
+			t.Errorf("%s: each alone: %v, want %v", h, err, ErrDiffer)
+		}
+	}
+}
+
 // A twin that does something else is found out.
 func TestCheckTells(t *testing.T) {
 	p := open(t, "flows", hook.XDP)
