@@ -22,6 +22,7 @@ type place struct {
 	at   lab.Iface
 	hook hook.Hook
 	fn   string             // empty: main
+	then []lang.Part        // chains that follow
 	keep *trace.DropBuffers // for what is dropped; nil: not kept
 }
 
@@ -34,7 +35,7 @@ type chain struct {
 // compile compiles a function of a source.
 func compile(t *testing.T, source string, at place, frags bool) *lang.Program {
 	t.Helper()
-	o := lang.Options{File: "traffic.weir", Func: at.fn, Hook: at.hook, Frags: frags, Capture: at.keep != nil}
+	o := lang.Options{File: "traffic.weir", Func: at.fn, Hook: at.hook, Frags: frags, Then: at.then, Capture: at.keep != nil}
 	p, err := lang.Compile([]byte(source), o)
 	if err != nil {
 		t.Fatalf("compile for %s: %v\n%s", at.hook, err, source)
