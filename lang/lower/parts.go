@@ -179,7 +179,7 @@ func (l *lowerer) copyRecord(ptr *ir.Value, off int, t value.Type, src *ir.Value
 }
 
 func (l *lowerer) zeroMemory(ptr *ir.Value, off int, t value.Type) {
-	if t.Kind == value.Record {
+	if t.Kind == value.Record || t.Kind == value.Tuple { // which may have records in it
 		for i, e := range t.Elems {
 			l.zeroMemory(ptr, off+t.Offset(i), e)
 		}
