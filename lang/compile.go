@@ -197,6 +197,9 @@ func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
 func (c *compiler) generate(tree *check.Program, low *lower.Result, f form) (*Program, error) {
 	c.stage = "opt"
 	c.optimise(low.IR, f)
+	if err := tooManyMaps(tree, low); err != nil {
+		return nil, err
+	}
 
 	c.stage = "gen"
 	code, ds := gen.Generate(low.IR)
