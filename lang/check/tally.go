@@ -24,6 +24,10 @@ func (p *pass) count(e *syntax.CallExpr) {
 		if n = p.intValue(args[1].e, args[1].o, "what is added"); n == nil {
 			return
 		}
+		if c, ok := n.(*Const); ok && constInt(c).Sign() < 0 {
+			p.errorf(args[1].e, "value", "a map can go down: m.incr(k, -1)", "a counter only goes up: it cannot count %s", constInt(c))
+			return
+		}
 	}
 	if name, ok := args[0].o.v.(starlark.String); ok {
 		if name == "" {
@@ -164,8 +168,25 @@ func (p *pass) text(e syntax.Expr) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// endOf is where an expression ends.
+// endOf is the place behind an expression. The parser's own is that of the last
+// bracket, not behind it, for an index, a slice and a tuple.
 func endOf(e syntax.Expr) syntax.Position {
 	_, end := e.Span()
+	switch e := e.(type) {
+	case *syntax.IndexExpr, *syntax.SliceExpr:
+		end.Col++
+	case *syntax.TupleExpr:
+		if e.Lparen.IsValid() {
+			end.Col++
+		} else {
+			end = endOf(e.List[len(e.List)-1])
+		}
+	case *syntax.BinaryExpr:
+		end = endOf(e.Y)
+	case *syntax.UnaryExpr:
+		end = endOf(e.X)
+	case *syntax.CondExpr:
+		end = endOf(e.False)
+	}
 	return end
 }

@@ -95,7 +95,7 @@ func (e *evaluator) log(call *syntax.CallExpr, args []value) {
 
 // source is the text of an expression, in one line.
 func (e *evaluator) source(x syntax.Expr) string {
-	from, to := syntax.Start(x), syntax.End(x)
+	from, to := syntax.Start(x), behind(x)
 	var out []string
 	for i, line := range strings.Split(e.builder.texts[from.Filename()], "\n") {
 		runes := []rune(line)
@@ -112,4 +112,25 @@ func (e *evaluator) source(x syntax.Expr) string {
 		out = append(out, strings.Fields(string(runes))...)
 	}
 	return strings.Join(out, " ")
+}
+
+// behind is where the text of x has ended. For what ends with a bracket the
+// parser may tell the place of the bracket.
+func behind(x syntax.Expr) syntax.Position {
+	to := syntax.End(x)
+	switch x := x.(type) {
+	case *syntax.BinaryExpr:
+		return behind(x.Y)
+	case *syntax.CondExpr:
+		return behind(x.False)
+	case *syntax.UnaryExpr:
+		return behind(x.X)
+	case *syntax.IndexExpr:
+		to.Col = x.Rbrack.Col + 1
+	case *syntax.TupleExpr:
+		if x.Lparen.IsValid() {
+			to.Col = x.Rparen.Col + 1
+		}
+	}
+	return to
 }
