@@ -140,11 +140,17 @@ func (e *emitter) instruction(m *minst) {
 }
 
 // after stores a result that is wanted on the stack later.
+// after stores what an instruction has made, if it is stored early. Of a number
+// that is compared later the verifier must know that register and place hold the
+// same: before Linux 6.8 it does only if the register was copied before.
 func (e *emitter) after(m *minst) {
 	if m.dst < 0 {
 		return
 	}
 	if v := &e.fn.regs[m.dst]; v.early {
+		if v.compared {
+			e.op(Insn{Op: movReg, Dst: e.dst(m), Src: e.dst(m)})
+		}
 		e.op(Insn{Op: storeOp(8), Dst: frameReg, Src: e.dst(m), Off: int16(-v.slot.depth)})
 	}
 }

@@ -91,6 +91,8 @@ type vreg struct {
 	defAt int
 	slot  *stackItem // where it is spilled to
 	early bool       // stored once, where it is defined
+
+	compared bool // a number on which a branch depends
 }
 
 // A function is a function on its way to instructions.

@@ -165,6 +165,11 @@ func (s *selector) block(b *mblock) {
 	switch b.kind {
 	case ir.KindIf:
 		b.cond, b.a, b.b, b.half = s.compare(b.cond, b.ir.X, b.ir.Y)
+		for _, v := range []*ir.Value{b.ir.X, b.ir.Y} {
+			if v.Type == ir.Int && !rematerial(v) {
+				s.fn.regs[s.reg[v.ID]].compared = true
+			}
+		}
 	case ir.KindReturn:
 		if b.ir.X != nil {
 			b.a = s.anywhere(b.ir.X)
