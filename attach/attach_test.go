@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -195,11 +196,25 @@ func TestErrors(t *testing.T) {
 		t.Run("vanishes under "+string(m), func(t *testing.T) {
 			n.Veth("wa", "wb", 1500)
 			_, err := Attach(Where{n.Path, "wa", hook.TCIngress}, Options{Chain: "edge", Mode: m, Linear: vanish(program(t, ebpf.SchedCLS, 0, 0), "wb")})
-			if !errors.Is(err, ErrNoInterface) {
-				t.Fatalf("got %v, want ErrNoInterface", err)
+			if want := absent(t, m, ErrNoInterface); !errors.Is(err, want) {
+				t.Fatalf("got %v, want %v", err, want)
 			}
 		})
 	}
+}
+
+// absent returns ErrNotSupported if m is tcx and the kernel has none, else err.
+func absent(t *testing.T, m Mode, err error) error {
+	t.Helper()
+	n := nstest.New(t)
+	n.Veth("wx", "wy", 1500)
+	l, lacks := Attach(Where{n.Path, "wx", hook.TCIngress}, Options{Mode: TCX, Linear: loader(program(t, ebpf.SchedCLS, -1, 0))})
+	if lacks == nil {
+		l.Detach()
+	} else if m == TCX && errors.Is(lacks, ebpf.ErrNotSupported) {
+		return ebpf.ErrNotSupported
+	}
+	return err
 }
 
 func TestTC(t *testing.T) {
@@ -210,15 +225,24 @@ func TestTC(t *testing.T) {
 				n.Veth("wa", "wb", 1500)
 				p, q := program(t, ebpf.SchedCLS, -1, 0), program(t, ebpf.SchedCLS, 0, 0)
 				l, err := Attach(Where{n.Path, "wa", h}, Options{Chain: "edge", Mode: m, Linear: loader(p)})
+				const lacks = "tcx: not supported (needs Linux 6.6)"
+				old := absent(t, TCX, nil) != nil
+				if old && m == TCX {
+					matches(t, fmt.Sprint(err), `at `+h.String()+": "+regexp.QuoteMeta(lacks)+`$`)
+					return
+				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := m
+				want, why := m, ""
 				if m == Best {
 					want = TCX
+					if old {
+						want, why = Clsact, lacks
+					}
 				}
-				if l.Mode != want || l.Why != "" {
-					t.Errorf("mode %s, why %q; want %s", l.Mode, l.Why, want)
+				if l.Mode != want || l.Why != why {
+					t.Errorf("mode %s, why %q; want %s, %q", l.Mode, l.Why, want, why)
 				}
 				if err := l.Update(q); err != nil {
 					t.Errorf("update: %v", err)
@@ -330,7 +354,12 @@ func TestPinAndOpen(t *testing.T) {
 			if _, err := os.Stat(o.Pin); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("the pin is still there: %v", err)
 			}
-			if _, err := Open(l.Record); !errors.As(err, new(*Error)) {
+			again, err = Open(l.Record)
+			if l.Mode == Clsact { // has no descriptor to open
+				if ok, err := again.Attached(); ok || err != nil {
+					t.Errorf("Attached() = %t, %v of what is gone", ok, err)
+				}
+			} else if !errors.As(err, new(*Error)) {
 				t.Errorf("open what is gone: %v, want an *Error", err)
 			}
 		})

@@ -99,7 +99,11 @@ func TestInNetnsByName(t *testing.T) {
 	if err := InNetns(name, func() error { return want }); err != want {
 		t.Errorf("error %v, want that of the function", err)
 	}
-	if err := InNetns("/etc/hostname", func() error { return nil }); !errors.Is(err, unix.EINVAL) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := InNetns(file, func() error { return nil }); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("a file that is no namespace: %v, want EINVAL", err)
 	}
 }

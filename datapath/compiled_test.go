@@ -32,8 +32,8 @@ def main(pkt):
         info[pkt.eth.src] = R(last = pkt.len, n = 1)
     return PASS
 `
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	o := Options{Name: "edge", Pin: true}
 	for iface, h := range map[string]hook.Hook{"wa": hook.XDP, "wb": hook.TCEgress} {
@@ -85,8 +85,8 @@ def main(pkt):
 
 // TX at tc-egress lets a packet out of the interface, once, and counts as TX.
 func TestTXAtEgress(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	compile := func(iface string, h hook.Hook, source string) Chain {
 		p, err := lang.Compile([]byte(source), lang.Options{File: "edge.weir", Hook: h})

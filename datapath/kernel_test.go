@@ -44,8 +44,8 @@ func TestLock(t *testing.T) {
 
 // What a killed process left is taken away by the next.
 func TestSweep(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	ctx := context.Background()
 	o := Options{Name: "edge", Pin: true, Chains: []Chain{chain(n, "wa", hook.XDP)}}
@@ -72,8 +72,8 @@ func TestSweep(t *testing.T) {
 
 // What was damaged by hand can be listed as far as possible, and detached.
 func TestDamaged(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	ctx := context.Background()
 	attach := func(name, iface string) string {

@@ -151,8 +151,8 @@ func linkIDs(g *Generation) (ids []string) {
 }
 
 func TestReplace(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	before := descriptors(t)
 	attachedAs(t, k, Options{Chains: compiled(t, n, first, "wa", "wa:tc-ingress", "wb:tc-egress"), Set: map[string]string{"limit": "50", "port": "80", "gone": "9"}})
@@ -267,8 +267,8 @@ func testRollback(t *testing.T, k Kernel, n *nstest.Net) {
 // A swap that fails leaves the old generation whole: its links, its programs,
 // its record.
 func TestReplaceFails(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	foreign := compiled(t, n, first, "wb")
 	g, err := k.Attach(t.Context(), Options{Name: "foreign", Chains: foreign})
@@ -341,8 +341,8 @@ func counts(t *testing.T, g *Generation) []uint64 {
 
 // Of a filter of clsact the program is replaced, too.
 func TestReplaceClsact(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	o := Options{Mode: attach.Clsact, Chains: compiled(t, n, first, "wa:tc-ingress", "wa:tc-egress")}
 	attachedAs(t, k, o)
@@ -371,8 +371,8 @@ func TestReplaceClsact(t *testing.T) {
 
 // An interface that went away and came again is a new place.
 func TestReplaceReturned(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	attachedAs(t, k, Options{Chains: compiled(t, n, first, "wa", "wa:tc-ingress")})
 	n.Delete("wa")
@@ -389,8 +389,8 @@ func TestReplaceReturned(t *testing.T) {
 }
 
 func TestConfirm(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	ctx := t.Context()
 	one := Options{Chains: compiled(t, n, first, "wa")}
@@ -459,8 +459,8 @@ func TestConfirm(t *testing.T) {
 
 // What a replaced generation alone had leaves the kernel.
 func TestReplaceLeaksNothing(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	var ids []ebpf.ProgramID
 	for i, source := range []string{first, second, first, second} {

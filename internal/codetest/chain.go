@@ -88,11 +88,11 @@ func userMaps() []lang.Map {
 	blocked.Init = []lang.Entry{{Key: must(prefix.Parse("203.0.113.0/24"))}}
 	hits := user("hits.state", "table", ir.Hash, value.IP4T, stats, 4, 0)
 	hits.Init = []lang.Entry{{Key: must(value.IP4T.Parse("192.0.2.1")), Value: must(stats.Parse("{n: 7, src: 192.0.2.9}"))}}
-	recent := user("recent", "table", ir.Hash, value.IP4T, value.U16, 100, 100*time.Millisecond)
+	recent := user("recent", "table", ir.Hash, value.IP4T, value.U16, 100, time.Hour)
 	recent.Init = []lang.Entry{{Key: must(value.IP4T.Parse("192.0.2.1")), Value: []byte{5, 0}}}
 	return []lang.Map{
 		blocked, hits, recent,
-		user("seen", "lru", ir.LRUHash, value.IP4T, value.Type{}, 100, 100*time.Millisecond),
+		user("seen", "lru", ir.LRUHash, value.IP4T, value.Type{}, 100, time.Hour),
 		user("per_cpu", "table", ir.PerCPUHash, value.IP4T, stats, 100, 0),
 		user("arr[0]", "array", ir.Array, value.U32, value.U64, 4, 0),
 	}
