@@ -92,14 +92,14 @@ func (s *State) inherit(m *lang.Map) (obj *ebpf.Map, copied bool, err error) {
 		return nil, false, nil
 	}
 	if m.System == lang.TallyMap {
-		return s.heir.tally(m)
+		return s.heir.tally(m, s.was(m.Text))
 	}
 	if m.System != lang.User {
 		return nil, false, nil
 	}
 	c := &Change{Name: m.Name, Fate: New}
 	s.heir.changes = append(s.heir.changes, c)
-	old, err := s.heir.from.Map(m.Name)
+	old, err := s.heir.from.Map(s.was(m.Name))
 	if err != nil {
 		return nil, false, nil
 	}
@@ -109,10 +109,10 @@ func (s *State) inherit(m *lang.Map) (obj *ebpf.Map, copied bool, err error) {
 	return obj, c.Fate == Converted, wrap(err, "map %s", m.Name)
 }
 
-// tally finds the tally of the same values: what counts goes on.
-func (h *heir) tally(m *lang.Map) (*ebpf.Map, bool, error) {
+// tally finds the tally of the same values, whose text was that: what counts goes on.
+func (h *heir) tally(m *lang.Map, text string) (*ebpf.Map, bool, error) {
 	for _, old := range h.from.mapsOf(lang.TallyMap) {
-		if old.Text == m.Text && old.Key.Equal(m.Key) && fitsSpec(old.obj, mapSpec(m)) {
+		if old.Text == text && old.Key.Equal(m.Key) && fitsSpec(old.obj, mapSpec(m)) {
 			obj, err := old.obj.Clone()
 			return obj, false, err
 		}
@@ -123,7 +123,7 @@ func (h *heir) tally(m *lang.Map) (*ebpf.Map, bool, error) {
 // copyOld copies the entries of the generation before into a map of u, which is
 // new and empty.
 func (s *State) copyOld(u *unit, m *lang.Map) error {
-	old, err := s.heir.from.Map(m.Name)
+	old, err := s.heir.from.Map(s.was(m.Name))
 	if err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func recastElems(to, from value.Type) (func(dst, src []byte), bool) {
 // dropped adds the maps that the new generation has no more.
 func (s *State) dropped() {
 	for _, old := range s.heir.from.Maps() {
-		if _, err := s.Map(old.Name); errors.Is(err, ErrNotFound) {
+		if _, err := s.Map(renamed(s.heir.from, s, old.Name)); errors.Is(err, ErrNotFound) {
 			s.heir.changes = append(s.heir.changes, &Change{Name: old.Name, Fate: Dropped})
 		}
 	}

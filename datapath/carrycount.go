@@ -66,8 +66,8 @@ func (s *State) goOn(from *State) error {
 		}
 		rest := map[string]uint64{}
 		for _, b := range before {
-			if c.use != lang.RefusedMap || same[b.Name] {
-				rest[b.Name] = b.N
+			if c.use != lang.RefusedMap || same[renamed(from, s, b.Name)] {
+				rest[renamed(from, s, b.Name)] = b.N
 			}
 		}
 		for _, o := range own {
@@ -166,18 +166,19 @@ func (s *State) carryParams(set map[string]string) ([]Change, error) {
 	}
 	var out []Change
 	for _, old := range olds {
-		if _, anew := set[old.Name]; anew || old.Word == old.Default {
+		name := renamed(s.heir.from, s, old.Name)
+		if _, anew := set[name]; anew || old.Word == old.Default {
 			continue
 		}
-		now, ok := at[old.Name]
-		c := Change{Name: old.Name, Fate: Dropped}
+		now, ok := at[name]
+		c := Change{Name: name, Fate: Dropped}
 		switch {
 		case ok && now.Type.Equal(old.Type):
 			c.Fate, c.Value = Kept, old.Text()
 			if now.Default != old.Default {
 				c.Why = "the file says " + now.Text()
 			}
-			if err := s.setWord(old.Name, old.Word); err != nil {
+			if err := s.setWord(name, old.Word); err != nil {
 				return nil, err
 			}
 		case ok:
