@@ -109,6 +109,20 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// TestAnalysisBreaks: a fault of the compiler costs the editor the diagnostics of
+// one version, and not the server.
+func TestAnalysisBreaks(t *testing.T) {
+	broken := func(context.Context, string, []byte) (lang.Inspection, error) { panic("no such thing") }
+	stream := framed(hello, opened("file:///t.weir", "x = 1\n"), asked("hover", "file:///t.weir", 0, 0), bye, exit)
+	var out bytes.Buffer
+	err := New(strings.NewReader(stream), &out, Options{Inspect: broken, Delay: time.Hour}).Run(t.Context())
+	for _, want := range []string{"the analysis of /t.weir broke: no such thing", `"id":9,"result":null`} {
+		if err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("no %q (error %v) in\n%s", want, err, out.String())
+		}
+	}
+}
+
 // TestPatched: of what is half typed the rest can be parsed, line for line.
 func TestPatched(t *testing.T) {
 	for _, c := range []struct {

@@ -83,6 +83,12 @@ type diagnostic struct {
 	Message  string `json:"message"`
 }
 
+// logParams is a line for the editor's log; Type 1 is an error.
+type logParams struct {
+	Type    int    `json:"type"`
+	Message string `json:"message"`
+}
+
 type publishParams struct {
 	URI         string       `json:"uri"`
 	Version     int          `json:"version"`

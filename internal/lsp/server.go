@@ -32,6 +32,8 @@ type Server struct {
 	writing sync.Mutex // guards out
 	out     io.Writer
 
+	publishing sync.Mutex // held while diagnostics are sent, and while an analysis is stopped
+
 	docs        map[string]*document // by URI
 	initialized bool
 	shut        bool

@@ -36,7 +36,7 @@ const patience = 2 * time.Second
 
 func (s *Server) didOpen(ctx context.Context, p openParams) error {
 	if old := s.docs[p.TextDocument.URI]; old != nil {
-		old.cancel()
+		s.stop(old)
 	}
 	d := &document{uri: p.TextDocument.URI, name: nameOf(p.TextDocument.URI), version: p.TextDocument.Version, text: p.TextDocument.Text}
 	s.docs[d.uri] = d
@@ -58,7 +58,7 @@ func (s *Server) didChange(ctx context.Context, p changeParams) error {
 		d.text = d.text[:from] + c.Text + d.text[max(from, to):]
 	}
 	d.version = p.TextDocument.Version
-	d.cancel()
+	s.stop(d)
 	s.analyse(ctx, d)
 	return nil
 }
@@ -66,7 +66,7 @@ func (s *Server) didChange(ctx context.Context, p changeParams) error {
 // didClose forgets a document, and takes its diagnostics away.
 func (s *Server) didClose(_ context.Context, p placeParams) error {
 	if d := s.docs[p.TextDocument.URI]; d != nil {
-		d.cancel()
+		s.stop(d)
 		delete(s.docs, d.uri)
 		s.notify("textDocument/publishDiagnostics", publishParams{URI: d.uri, Diagnostics: []diagnostic{}})
 	}
@@ -86,6 +86,11 @@ func (s *Server) analyse(ctx context.Context, d *document) {
 	go func() {
 		defer s.background.Done()
 		defer close(a.done)
+		defer func() {
+			if r := recover(); r != nil { // it costs the editor the diagnostics of one version
+				s.notify("window/logMessage", logParams{Type: 1, Message: fmt.Sprintf("the analysis of %s broke: %v", name, r)})
+			}
+		}()
 		timer := time.NewTimer(s.opts.Delay)
 		defer timer.Stop()
 		select {
@@ -95,12 +100,25 @@ func (s *Server) analyse(ctx context.Context, d *document) {
 			return
 		}
 		in, err := s.inspect(ctx, name, text)
-		if err != nil || ctx.Err() != nil {
+		if err != nil {
+			return
+		}
+		s.publishing.Lock()
+		defer s.publishing.Unlock()
+		if ctx.Err() != nil {
 			return
 		}
 		a.facts = in.Facts
 		s.publish(uri, name, version, text, in.Diags)
 	}()
+}
+
+// stop ends the analysis of a document's version. After it, nothing of that is
+// published.
+func (s *Server) stop(d *document) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	d.cancel()
 }
 
 // inspect inspects a text, and what can be made of it where it has a syntax
