@@ -3,6 +3,7 @@ package datapath
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -300,6 +301,16 @@ func TestVerifierError(t *testing.T) {
 		t.Errorf("position %v, text %q, log %q", v.Pos, v.Text, v.Log)
 	}
 	matches(t, err.Error(), `(?s)^load edge for xdp: edge.weir:7:5: error: the kernel's verifier refused the program: R5 !read_ok\n.*\^\n  this is a fault of the compiler`)
+}
+
+// TestVerifierBreaks: the kernel's own fault, of which there is no log.
+func TestVerifierBreaks(t *testing.T) {
+	p := codetest.Chain(hook.XDP, codetest.ChainOptions{})
+	v := verifierError(p, fmt.Errorf("load program: %w (increase LogSizeStart)", unix.EFAULT))
+	if v == nil || !errors.Is(v, unix.EFAULT) {
+		t.Fatalf("got %v, want a *VerifierError of EFAULT", v)
+	}
+	matches(t, v.Error(), `^edge.weir.*: error: the kernel's verifier broke on the program, and its log is lost\n`)
 }
 
 func TestNameTwice(t *testing.T) {

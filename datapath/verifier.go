@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"weir/lang"
 	"weir/lang/diag"
@@ -41,6 +42,9 @@ var (
 // verifierError makes a VerifierError of the error of a load, or nil if the
 // verifier did not speak.
 func verifierError(p *lang.Program, err error) *VerifierError {
+	if errors.Is(err, unix.EFAULT) {
+		return brokenVerifier(p, err)
+	}
 	var ve *ebpf.VerifierError
 	if !errors.As(err, &ve) || len(ve.Log) == 0 {
 		return nil
@@ -79,6 +83,16 @@ func verifierError(p *lang.Program, err error) *VerifierError {
 	}
 	e.Text = sourceLine(p, e.Pos)
 	return e
+}
+
+// brokenVerifier tells of a load that ended with EFAULT: the verifier found a fault
+// of its own, and its log is lost.
+func brokenVerifier(p *lang.Program, err error) *VerifierError {
+	return &VerifierError{Err: err, Diagnostic: diag.Diagnostic{
+		Pos: diag.Pos{File: p.Chains[0].File}, Code: "verifier",
+		Message: "the kernel's verifier broke on the program, and its log is lost",
+		Hint:    "this is a fault of the kernel, not of the chain: please report it with the chain and with what dmesg says",
+	}}
 }
 
 // position returns the place of the source that instruction n came from, in the
