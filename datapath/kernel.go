@@ -112,15 +112,25 @@ func (k Kernel) mount() error {
 	if !strings.HasPrefix(k.root(), bpfDir+"/") {
 		return fmt.Errorf("%s does not lie in a BPF file system", k.root())
 	}
-	const byHand = "mount it on the machine: mount -t bpf bpf " + bpfDir
-	if here, machine := mountNamespace("self"), mountNamespace("1"); here != machine && !k.AnyMountNamespace {
-		return fmt.Errorf("no BPF file system on %s, and this process is in a mount namespace of its own "+
-			"(as under ip netns exec), in which pins would be lost: name the place as NETNS/INTERFACE, or %s", bpfDir, byHand)
+	if err := k.Mountable(); err != nil {
+		return err
 	}
 	if err := unix.Mount("bpf", bpfDir, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
 		return fmt.Errorf("mount BPF file system on %s: %w (%s)", bpfDir, permission(err), byHand)
 	}
 	return os.MkdirAll(k.root(), 0o700)
+}
+
+const byHand = "mount it on the machine: mount -t bpf bpf " + bpfDir
+
+// Mountable says why a mount of the BPF file system by [Kernel.Attach] would be
+// of no use here, or nil. Whether this process may mount is another matter.
+func (k Kernel) Mountable() error {
+	if here, machine := mountNamespace("self"), mountNamespace("1"); here != machine && !k.AnyMountNamespace {
+		return fmt.Errorf("no BPF file system on %s, and this process is in a mount namespace of its own "+
+			"(as under ip netns exec), in which pins would be lost: name the place as NETNS/INTERFACE, or %s", bpfDir, byHand)
+	}
+	return nil
 }
 
 func mountNamespace(pid string) string {

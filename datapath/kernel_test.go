@@ -183,7 +183,13 @@ func TestMountsBPFFS(t *testing.T) {
 		t.Fatal("attached in a mount namespace of its own")
 	}
 	matches(t, err.Error(), `^no BPF file system on /sys/fs/bpf, and this process is in a mount namespace of its own`)
+	if k.Mountable() == nil {
+		t.Error("Mountable() in a mount namespace of its own: no error")
+	}
 	k.AnyMountNamespace = true
+	if err := k.Mountable(); err != nil {
+		t.Errorf("Mountable() in any mount namespace: %v", err)
+	}
 	g, err := k.Attach(ctx, o)
 	if err != nil {
 		t.Fatal(err)

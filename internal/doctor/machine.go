@@ -61,6 +61,9 @@ func bpffs(k datapath.Kernel) Check {
 		c.Status, c.Detail, c.Do = Missing, "", "take a kernel that is built with CONFIG_BPF_SYSCALL"
 	} else if !Has(unix.CAP_SYS_ADMIN) {
 		c.Status, c.Do = Unknown, "mount it as root: mount -t bpf bpf /sys/fs/bpf"
+	} else if k.Mountable() != nil {
+		c.Status, c.Detail = Missing, "not mounted, and this process is in a mount namespace of its own, in which pins would be lost"
+		c.Do = "mount it on the machine: mount -t bpf bpf /sys/fs/bpf"
 	}
 	return c
 }
