@@ -65,6 +65,9 @@ func (p *pass) redirect(e *syntax.CallExpr, name string) operand {
 	if x == nil {
 		return operand{}
 	}
+	if !p.fits(args[0].e, x, value.U32, of+" of "+name+"()") {
+		return operand{}
+	}
 	a := redirects[name]
 	p.c.verdict(Verdict{Action: a})
 	if a == RedirectCPU {

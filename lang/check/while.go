@@ -143,7 +143,7 @@ func (p *pass) counterTurns(s *syntax.WhileStmt, entry *flow, op Op, x, y syntax
 	case op == Ne && (step == -1 && start.lo >= bound.hi):
 		return start.hi - bound.lo, ""
 	case step < 0 && (op == Gt || op == Ge):
-		return 0, id.Name + " is never negative, so it can step over its bound and wrap: compare with a greater bound"
+		return 0, id.Name + " is never negative, so it can step over its bound and wrap: compare with a greater bound, or let it begin as a signed number: " + id.Name + " = i64(…)"
 	}
 	return 0, id.Name + " moves away from its bound"
 }
