@@ -6,7 +6,8 @@
 // needs to [Open] it again. Attaching is tried first and explained afterwards: a
 // mode that is refused is followed by the next one, the reasons are kept in
 // [Record.Why], and only when all have failed is the kernel probed for what it
-// lacks. Each hook has a file: xdp.go, tcx.go, clsact.go.
+// lacks. Each kind of hook has a file: xdp.go, tcx.go, clsact.go, netfilter.go,
+// cgroup.go, socket.go.
 //
 // Who owns what: programs belong to the caller; the link holds the kernel's
 // reference. BPF links live as long as a descriptor or a pin of theirs. A
@@ -28,7 +29,6 @@ package attach
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -41,6 +41,7 @@ import (
 var (
 	ErrNoNetns     = errors.New("no such network namespace")
 	ErrNoInterface = errors.New("no such interface")
+	ErrNoCgroup    = errors.New("no such cgroup")
 	ErrInUse       = errors.New("already in use")
 )
 
@@ -50,14 +51,14 @@ var (
 type Error struct {
 	Op    string // "attach", "replace", "detach", "open", "query"
 	Chain string
-	Iface string // [NETNS/]INTERFACE
+	Place string // [NETNS/]INTERFACE, NETNS, or the cgroup
 	Hook  hook.Hook
 	Err   error
 }
 
 // Error returns one line: attach edge on eth0 at xdp: no such interface.
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s %s on %s at %s: %v", e.Op, e.Chain, e.Iface, e.Hook, e.Err)
+	return fmt.Sprintf("%s %s on %s at %s: %v", e.Op, e.Chain, e.Place, e.Hook, e.Err)
 }
 
 // Unwrap returns the cause.
@@ -73,12 +74,19 @@ const (
 	Generic Mode = "generic" // XDP on socket buffers, for drivers without XDP
 	TCX     Mode = "tcx"
 	Clsact  Mode = "clsact" // a filter of the clsact queueing discipline
+	BPFLink Mode = "link"   // at netfilter and cgroups
+	Packet  Mode = "packet" // the filter of a packet socket
 )
 
 // Modes returns the modes of a hook, the best first.
 func Modes(h hook.Hook) []Mode {
-	if h == hook.XDP {
+	switch {
+	case h == hook.XDP:
 		return []Mode{Native, Generic}
+	case h == hook.Socket:
+		return []Mode{Packet}
+	case h.Info().Place != hook.Interface:
+		return []Mode{BPFLink}
 	}
 	return []Mode{TCX, Clsact}
 }
@@ -99,6 +107,11 @@ type Options struct {
 	Order Order  // among the programs that are there; hooks with room for one have none
 	Force bool   // take the place of a foreign XDP program
 	Pin   string // path of the link's pin; empty for none
+
+	// At netfilter: programs run in the order of their priorities, and iptables' and
+	// nftables' tables have theirs (filter: 0). Defrag puts packets together before.
+	Priority int32
+	Defrag   bool
 }
 
 // A Record is what is known of an attachment. It is plain data, fit for
@@ -111,13 +124,18 @@ type Record struct {
 	Frags   bool   // the program of Options.Frags is attached
 	Why     string // why no better mode was taken; empty if there is none
 	Pin     string
+	Links   int    // how many the attachment has; those after the first are pinned at Pin+"+N"
 	Filter  Filter // of mode Clsact
+
+	Priority int32 // at netfilter, and likewise:
+	Defrag   bool
 }
 
 // A Link is a program at its place.
 type Link struct {
 	Record
-	raw link.Link // nil in mode Clsact
+	raws []link.Link   // none in modes Clsact and Packet
+	sock *packetSocket // of mode Packet
 }
 
 // Attach puts a program at w. Its error is an [*Error]; after an error nothing
@@ -128,17 +146,7 @@ func Attach(w Where, o Options) (*Link, error) {
 		if err := o.Order.check(w.Hook); err != nil {
 			return err
 		}
-		dev, err := device(w.Interface)
-		if err != nil {
-			return err
-		}
-		l.Ifindex = dev.Attrs().Index
-		if w.Hook == hook.XDP {
-			err = l.attachXDP(dev, o)
-		} else {
-			err = l.attachTC(dev, o)
-		}
-		if err != nil {
+		if err := l.attach(o); err != nil {
 			return err
 		}
 		return l.pin()
@@ -149,8 +157,30 @@ func Attach(w Where, o Options) (*Link, error) {
 	return l, nil
 }
 
+// attach puts the program at its place, in the thread's network namespace.
+func (l *Link) attach(o Options) error {
+	switch l.Where.Hook.Info().Place {
+	case hook.Netns:
+		return l.attachNetfilter(o)
+	case hook.Cgroup:
+		return l.attachCgroup(o)
+	}
+	dev, err := device(l.Where.Interface)
+	if err != nil {
+		return err
+	}
+	l.Ifindex = dev.Attrs().Index
+	switch l.Where.Hook {
+	case hook.XDP:
+		return l.attachXDP(dev, o)
+	case hook.Socket:
+		return l.attachSocket(dev, o)
+	}
+	return l.attachTC(dev, o)
+}
+
 func (l *Link) fail(op string, err error) error {
-	return &Error{Op: op, Chain: l.Chain, Iface: l.Where.iface(), Hook: l.Where.Hook, Err: err}
+	return &Error{Op: op, Chain: l.Chain, Place: l.Where.place(), Hook: l.Where.Hook, Err: err}
 }
 
 // device returns the interface of that name in the thread's namespace.
@@ -163,119 +193,4 @@ func device(name string) (netlink.Link, error) {
 		return nil, fmt.Errorf("find interface: %w", err)
 	}
 	return dev, nil
-}
-
-func (l *Link) pin() error {
-	if l.raw == nil || l.Pin == "" {
-		l.Pin = ""
-		return nil
-	}
-	if err := l.raw.Pin(l.Pin); err != nil {
-		return errors.Join(fmt.Errorf("pin link: %w", err), l.raw.Close())
-	}
-	return nil
-}
-
-// Open finds a pinned attachment, or a clsact filter, by its record.
-func Open(r Record) (*Link, error) {
-	l := &Link{Record: r}
-	if r.Mode == Clsact {
-		return l, nil
-	}
-	raw, err := link.LoadPinnedLink(r.Pin, nil)
-	if err != nil {
-		return nil, l.fail("open", err)
-	}
-	l.raw = raw
-	return l, nil
-}
-
-// Update puts p in the place of the attached program; no packet is missed.
-func (l *Link) Update(p *ebpf.Program) error {
-	var err error
-	if l.raw == nil {
-		err = l.Where.Do(func() error { return l.Filter.put(l.Ifindex, l.Where.Hook, p, true) })
-	} else {
-		err = l.raw.Update(p)
-	}
-	if err != nil {
-		return l.fail("replace", vanished(err))
-	}
-	return nil
-}
-
-// Attached reports whether the program is still at its place. It is not when
-// the interface is gone or another took the program away by force.
-func (l *Link) Attached() (bool, error) {
-	if l.raw == nil {
-		var ok bool
-		err := l.Where.Do(func() (err error) {
-			ok, err = l.Filter.there(l.Ifindex, l.Where.Hook)
-			return err
-		})
-		if errors.Is(err, ErrNoNetns) {
-			return false, nil
-		}
-		return ok, err
-	}
-	info, err := l.raw.Info()
-	if err != nil {
-		return false, l.fail("query", err)
-	}
-	if x := info.XDP(); x != nil {
-		return x.Ifindex != 0, nil
-	}
-	if x := info.TCX(); x != nil {
-		return x.Ifindex != 0, nil
-	}
-	return true, nil
-}
-
-// ID returns the kernel's number of the link; 0 in mode Clsact.
-func (l *Link) ID() link.ID {
-	if l.raw == nil {
-		return 0
-	}
-	info, err := l.raw.Info()
-	if err != nil {
-		return 0
-	}
-	return info.ID
-}
-
-// Detach takes the program away, and the pin. The Link is closed. That the
-// interface is gone already is no error.
-func (l *Link) Detach() error {
-	var errs []error
-	if l.raw == nil {
-		err := l.Where.Do(func() error { return l.Filter.remove(l.Ifindex, l.Where.Hook) })
-		if !errors.Is(err, ErrNoNetns) {
-			errs = append(errs, err)
-		}
-	} else {
-		// Detach ends the link even if others hold descriptors of it; where the
-		// interface is gone it has nothing to do (tcx says ENOLINK).
-		if err := l.raw.Detach(); err != nil && !gone(err) {
-			errs = append(errs, err)
-		}
-		if l.Pin != "" {
-			if err := l.raw.Unpin(); err != nil && !errors.Is(err, os.ErrNotExist) {
-				errs = append(errs, err)
-			}
-		}
-		errs = append(errs, l.raw.Close())
-	}
-	if err := errors.Join(errs...); err != nil {
-		return l.fail("detach", err)
-	}
-	return nil
-}
-
-// Close releases what the process holds of the link. A BPF link that is not
-// pinned ends with it; a clsact filter stays.
-func (l *Link) Close() error {
-	if l.raw == nil {
-		return nil
-	}
-	return l.raw.Close()
 }

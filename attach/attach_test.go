@@ -32,6 +32,53 @@ func program(t *testing.T, typ ebpf.ProgramType, ret int32, flags uint32) *ebpf.
 	return p
 }
 
+// programFor loads a program of a hook that lets all pass.
+func programFor(t *testing.T, h hook.Hook) *ebpf.Program {
+	t.Helper()
+	s := &ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL"}
+	ret := int32(1)
+	switch {
+	case h == hook.XDP:
+		s.Type, ret = ebpf.XDP, 2
+	case h == hook.Socket:
+		s.Type = ebpf.SocketFilter
+	case h == hook.CgroupIngress:
+		s.Type, s.AttachType = ebpf.CGroupSKB, ebpf.AttachCGroupInetIngress
+	case h == hook.CgroupEgress:
+		s.Type, s.AttachType = ebpf.CGroupSKB, ebpf.AttachCGroupInetEgress
+	case h.Netfilter():
+		s.Type, s.AttachType = ebpf.Netfilter, ebpf.AttachNetfilter
+	default:
+		ret = -1
+	}
+	s.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, ret), asm.Return()}
+	p, err := ebpf.NewProgram(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// cgroup makes an empty cgroup, and returns its path.
+func cgroup(t *testing.T) string {
+	t.Helper()
+	root, err := CgroupRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(root, "weir-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Error(err)
+		}
+	})
+	return "/" + filepath.Base(dir)
+}
+
 func loader(p *ebpf.Program) func() (*ebpf.Program, error) {
 	return func() (*ebpf.Program, error) { return p, nil }
 }
@@ -176,12 +223,12 @@ func TestErrors(t *testing.T) {
 		want  string
 		is    error
 	}{
-		{"missing interface", Where{n.Path, "wnone", hook.XDP}, xdpOptions(t), `attach edge on .*/wnone at xdp: no such interface$`, ErrNoInterface},
-		{"missing interface at tc", Where{n.Path, "wnone", hook.TCEgress}, xdpOptions(t), `at tc-egress: no such interface$`, ErrNoInterface},
-		{"missing namespace", Where{"weir-none", "wa", hook.XDP}, xdpOptions(t), `attach edge on weir-none/wa at xdp: no such network namespace: /run/netns/weir-none$`, ErrNoNetns},
-		{"loader fails", Where{n.Path, "wa", hook.XDP}, Options{Chain: "edge", Linear: func() (*ebpf.Program, error) { return nil, os.ErrInvalid }}, `invalid argument$`, os.ErrInvalid},
-		{"native on lo", Where{n.Path, "lo", hook.XDP}, Options{Chain: "edge", Mode: Native, Linear: loader(program(t, ebpf.XDP, 2, 0))}, `at xdp: native XDP: not supported by driver \S+$`, unix.EOPNOTSUPP},
-		{"vanishes", Where{n.Path, "wa", hook.XDP}, Options{Chain: "edge", Linear: vanish(program(t, ebpf.XDP, 2, 0), "wb")}, `no such interface: it vanished meanwhile`, ErrNoInterface},
+		{"missing interface", Where{Netns: n.Path, Interface: "wnone", Hook: hook.XDP}, xdpOptions(t), `attach edge on .*/wnone at xdp: no such interface$`, ErrNoInterface},
+		{"missing interface at tc", Where{Netns: n.Path, Interface: "wnone", Hook: hook.TCEgress}, xdpOptions(t), `at tc-egress: no such interface$`, ErrNoInterface},
+		{"missing namespace", Where{Netns: "weir-none", Interface: "wa", Hook: hook.XDP}, xdpOptions(t), `attach edge on weir-none/wa at xdp: no such network namespace: /run/netns/weir-none$`, ErrNoNetns},
+		{"loader fails", Where{Netns: n.Path, Interface: "wa", Hook: hook.XDP}, Options{Chain: "edge", Linear: func() (*ebpf.Program, error) { return nil, os.ErrInvalid }}, `invalid argument$`, os.ErrInvalid},
+		{"native on lo", Where{Netns: n.Path, Interface: "lo", Hook: hook.XDP}, Options{Chain: "edge", Mode: Native, Linear: loader(program(t, ebpf.XDP, 2, 0))}, `at xdp: native XDP: not supported by driver \S+$`, unix.EOPNOTSUPP},
+		{"vanishes", Where{Netns: n.Path, Interface: "wa", Hook: hook.XDP}, Options{Chain: "edge", Linear: vanish(program(t, ebpf.XDP, 2, 0), "wb")}, `no such interface: it vanished meanwhile`, ErrNoInterface},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,7 +242,7 @@ func TestErrors(t *testing.T) {
 	for _, m := range []Mode{TCX, Clsact} {
 		t.Run("vanishes under "+string(m), func(t *testing.T) {
 			n.Veth("wa", "wb", 1500)
-			_, err := Attach(Where{n.Path, "wa", hook.TCIngress}, Options{Chain: "edge", Mode: m, Linear: vanish(program(t, ebpf.SchedCLS, 0, 0), "wb")})
+			_, err := Attach(Where{Netns: n.Path, Interface: "wa", Hook: hook.TCIngress}, Options{Chain: "edge", Mode: m, Linear: vanish(program(t, ebpf.SchedCLS, 0, 0), "wb")})
 			if want := absent(t, m, ErrNoInterface); !errors.Is(err, want) {
 				t.Fatalf("got %v, want %v", err, want)
 			}
@@ -224,7 +271,7 @@ func TestTC(t *testing.T) {
 				n := nstest.New(t)
 				n.Veth("wa", "wb", 1500)
 				p, q := program(t, ebpf.SchedCLS, -1, 0), program(t, ebpf.SchedCLS, 0, 0)
-				l, err := Attach(Where{n.Path, "wa", h}, Options{Chain: "edge", Mode: m, Linear: loader(p)})
+				l, err := Attach(Where{Netns: n.Path, Interface: "wa", Hook: h}, Options{Chain: "edge", Mode: m, Linear: loader(p)})
 				const lacks = "tcx: not supported (needs Linux 6.6)"
 				old := absent(t, TCX, nil) != nil
 				if old && m == TCX {
@@ -289,7 +336,7 @@ func TestClsactQdisc(t *testing.T) {
 	n := nstest.New(t)
 	n.Veth("wa", "wb", 1500)
 	at := func(chain string, h hook.Hook) *Link {
-		l, err := Attach(Where{n.Path, "wa", h}, Options{Chain: chain, Mode: Clsact, Linear: loader(program(t, ebpf.SchedCLS, -1, 0))})
+		l, err := Attach(Where{Netns: n.Path, Interface: "wa", Hook: h}, Options{Chain: chain, Mode: Clsact, Linear: loader(program(t, ebpf.SchedCLS, -1, 0))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -329,14 +376,26 @@ func TestPinAndOpen(t *testing.T) {
 	n.Veth("wa", "wb", 1500)
 	for _, h := range hook.All() {
 		t.Run(h.String(), func(t *testing.T) {
-			typ := ebpf.SchedCLS
-			if h == hook.XDP {
-				typ = ebpf.XDP
+			w := Where{Netns: n.Path, Interface: "wa", Hook: h}
+			switch h.Info().Place {
+			case hook.Netns:
+				w.Interface = ""
+			case hook.Cgroup:
+				w = Where{Cgroup: cgroup(t), Hook: h}
 			}
-			o := Options{Chain: "edge", Linear: loader(program(t, typ, 2, 0)), Pin: filepath.Join(dir, h.String())}
-			l, err := Attach(Where{n.Path, "wa", h}, o)
+			o := Options{Chain: "edge", Linear: loader(programFor(t, h)), Pin: filepath.Join(dir, h.String())}
+			l, err := Attach(w, o)
+			if h == hook.Socket {
+				if !errors.Is(err, errProcess) {
+					t.Fatalf("a packet socket was pinned: %v", err)
+				}
+				return
+			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if err := l.Update(programFor(t, h)); err != nil {
+				t.Error(err)
 			}
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
@@ -351,8 +410,8 @@ func TestPinAndOpen(t *testing.T) {
 			if err := again.Detach(); err != nil {
 				t.Error(err)
 			}
-			if _, err := os.Stat(o.Pin); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("the pin is still there: %v", err)
+			if left, err := filepath.Glob(o.Pin + "*"); err != nil || len(left) > 0 {
+				t.Errorf("pins are still there: %v, %v", left, err)
 			}
 			again, err = Open(l.Record)
 			if l.Mode == Clsact { // has no descriptor to open

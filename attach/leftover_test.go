@@ -19,7 +19,7 @@ import (
 func TestLeftover(t *testing.T) {
 	n := nstest.New(t)
 	n.Veth("wa", "wb", 1500)
-	w := Where{n.Path, "wa", hook.TCIngress}
+	w := Where{Netns: n.Path, Interface: "wa", Hook: hook.TCIngress}
 	at := func(p *ebpf.Program) (*Link, error) {
 		return Attach(w, Options{Chain: "leftover", Mode: Clsact, Linear: loader(p)})
 	}

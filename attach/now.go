@@ -75,11 +75,14 @@ type standing struct {
 
 func (l *Link) standing() standing {
 	s := standing{hook: l.Where.Hook}
-	if l.raw == nil {
+	if l.Mode == Clsact {
 		s.ifindex, s.program = l.Ifindex, l.Filter.Program
 		return s
 	}
-	info, err := l.raw.Info()
+	if len(l.raws) == 0 {
+		return s
+	}
+	info, err := l.raws[0].Info()
 	if err != nil {
 		return s
 	}

@@ -39,11 +39,12 @@ func (l *Link) Swap(o Options) error {
 // the same attachment: one of ours or, where a filter tells no more, one that
 // nobody keeps. It does nothing where p runs, or the attachment is gone.
 func (l *Link) Restore(p *ebpf.Program, ours ...ebpf.ProgramID) error {
+	want := programID(p)
 	now, err := l.running()
-	if err != nil || now == 0 || now == programID(p) {
+	if err != nil || !slices.ContainsFunc(now, func(id ebpf.ProgramID) bool { return id != want }) {
 		return err
 	}
-	if l.raw == nil && !slices.Contains(ours, now) && owner(Foreign{Program: now}) != "" {
+	if l.Mode == Clsact && !slices.Contains(ours, now[0]) && owner(Foreign{Program: now[0]}) != "" {
 		return nil // it has the name and the place of ours, but is not
 	}
 	return l.Update(p)
@@ -58,30 +59,31 @@ func programID(p *ebpf.Program) ebpf.ProgramID {
 	return id
 }
 
-// running returns the program at the attachment's place, 0 if the attachment is
-// gone. In mode Clsact it may be another's.
-func (l *Link) running() (ebpf.ProgramID, error) {
-	if l.raw != nil {
-		there, err := l.Attached()
-		if err != nil || !there {
-			return 0, err
+// running returns the programs of the attachment's links, none if it is gone. In mode
+// Clsact there is one, which may be another's.
+func (l *Link) running() (ids []ebpf.ProgramID, err error) {
+	if l.Mode == Clsact {
+		err := l.Where.Do(func() error {
+			f, err := l.Filter.find(l.Ifindex, l.Where.Hook)
+			if f != nil {
+				ids = append(ids, programOf(f))
+			}
+			return err
+		})
+		if errors.Is(err, ErrNoNetns) {
+			return nil, nil
 		}
-		info, err := l.raw.Info()
+		return ids, err
+	}
+	if there, err := l.Attached(); err != nil || !there {
+		return nil, err
+	}
+	for _, raw := range l.raws {
+		info, err := raw.Info()
 		if err != nil {
-			return 0, l.fail("query", err)
+			return nil, l.fail("query", err)
 		}
-		return info.Program, nil
+		ids = append(ids, info.Program)
 	}
-	var id ebpf.ProgramID
-	err := l.Where.Do(func() error {
-		f, err := l.Filter.find(l.Ifindex, l.Where.Hook)
-		if f != nil {
-			id = programOf(f)
-		}
-		return err
-	})
-	if errors.Is(err, ErrNoNetns) {
-		return 0, nil
-	}
-	return id, err
+	return ids, nil
 }

@@ -18,7 +18,9 @@ func (l *Link) attachTC(dev netlink.Link, o Options) error {
 	}
 	var why error
 	if o.Mode != Clsact {
-		if l.raw, err = linkTCX(dev, p, l.Where.Hook, o.Order); err == nil {
+		raw, err := linkTCX(dev, p, l.Where.Hook, o.Order)
+		if err == nil {
+			l.raws = []link.Link{raw}
 			l.Mode = TCX
 			return nil
 		}

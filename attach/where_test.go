@@ -42,10 +42,16 @@ func TestParseWhere(t *testing.T) {
 		want Where
 		out  string
 	}{
-		{"eth0", Where{"", "eth0", hook.XDP}, "eth0:xdp"},
-		{"eth0:tc-egress", Where{"", "eth0", hook.TCEgress}, "eth0:tc-egress"},
-		{"blue/eth0.7", Where{"blue", "eth0.7", hook.XDP}, "blue/eth0.7:xdp"},
-		{"/proc/1/ns/net/eth0:tc-ingress", Where{"/proc/1/ns/net", "eth0", hook.TCIngress}, "/proc/1/ns/net/eth0:tc-ingress"},
+		{"eth0", Where{Netns: "", Interface: "eth0", Hook: hook.XDP}, "eth0:xdp"},
+		{"eth0:tc-egress", Where{Netns: "", Interface: "eth0", Hook: hook.TCEgress}, "eth0:tc-egress"},
+		{"blue/eth0.7", Where{Netns: "blue", Interface: "eth0.7", Hook: hook.XDP}, "blue/eth0.7:xdp"},
+		{"@netfilter-input", Where{Hook: hook.NetfilterInput}, "@netfilter-input"},
+		{"blue/@netfilter-forward", Where{Netns: "blue", Hook: hook.NetfilterForward}, "blue/@netfilter-forward"},
+		{"/proc/1/ns/net/@netfilter-output", Where{Netns: "/proc/1/ns/net", Hook: hook.NetfilterOutput}, "/proc/1/ns/net/@netfilter-output"},
+		{"@cgroup-ingress=/system.slice/a@b.service", Where{Cgroup: "/system.slice/a@b.service", Hook: hook.CgroupIngress}, "@cgroup-ingress=/system.slice/a@b.service"},
+		{"eth0:socket", Where{Interface: "eth0", Hook: hook.Socket}, "eth0:socket"},
+		{"a@b", Where{Interface: "a@b"}, "a@b:xdp"},
+		{"/proc/1/ns/net/eth0:tc-ingress", Where{Netns: "/proc/1/ns/net", Interface: "eth0", Hook: hook.TCIngress}, "/proc/1/ns/net/eth0:tc-ingress"},
 	} {
 		got, err := ParseWhere(tt.in)
 		if err != nil || got != tt.want || got.String() != tt.out {
@@ -55,9 +61,16 @@ func TestParseWhere(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                   `"" is no interface name`,
 		"eth0:":              `no hook is named ""`,
-		"eth0:xpd":           `no hook is named "xpd" \(there are xdp, tc-ingress, tc-egress\)`,
+		"eth0:xpd":           `no hook is named "xpd": did you mean xdp\?`,
+		"@netfilter-imput":   `no hook is named "netfilter-imput": did you mean netfilter-input\?`,
+		"@xdp":               `xdp is a hook of interfaces: write INTERFACE:xdp`,
+		"eth0:cgroup-egress": `cgroup-egress is no hook of interfaces: write @cgroup-egress`,
+		"@cgroup-egress":     `of which cgroup\? write @cgroup-egress=PATH, / for the root`,
+		"b/@cgroup-egress=/": `a cgroup is of no network namespace: write @cgroup-egress=/`,
+		"@netfilter-input=/": `a hook of a network namespace, which stands before it: NETNS/@netfilter-input`,
+		"/@netfilter-input":  `no network namespace before the slash`,
 		"/eth0":              `no network namespace before the slash`,
-		"blue/":              `"" is no interface name \(want \[NETNS/\]INTERFACE\[:HOOK\]\)`,
+		"blue/":              `"" is no interface name \(want \[NETNS/\]INTERFACE\[:HOOK\], \[NETNS/\]@HOOK or @HOOK=CGROUP\)`,
 		"eth 0":              `"eth 0" is no interface name`,
 		"a123456789012345":   `longer than 15 octets`,
 		"..":                 `".." is no interface name`,

@@ -59,7 +59,7 @@ func (l *Link) attachXDP(dev netlink.Link, o Options) error {
 		}
 		raw, err := linkXDP(dev, p, try.mode, o.Force)
 		if err == nil {
-			l.raw, l.Mode, l.Frags = raw, try.mode, try.frags
+			l.raws, l.Mode, l.Frags = []link.Link{raw}, try.mode, try.frags
 			l.Why = strings.Join(why, "; ")
 			return nil
 		}

@@ -45,6 +45,9 @@ type Options struct {
 	// taken back. Zero: it stays. With Pin only.
 	Confirm time.Duration
 
+	Priority int32 // at netfilter, and likewise:
+	Defrag   bool  // put packets together before; see attach.Options
+
 	// Loaded is called for each program before it is attached, with the kernel's
 	// maps of each use, which may be nil. One that is not attached in the end is
 	// closed again.
@@ -246,7 +249,10 @@ func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (*unit, 
 }
 
 func (t *transaction) attach(c Chain, linear *unit) error {
-	o := attach.Options{Chain: t.o.Name, Mode: t.o.Mode, Order: t.o.Order, Force: t.o.Force && c.Where.Hook == hook.XDP}
+	o := attach.Options{
+		Chain: t.o.Name, Mode: t.o.Mode, Order: t.o.Order, Force: t.o.Force && c.Where.Hook == hook.XDP,
+		Priority: t.o.Priority, Defrag: t.o.Defrag,
+	}
 	o.Linear = func() (*ebpf.Program, error) { return linear.obj, nil }
 	var frags *unit
 	if c.Frags != nil {

@@ -80,13 +80,22 @@ func interfaceIndex(name string) (uint32, error) {
 	return uint32(i.Index), nil
 }
 
-// programType returns the kernel's type of a hook's programs, and the kernel
-// that has it.
-func programType(h hook.Hook) (ebpf.ProgramType, string) {
-	if h == hook.XDP {
-		return ebpf.XDP, "Linux 4.8"
+// programType returns the kernel's type of a hook's programs, the place that they
+// are checked for, and the kernel that has them.
+func programType(h hook.Hook) (ebpf.ProgramType, ebpf.AttachType, string) {
+	switch {
+	case h == hook.XDP:
+		return ebpf.XDP, ebpf.AttachNone, "Linux 4.8"
+	case h == hook.Socket:
+		return ebpf.SocketFilter, ebpf.AttachNone, "Linux 3.19"
+	case h == hook.CgroupIngress:
+		return ebpf.CGroupSKB, ebpf.AttachCGroupInetIngress, "Linux 4.10"
+	case h == hook.CgroupEgress:
+		return ebpf.CGroupSKB, ebpf.AttachCGroupInetEgress, "Linux 4.10"
+	case h.Netfilter():
+		return ebpf.Netfilter, ebpf.AttachNetfilter, "Linux 6.4"
 	}
-	return ebpf.SchedCLS, "Linux 4.1"
+	return ebpf.SchedCLS, ebpf.AttachNone, "Linux 4.1"
 }
 
 // load loads the program object of u, whose maps are there.
@@ -98,7 +107,10 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 	for _, f := range u.prog.Sources {
 		source.Add(f.Name, []byte(f.Text))
 	}
-	ins, err := u.prog.Code.Assemble(gen.AssembleOptions{Interface: resolve, Source: source.Line})
+	types := new(kernelTypes)
+	ins, err := u.prog.Code.Assemble(gen.AssembleOptions{
+		Interface: resolve, Source: source.Line, Kfunc: types.function, Field: types.field,
+	})
 	if err != nil {
 		return err
 	}
@@ -120,8 +132,8 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 }
 
 func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
-	typ, needs := programType(u.prog.Hook)
-	spec := &ebpf.ProgramSpec{Name: u.name, Type: typ, License: license, Instructions: ins}
+	typ, at, needs := programType(u.prog.Hook)
+	spec := &ebpf.ProgramSpec{Name: u.name, Type: typ, AttachType: at, License: license, Instructions: ins}
 	if u.frags {
 		spec.Flags |= unix.BPF_F_XDP_HAS_FRAGS
 	}

@@ -64,11 +64,15 @@ func trial(p *lang.Program) *lang.Program {
 
 // try runs the program on a frame.
 func (u *unit) try(frame []byte) error {
+	r, sees := NewTestRun(u.prog.Hook, frame, nil)
+	if !sees {
+		return nil
+	}
 	before, err := u.exits()
 	if err != nil {
 		return err
 	}
-	code, err := u.obj.Run(&ebpf.RunOptions{Data: frame})
+	code, err := u.obj.Run(&r.RunOptions)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func TestPrograms(t *testing.T) {
 			continue
 		}
 		programs[b.file]++
-		for _, h := range hook.All() {
+		for _, h := range hook.Frames() {
 			t.Run(fmt.Sprintf("%s/%s", b, h), func(t *testing.T) {
 				p, err := lang.Compile([]byte(b.text), lang.Options{File: b.String(), Hook: h})
 				if err != nil {

@@ -76,7 +76,7 @@ def main(pkt):
 {"n":6,"verdict":"TX","reason":"","line":18,"in_len":60,"out_len":60}
 {"packets":6,"verdicts":{"DROP":2,"PASS":2,"REDIRECT":1,"TX":1},"counts":{"blocked":1},"reasons":{"blocked":1,"limited":1}}
 `
-	for _, h := range hook.All() {
+	for _, h := range hook.Frames() {
 		t.Run(h.String(), func(t *testing.T) {
 			var text strings.Builder
 			var out bytes.Buffer
@@ -175,7 +175,7 @@ def main(pkt):
 			t.Fatal(err)
 		}
 	}
-	for _, h := range hook.All() {
+	for _, h := range hook.Frames() {
 		var got []string
 		o := Options{Each: func(r Result) error { got = append(got, r.Verdict); return nil }}
 		_, err := Replay(context.Background(), compile(t, source, lang.Options{Hook: h, Trace: true, Clock: true}), bytes.NewReader(b.Bytes()), o)

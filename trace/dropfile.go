@@ -74,7 +74,7 @@ func newDropFile(w io.Writer, g *datapath.Generation, snap int, text diag.Source
 	f.offset = time.Now().UnixNano() - mono
 	for i, a := range g.Attachments {
 		intf := pcapgo.NgInterface{
-			Name: strings.TrimSuffix(a.Where.String(), ":"+a.Where.Hook.String()), LinkType: layers.LinkTypeEthernet,
+			Name: a.Where.On(), LinkType: layers.LinkTypeEthernet,
 			SnapLength: uint32(snap), OS: runtime.GOOS,
 			Description: fmt.Sprintf("what %s drops at %s (%s)", g.Name, a.Where.Hook, a.Mode),
 		}

@@ -167,7 +167,7 @@ func TestReplay(t *testing.T) {
 	for _, tt := range tests {
 		hooks := tt.hooks
 		if hooks == nil {
-			hooks = hook.All()
+			hooks = hook.Frames()
 		}
 		for _, h := range hooks {
 			t.Run(tt.name+" "+h.String(), func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestReplayErrors(t *testing.T) {
 }
 
 func TestReplayWrites(t *testing.T) {
-	for _, h := range hook.All() {
+	for _, h := range hook.Frames() {
 		var out bytes.Buffer
 		in := pcapFile(t, layers.LinkTypeEthernet, frameOf(60), frameOf(3), frameOf(1500))
 		if _, err := replayText(t, h, codetest.ChainOptions{Swap: true}, in, Options{Out: &out}); err != nil {
@@ -260,7 +260,7 @@ func TestReplayWrites(t *testing.T) {
 // Timing changes nothing that is counted, and gives something in the order of
 // what a handful of instructions takes.
 func TestReplayRepeat(t *testing.T) {
-	for _, h := range hook.All() {
+	for _, h := range hook.Frames() {
 		for _, swap := range []bool{false, true} {
 			in := pcapFile(t, layers.LinkTypeEthernet, frameOf(60), frameOf(100))
 			sum, err := Replay(context.Background(), codetest.Chain(h, codetest.ChainOptions{Trace: true, Swap: swap}), in,

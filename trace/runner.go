@@ -163,8 +163,12 @@ func (r *Runner) Run(frame []byte, at time.Time) (Result, []byte, error) {
 	if err := put64(x.trace, 0, noExit); err != nil {
 		return res, nil, err
 	}
-	o := ebpf.RunOptions{Data: frame, DataOut: r.out}
-	ret, err := x.obj.Run(&o)
+	o, sees := datapath.NewTestRun(x.prog.Hook, frame, r.out)
+	if !sees {
+		res.Error = fmt.Sprintf("frame of %d octets: no IP packet as %s sees them, untagged and with a whole header", len(frame), x.prog.Hook)
+		return res, nil, nil
+	}
+	ret, err := x.obj.Run(&o.RunOptions)
 	if errors.Is(err, unix.EINVAL) {
 		res.Error = r.refusal(frame)
 		return res, nil, nil
@@ -178,7 +182,7 @@ func (r *Runner) Run(frame []byte, at time.Time) (Result, []byte, error) {
 	}); err != nil {
 		return res, nil, err
 	}
-	out, err := r.tell(&res, x, int32(ret), o.DataOut)
+	out, err := r.tell(&res, x, int32(ret), o.Frame())
 	res.OutLen = len(out)
 	return res, out, err
 }
@@ -280,6 +284,9 @@ func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, erro
 		res.To = fmt.Sprintf("cpu%d", o.To)
 	case e.Verdict == "REDIRECT":
 		res.To = r.interfaceName(int(o.To))
+	}
+	if !x.prog.Hook.Info().Write {
+		return data, nil
 	}
 	return o.Frame(data), nil
 }

@@ -22,21 +22,56 @@ func completePlaces(_ *cobra.Command, _ []string, begun string) ([]string, cobra
 	const flags = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	if place, _, ok := strings.Cut(begun, ":"); ok {
 		var out []string
-		for _, h := range hook.Names() {
-			out = append(out, place+":"+h)
+		for _, h := range hook.All() {
+			if h.Info().Place == hook.Interface {
+				out = append(out, place+":"+h.String())
+			}
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp
 	}
+	netns, at, isAt := strings.Cut(begun, "@")
+	if name, path, ok := strings.Cut(at, "="); isAt && ok {
+		return cgroups(name, path), flags
+	}
+	if isAt {
+		return placesAt(netns), flags
+	}
 	netns, _, inside := strings.Cut(begun, "/")
 	if inside {
-		return interfaces(netns, netns+"/"), flags
+		return append(interfaces(netns, netns+"/"), placesAt(netns+"/")...), flags
 	}
-	out := interfaces("", "")
+	out := append(interfaces("", ""), placesAt("")...)
 	entries, _ := os.ReadDir(attach.NetnsDir)
 	for _, e := range entries {
 		out = append(out, e.Name()+"/")
 	}
 	return out, flags
+}
+
+// placesAt lists the hooks of a network namespace, and those of cgroups if netns is
+// empty.
+func placesAt(netns string) []string {
+	var out []string
+	for _, h := range hook.All() {
+		switch h.Info().Place {
+		case hook.Netns:
+			out = append(out, netns+"@"+h.String())
+		case hook.Cgroup:
+			if netns == "" {
+				out = append(out, "@"+h.String()+"=")
+			}
+		}
+	}
+	return out
+}
+
+// cgroups completes @NAME=PATH.
+func cgroups(name, path string) []string {
+	var out []string
+	for _, c := range attach.Cgroups(path[:strings.LastIndexByte("/"+path, '/')]) {
+		out = append(out, "@"+name+"="+c)
+	}
+	return out
 }
 
 // interfaces lists the interfaces of a network namespace.

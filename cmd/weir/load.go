@@ -29,7 +29,10 @@ type loading struct {
 	replace bool           // of attach alone
 	orders  []attach.Order // of --before and --after
 	first   bool
-	capture bool // hand what is dropped to user space
+
+	priority int32
+	defrag   bool
+	capture  bool // hand what is dropped to user space
 }
 
 // modes are what --mode may be.
@@ -38,11 +41,13 @@ var modes = []string{string(attach.Native), string(attach.Generic), string(attac
 func (l *loading) flags(a *app, c *cobra.Command) {
 	l.flag(c)
 	f := c.Flags()
-	f.StringArrayVar(&l.on, "on", nil, "where: [NETNS/]INTERFACE[:HOOK], hook xdp if none is given; may be repeated")
+	f.StringArrayVar(&l.on, "on", nil, "where: [NETNS/]INTERFACE[:HOOK] (hook xdp if none is given), [NETNS/]@netfilter-input, @cgroup-ingress=PATH; may be repeated")
 	f.StringVar(&l.name, "name", "", "name of the attachment (default: base name of the first file, or line)")
 	f.StringArrayVar(&l.set, "set", nil, "set a param at the start: PARAM=VALUE; may be repeated")
 	f.StringVar(&l.mode, "mode", "", "attach in this mode only: "+strings.Join(modes, ", "))
 	f.BoolVar(&l.force, "force", false, "take the place of a foreign XDP program")
+	f.Int32Var(&l.priority, "priority", 0, "at netfilter: programs of lower numbers come first (iptables and nftables filter at 0)")
+	f.BoolVar(&l.defrag, "defrag", false, "at netfilter: put fragments together before the chain sees them")
 	l.orderFlags(a, c)
 	c.RegisterFlagCompletionFunc("on", completePlaces)
 	c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(modes, cobra.ShellCompDirectiveNoFileComp))
@@ -51,7 +56,7 @@ func (l *loading) flags(a *app, c *cobra.Command) {
 // options compiles the chains for each hook that they go to. What they are warned
 // of is printed once.
 func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.Options, error) {
-	o := datapath.Options{Name: l.name, Force: l.force, Mode: attach.Mode(l.mode)}
+	o := datapath.Options{Name: l.name, Force: l.force, Mode: attach.Mode(l.mode), Priority: l.priority, Defrag: l.defrag}
 	if len(l.on) == 0 && !l.replace {
 		return o, usage(`required flag "on" not set (where to? as in --on eth0)`)
 	}

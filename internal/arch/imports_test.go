@@ -33,14 +33,15 @@ const (
 // above it in this list.
 var rows = []row{
 	{"packet", nil, nil, "the headers in one table, for compiler and tracers alike"},
-	{"hook", []string{"packet"}, nil, "facts about hooks, pure: no kernel is asked"},
+	{"internal/spell", nil, nil, "names that are near to one another"},
+	{"hook", []string{"packet", "internal/spell"}, nil, "facts about hooks, pure: no kernel is asked"},
 	{"lang/diag", nil, nil, "messages know nothing of what they are about"},
 	{"lang/std", nil, nil, "the library is text"},
 	{"lang/value", []string{"packet"}, nil, "types and their layout, for every stage and for the datapath"},
 	{"lang/ir", []string{"lang/value", "lang/diag", "hook"}, nil, "what the stages hand on: plain data"},
 	{"lang/gen", []string{"lang/ir"}, []string{asmM, btfM}, "instructions, without a kernel: compile is pure"},
 	{"lang/opt", []string{"lang/ir"}, nil, "passes see the ir and nothing else"},
-	{"lang/check", []string{"lang/ir", "lang/std"}, []string{starlarkM}, "syntax, names and types: the only stage that knows Starlark besides the reference"},
+	{"lang/check", []string{"lang/ir", "lang/std", "internal/spell"}, []string{starlarkM}, "syntax, names and types: the only stage that knows Starlark besides the reference"},
 	{"lang/format", []string{"lang/check"}, []string{starlarkM}, "prints the syntax tree"},
 	{"lang/lower", []string{"lang/check"}, []string{starlarkM}, "the last stage that sees the syntax tree"},
 	{"lang/ref", nil, []string{starlarkM, gopacketM}, "the reference shares the parser with the compiler and nothing else, least of all its view of packets"},

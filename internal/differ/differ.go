@@ -60,7 +60,7 @@ func load(name string) ([]byte, error) {
 // Compile compiles the case for a hook, with the trace that Run reads.
 func (c Case) Compile(h hook.Hook, frags bool) (*lang.Program, error) {
 	return lang.Compile(c.Source, lang.Options{
-		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Load: readModule, Then: c.Then,
+		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Load: readModule, Then: c.Then, Snap: snap,
 	})
 }
 
@@ -158,6 +158,28 @@ var codes = map[hook.Hook]map[string]uint32{
 	hook.XDP:       {"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3},
 	hook.TCIngress: {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7, "REJECT": 7},
 	hook.TCEgress:  {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 0, "REDIRECT": 7, "REJECT": 7}, // it is on its way out
+	hook.Socket:    {"PASS": snap, "ACCEPT": snap, "DROP": 0},
+}
+
+// snap is what a packet socket gets of a packet.
+const snap = 4096
+
+// codeOf returns what the kernel is told for a verdict.
+func codeOf(h hook.Hook, verdict string) uint32 {
+	of, ok := codes[h]
+	if !ok { // netfilter and cgroups
+		of = map[string]uint32{"PASS": 1, "ACCEPT": 1, "DROP": 0}
+	}
+	return of[verdict]
+}
+
+// bare is a frame as a hook sees it: where that has no Ethernet header there are
+// zeros.
+func bare(h hook.Hook, frame []byte) []byte {
+	if h.Info().Ethernet {
+		return frame
+	}
+	return append(make([]byte, 14), frame[14:]...)
 }
 
 func (k *kernel) compare(r *ref.Chain, f Frame) error {
@@ -167,20 +189,22 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 			return fmt.Errorf("clock: %w", err)
 		}
 	}
-	out := make([]byte, len(f.Data)+256)
-	opts := &ebpf.RunOptions{Data: f.Data, DataOut: out}
+	opts, sees := datapath.NewTestRun(k.prog.Hook, f.Data, make([]byte, len(f.Data)+256))
+	if !sees {
+		return nil
+	}
 	var beside [skbSize]byte
-	if k.prog.Hook != hook.XDP {
+	if k.prog.Hook != hook.XDP && !k.prog.Hook.Netfilter() {
 		opts.Context, opts.ContextOut = k.c.context(), &beside
 	}
-	code, err := k.object.Run(opts)
+	code, err := k.object.Run(&opts.RunOptions)
 	if refused(k.prog.Hook, f.Data, err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("test run: %w", err)
 	}
-	want, err := r.Run(bytes.Clone(f.Data))
+	want, err := r.Run(bare(k.prog.Hook, bytes.Clone(f.Data)))
 	if err != nil {
 		return fmt.Errorf("reference: %w", err)
 	}
@@ -197,13 +221,13 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	}
 	x := k.prog.Exits[o.Exit]
 	got := ref.Result{
-		Chain: k.prog.Chains[x.Chain].Name, Verdict: x.Verdict, Reason: x.Reason, Line: x.Line, Target: o.To, Frame: o.Frame(opts.DataOut),
+		Chain: k.prog.Chains[x.Chain].Name, Verdict: x.Verdict, Reason: x.Reason, Line: x.Line, Target: o.To, Frame: bare(k.prog.Hook, o.Frame(opts.Frame())),
 	}
 	got.Mark, got.Priority = left(beside)
 	if o.Length != len(want.Frame) {
 		return fmt.Errorf("frame length %d, want %d", o.Length, len(want.Frame))
 	}
-	if c := codes[k.prog.Hook][x.Verdict]; c != code {
+	if c := codeOf(k.prog.Hook, x.Verdict); c != code {
 		return fmt.Errorf("the kernel was told %d for %s, want %d", code, x.Verdict, c)
 	}
 	if x.Verdict != "REDIRECT" {

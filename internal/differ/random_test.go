@@ -38,6 +38,11 @@ var variants = []struct {
 }{
 	{"xdp", hook.XDP, false}, {"xdp-frags", hook.XDP, true},
 	{"tc-ingress", hook.TCIngress, false}, {"tc-egress", hook.TCEgress, false},
+	{"socket", hook.Socket, false},
+	{"cgroup-ingress", hook.CgroupIngress, false}, {"cgroup-egress", hook.CgroupEgress, false},
+	{"netfilter-prerouting", hook.NetfilterPrerouting, false}, {"netfilter-input", hook.NetfilterInput, false},
+	{"netfilter-forward", hook.NetfilterForward, false}, {"netfilter-output", hook.NetfilterOutput, false},
+	{"netfilter-postrouting", hook.NetfilterPostrouting, false},
 }
 
 // Random programs load, and do the same in the reference and in the kernel on

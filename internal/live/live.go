@@ -73,10 +73,7 @@ func Take(g *datapath.Generation) (Sample, error) {
 
 func takePlace(a *datapath.Attachment) (Place, error) {
 	p := Place{Hook: a.Where.Hook.String(), Mode: string(a.Mode), Why: a.Why, Chains: a.Program.Chains}
-	p.Where = a.Where.Interface
-	if a.Where.Netns != "" {
-		p.Where = a.Where.Netns + "/" + p.Where
-	}
+	p.Where = a.Where.On()
 	there, err := a.Attached()
 	if err != nil {
 		return p, err

@@ -24,6 +24,8 @@ type place struct {
 	fn   string             // empty: main
 	then []lang.Part        // chains that follow
 	keep *trace.DropBuffers // for what is dropped; nil: not kept
+
+	cgroup string // of hooks of cgroups
 }
 
 // A chain is a compiled chain that is attached.
@@ -45,6 +47,12 @@ func compile(t *testing.T, source string, at place, frags bool) *lang.Program {
 
 // where returns the place as package attach names it.
 func (p place) where() attach.Where {
+	switch p.hook.Info().Place {
+	case hook.Netns:
+		return attach.Where{Netns: p.at.Host.Netns(), Hook: p.hook}
+	case hook.Cgroup:
+		return attach.Where{Cgroup: p.cgroup, Hook: p.hook}
+	}
 	return attach.Where{Netns: p.at.Host.Netns(), Interface: p.at.Name, Hook: p.hook}
 }
 

@@ -88,7 +88,7 @@ func (r *recording) packets() (out []kept) {
 // TestDropsKept: what a chain drops is in the file as it was on the wire,
 // whatever its tags and its size.
 func TestDropsKept(t *testing.T) {
-	for i, h := range hook.All() {
+	for i, h := range hook.Frames() {
 		for _, mtu := range []int{1500, 9000} {
 			t.Run(fmt.Sprintf("%s/%d", h, mtu), func(t *testing.T) {
 				n := bridged(t, mtu)
@@ -140,7 +140,7 @@ func sameDrop(t *testing.T, k kept, frame []byte, odd bool) {
 // TestDropsSnap: of long packets the beginning is kept, with the length that
 // they had.
 func TestDropsSnap(t *testing.T) {
-	for i, h := range hook.All() {
+	for i, h := range hook.Frames() {
 		t.Run(h.String(), func(t *testing.T) {
 			n := bridged(t, 1500)
 			at := bridgePlaces(n)[i]
@@ -172,7 +172,7 @@ func TestDropsFlood(t *testing.T) {
 		{"one of 100", trace.DropOptions{Sample: 100, Rate: 1e6}, func(n trace.DropCount) bool { return n.Sampled > packets*9/10 && n.Written > 0 }},
 		{"a small buffer", trace.DropOptions{Rate: 1e9, Buffer: 8192}, func(n trace.DropCount) bool { return n.Lost > packets/100 && n.Limited == 0 }},
 	} {
-		for i, h := range hook.All()[:2] {
+		for i, h := range hook.Frames()[:2] {
 			t.Run(x.name+"/"+h.String(), func(t *testing.T) {
 				n := bridged(t, 1500)
 				at := bridgePlaces(n)[i]

@@ -51,7 +51,7 @@ func overlaid(f []byte, n line) []byte { return slices.Concat(n.c.MAC, n.a.MAC, 
 
 // TestMoves moves what goes over a bridge, with its tags beside the packet at tc.
 func TestMoves(t *testing.T) {
-	for i, h := range hook.All() {
+	for i, h := range hook.Frames() {
 		t.Run(h.String(), func(t *testing.T) {
 			n := bridged(t, 0)
 			in := capture(t, n.c)

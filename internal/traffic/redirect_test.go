@@ -101,7 +101,7 @@ def main(pkt):
         return redirect(interface("eth1"))
     return PASS
 `
-	for _, h := range hook.All() {
+	for _, h := range hook.Frames() {
 		t.Run(h.String(), func(t *testing.T) {
 			l := newLab(t)
 			a, m, c := newHost(t, l, "a"), newHost(t, l, "m"), newHost(t, l, "c")

@@ -70,7 +70,7 @@ func bridgePlaces(n line) []place {
 // TestTagsRead sends tagged frames over a bridge. At tc the kernel has moved the
 // outer tag beside the packet; the chain reads the frame of the wire.
 func TestTagsRead(t *testing.T) {
-	for i, h := range hook.All() {
+	for i, h := range hook.Frames() {
 		t.Run(h.String(), func(t *testing.T) {
 			n := bridged(t, 0)
 			c := run(t, text(tagReads, "SRC", n.a.MAC, "DST", n.c.MAC), bridgePlaces(n)[i])
@@ -198,7 +198,7 @@ var tagWrites = []struct {
 // TestTagsWritten writes to tags and behind them; the frame that arrives is the
 // one that gopacket builds with the new values.
 func TestTagsWritten(t *testing.T) {
-	for i, h := range hook.All() {
+	for i, h := range hook.Frames() {
 		t.Run(h.String(), func(t *testing.T) {
 			n := bridged(t, 0)
 			in := capture(t, n.c)

@@ -33,7 +33,7 @@ func TestCorpus(t *testing.T) {
 		for _, m := range chainDef.FindAllSubmatch(src, -1) {
 			name := string(m[1])
 			t.Run(filepath.Base(f)+":"+name, func(t *testing.T) {
-				for _, h := range hook.All() {
+				for _, h := range hook.Frames() {
 					p, list := check.Check(f, src, check.Options{Func: name, Hook: h, Load: os.ReadFile})
 					if err := list.Err(); err != nil {
 						t.Fatalf("%s at %s:\n%s", name, h, err)

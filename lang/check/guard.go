@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"weir/hook"
@@ -15,8 +16,15 @@ type hookInfo = hook.Info
 func hooksWith(can func(hookInfo) bool) string {
 	var names []string
 	for _, h := range hook.All() {
-		if can(h.Info()) {
-			names = append(names, h.String())
+		if !can(h.Info()) {
+			continue
+		}
+		name := h.String()
+		if kind, _, ok := strings.Cut(name, "-"); ok && (h.Netfilter() || kind == "cgroup") {
+			name = kind + "-*" // they can all do the same
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return strings.Join(names, ", ")

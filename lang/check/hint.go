@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"weir/internal/spell"
 )
 
 // A hintError is an error of a builtin at build time that knows what to do.
@@ -58,8 +60,8 @@ func nearest(name string, candidates []string) string {
 			return c
 		}
 		// Of equals that one is nearer whose letters are as large: drp is drop.
-		d := distance(strings.ToLower(name), strings.ToLower(c), bestDist+1)
-		if d < max(len(c), len(name)) && (d < bestDist || d == bestDist && best != "" && distance(name, c, d+1) == d && distance(name, best, d+1) > d) {
+		d := spell.Distance(strings.ToLower(name), strings.ToLower(c), bestDist+1)
+		if d < max(len(c), len(name)) && (d < bestDist || d == bestDist && best != "" && spell.Distance(name, c, d+1) == d && spell.Distance(name, best, d+1) > d) {
 			best, bestDist = c, d
 		}
 	}
@@ -77,34 +79,6 @@ var otherNames = map[string]string{
 	"set_add": "add", "insert": "add", "remove": "discard", "delete": "discard", "increment": "incr", "lookup": "get",
 	"Pass": "PASS", "Drop": "DROP", "XDP_DROP": "DROP", "XDP_PASS": "PASS", "XDP_TX": "TX", "TC_ACT_SHOT": "DROP",
 	"TC_ACT_OK": "ACCEPT", "ntohs": "", "htons": "", "true": "True", "false": "False", "null": "None", "nil": "None", "none": "None",
-}
-
-// distance is the edit distance of a and b (a swap of neighbours counts one), or
-// limit if it is at least that.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(a) > 64 {
-		return limit
-	}
-	var old, prev []int
-	cur := make([]int, len(b)+1)
-	for j := range cur {
-		cur[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		old, prev, cur = prev, cur, make([]int, len(b)+1)
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], old[j-2]+1)
-			}
-		}
-	}
-	return min(cur[len(b)], limit)
 }
 
 // didYouMean is a hint that offers the nearest name, or else the list of all.

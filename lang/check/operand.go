@@ -56,7 +56,7 @@ func (p *pass) constant(v starlark.Value, pos diag.Pos) (Expr, error) {
 	case addrVal:
 		return &Const{Base: Base{value.Type{Kind: v.kind}, pos}, Octets: v.octets()}, nil
 	case verdictVal:
-		if can := canRedirect(v.v.Action); v.v.Action >= Redirect && !can(p.c.b.opts.Hook.Info()) {
+		if can := canRedirect(v.v.Action); v.v.Action >= TX && !can(p.c.b.opts.Hook.Info()) {
 			return nil, fault("hook", "attach the chain at "+hooksWith(can), "%s is not possible at %s", v, p.c.b.opts.Hook)
 		}
 		if v.v.Action == Redirect || v.v.Action == RedirectPeer {

@@ -47,6 +47,8 @@ func (p *pass) run() {
 	p.fl = &flow{set: make([]uint64, len(p.s.vars)/64+1), bounds: map[*Local]interval{}, tests: map[*Local]facts{}}
 	if p.c.b.opts.Hook.Info().Ethernet {
 		p.fl.has = bit(packet.Eth)
+	} else {
+		p.fl.has = bit(packet.IP)
 	}
 	for i, v := range p.s.vars {
 		if i < len(p.s.args) {

@@ -12,6 +12,10 @@ import (
 type AssembleOptions struct {
 	// Interface returns the index of an interface. Nil makes every index 0.
 	Interface func(name string) (uint32, error)
+	// Kfunc returns the number of a function of the kernel in its BTF, and Field
+	// where a field lies, in octets, of the name STRUCT.FIELD. Nil makes them 0.
+	Kfunc func(name string) (int32, error)
+	Field func(name string) (int16, error)
 	// Source returns a line of a source, counted from 1, for the line
 	// information. Nil leaves the texts empty.
 	Source func(file string, line int) string
@@ -69,6 +73,12 @@ func relocate(i *asm.Instruction, r Reloc, names map[string]string, opts Assembl
 			return fmt.Errorf("call of %s: no such function", r.Name)
 		}
 		*i = i.WithReference(name)
+	case RelocKfunc:
+		return fillIn(r.Name, opts.Kfunc, func(id int32) { i.Constant = int64(id) })
+	case RelocField:
+		return fillIn(r.Name, opts.Field, func(at int16) { i.Offset = at + int16(r.Off) })
+	case RelocFieldOff:
+		return fillIn(r.Name, opts.Field, func(at int16) { i.Constant = int64(at) })
 	case RelocInterface:
 		if opts.Interface == nil {
 			return nil
@@ -79,6 +89,19 @@ func relocate(i *asm.Instruction, r Reloc, names map[string]string, opts Assembl
 		}
 		i.Constant = int64(n)
 	}
+	return nil
+}
+
+// fillIn puts in what find knows of a name of the kernel.
+func fillIn[T int16 | int32](name string, find func(string) (T, error), put func(T)) error {
+	if find == nil {
+		return nil
+	}
+	n, err := find(name)
+	if err != nil {
+		return fmt.Errorf("kernel's %s: %w", name, err)
+	}
+	put(n)
 	return nil
 }
 

@@ -43,6 +43,9 @@ const (
 	RelocFunc                       // callback Name
 	RelocCall                       // call of function Name
 	RelocInterface                  // index of interface Name
+	RelocKfunc                      // call of the kernel's function Name
+	RelocField                      // load at Off octets behind field Name, STRUCT.FIELD
+	RelocFieldOff                   // constant: where field Name is
 )
 
 // A Reloc names what an instruction refers to.

@@ -114,7 +114,12 @@ func (e *emitter) instruction(m *minst) {
 			width = 4 // the verifier makes a pointer of it
 		}
 		r, off := e.base(m)
-		e.op(Insn{Op: loadOp(width), Dst: e.dst(m), Src: r, Off: off})
+		load := Insn{Op: loadOp(width), Dst: e.dst(m), Src: r, Off: off}
+		if v.Sym != "" {
+			e.reloc(load, RelocField, v.Sym, int(off))
+		} else {
+			e.op(load)
+		}
 	case ir.OpStore:
 		r, off := e.base(m)
 		if m.b.kind == opImm {
@@ -202,9 +207,12 @@ func (e *emitter) call(m *minst) {
 		moves = append(moves, move{-1, place{phys: int8(i + 1)}, e.fn.source(a, m.at+1)})
 	}
 	e.fn.parallel(moves, 1<<numRegs-2) // r0 is free: the call destroys it
-	if m.v.Op == ir.OpCall {
+	switch {
+	case m.v.Op == ir.OpCall && m.v.Imm == ir.Kfunc:
+		e.reloc(Insn{Op: callOp, Src: pseudoKfunc, Imm: -1}, RelocKfunc, m.v.Sym, 0)
+	case m.v.Op == ir.OpCall:
 		e.op(Insn{Op: callOp, Imm: m.v.Imm})
-	} else {
+	default:
 		e.reloc(Insn{Op: callOp, Src: pseudoCall, Imm: -1}, RelocCall, m.v.Func.Name, 0)
 	}
 	if m.dst >= 0 {
@@ -296,6 +304,8 @@ func (e *emitter) materialise(d int, v *ir.Value) {
 		e.reloc(Insn{Op: ldImm64, Dst: r, Src: pseudoFunc, Imm: -1}, RelocFunc, v.Func.Name, 0)
 	case ir.OpIfIndex:
 		e.reloc(Insn{Op: movImm, Dst: r}, RelocInterface, v.Sym, 0)
+	case ir.OpFieldOff:
+		e.reloc(Insn{Op: movImm, Dst: r}, RelocFieldOff, v.Sym, 0)
 	default:
 		slot, off, _ := slotAddr(v)
 		var depth int

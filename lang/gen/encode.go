@@ -33,6 +33,7 @@ const (
 	pseudoMapValue = 2
 	pseudoFunc     = 4
 	pseudoCall     = 1 // of callOp
+	pseudoKfunc    = 2
 
 	atomicFetch = 0x01
 	atomicXchg  = 0xe0

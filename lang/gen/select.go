@@ -102,7 +102,7 @@ func slotAddr(v *ir.Value) (*ir.Slot, int64, bool) {
 // rematerial reports whether v is cheaper to compute than to keep.
 func rematerial(v *ir.Value) bool {
 	switch v.Op {
-	case ir.OpConst, ir.OpMapPtr, ir.OpMapValue, ir.OpFuncAddr, ir.OpIfIndex, ir.OpSlot:
+	case ir.OpConst, ir.OpMapPtr, ir.OpMapValue, ir.OpFuncAddr, ir.OpIfIndex, ir.OpFieldOff, ir.OpSlot:
 		return true
 	}
 	_, _, ok := slotAddr(v)

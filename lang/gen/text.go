@@ -62,6 +62,12 @@ func (r Reloc) text(i Insn) string {
 		return fmt.Sprintf("r%d = func %s", i.Dst, r.Name)
 	case RelocCall:
 		return "call " + r.Name
+	case RelocKfunc:
+		return "call kernel " + r.Name
+	case RelocField:
+		return i.text(0) + " at " + r.Name
+	case RelocFieldOff:
+		return fmt.Sprintf("r%d = offset of %s", i.Dst, r.Name)
 	}
 	return fmt.Sprintf("r%d = ifindex %q", i.Dst, r.Name)
 }

@@ -88,7 +88,7 @@ func (v *Value) bits(depth int) int {
 		return min(8*v.Width, arg(0))
 	case OpCmp:
 		return 1
-	case OpIfIndex:
+	case OpIfIndex, OpFieldOff:
 		return 32
 	case OpAtomicXchg, OpFetchAdd:
 		return 8 * v.Width

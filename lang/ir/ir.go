@@ -84,7 +84,7 @@ const (
 	OpSExt // extends the sign of the low Width (1, 2, 4) octets
 	OpCmp  // 1 if Cond holds of x, y, else 0
 
-	OpLoad  // Width octets at p+Off
+	OpLoad  // Width octets at p+Off; with a Sym, at the field Sym of what p points to, found at load time
 	OpStore // low Width octets of Args[1] to p+Off
 
 	OpAtomicAdd  // adds Args[1] to Width (4, 8) octets at p+Off; likewise the next three
@@ -99,13 +99,17 @@ const (
 	OpMapValue // address of octet Imm of the only value of the array Map
 	OpFuncAddr // Func as helpers take a callback
 	OpIfIndex  // index of the interface named Sym, filled in at load time
+	OpFieldOff // where the field Sym (STRUCT.FIELD) of the kernel's types lies, filled in at load time
 	OpPktData  // start of the packet's linear part: context field at Off, Args[0] the context
 	OpPktEnd   // its end
 
-	OpCall     // kernel helper Imm (named Sym) of Args (at most 5)
+	OpCall     // kernel helper Imm (named Sym) of Args (at most 5); Imm Kfunc: the kernel's function Sym
 	OpCallFunc // Func of Args (at most 5)
 	numOps
 )
+
+// Kfunc is the number of a call whose function has none before it is loaded.
+const Kfunc = -1
 
 // A Value is the result of an operation.
 type Value struct {

@@ -18,7 +18,7 @@ var opNames = [...]string{
 	OpLoad: "load", OpStore: "store",
 	OpAtomicAdd: "atomicadd", OpAtomicOr: "atomicor", OpAtomicAnd: "atomicand", OpAtomicXor: "atomicxor",
 	OpFetchAdd: "fetchadd", OpAtomicXchg: "xchg",
-	OpSlot: "slot", OpMapPtr: "map", OpMapValue: "mapvalue", OpFuncAddr: "funcaddr", OpIfIndex: "ifindex",
+	OpSlot: "slot", OpMapPtr: "map", OpMapValue: "mapvalue", OpFuncAddr: "funcaddr", OpIfIndex: "ifindex", OpFieldOff: "fieldoff",
 	OpPktData: "pktdata", OpPktEnd: "pktend", OpCall: "call", OpCallFunc: "callfunc",
 }
 
@@ -96,8 +96,12 @@ func (v *Value) own() []string {
 		if v.Func != nil {
 			return []string{v.Func.Name}
 		}
-	case OpIfIndex:
+	case OpIfIndex, OpFieldOff:
 		return []string{fmt.Sprintf("%q", v.Sym)}
+	case OpLoad:
+		if v.Sym != "" {
+			return []string{v.Sym}
+		}
 	case OpCall:
 		return []string{fmt.Sprintf("%s#%d", v.Sym, v.Imm)}
 	case OpCmp:

@@ -117,7 +117,7 @@ func (l *lowerer) captureEvent(b *builder, limit, slot, length, size *ir.Value) 
 	b.store(4, head, 8, slot)
 	b.store(4, head, 12, length)
 	tci, proto := b.konst(0), b.konst(0)
-	if !l.xdp() {
+	if !l.xdp() && l.info.Ethernet {
 		tci = b.load(4, b.ctx, skbVLANTCI)
 		proto = b.op(ir.OpMul, b.opi(ir.OpAnd, b.load(4, b.ctx, skbVLANPresent), 1), b.load(4, b.ctx, skbVLANProto))
 	}

@@ -17,10 +17,52 @@ func (l *lowerer) packetField(name string) *ir.Value {
 	case "segments":
 		return l.segments()
 	case "hash":
-		// The field of the context is 0 until somebody has asked.
+		if l.way == byCopy { // which may not ask; the field is 0 until somebody has
+			return l.load(4, l.ctx, skbHash)
+		}
 		return l.width(ir.OpZExt, 4, l.call(helperHashRecalc, "get_hash_recalc", ir.Int, l.ctx))
 	}
+	if l.way == byDynptr {
+		return l.bufferField(name)
+	}
 	return l.load(4, l.ctx, l.contextField(name))
+}
+
+// bufferField reads an integer from the kernel's own structs, as netfilter has it.
+func (l *lowerer) bufferField(name string) *ir.Value {
+	switch name {
+	case "mark":
+		return l.kernelField(4, l.skb(), "sk_buff.mark")
+	case "priority":
+		return l.kernelField(4, l.skb(), "sk_buff.priority")
+	case "queue":
+		return l.kernelField(2, l.skb(), "sk_buff.queue_mapping")
+	}
+	// The interface that the packet came by; without one that it leaves by.
+	state := l.load(8, l.ctx, nfState)
+	state.Type = ir.Ptr
+	index := func(name string) *ir.Value {
+		dev := l.kernelField(8, state, name)
+		dev.Type = ir.Ptr
+		return l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, dev, l.konst(0), then, els) },
+			func() *ir.Value { return l.kernelField(4, dev, "net_device.ifindex") },
+			func() *ir.Value { return l.konst(0) })
+	}
+	in := index("nf_hook_state.in")
+	return l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, in, l.konst(0), then, els) },
+		func() *ir.Value { return in }, func() *ir.Value { return index("nf_hook_state.out") })
+}
+
+// bufferSegments reads how many segments a socket buffer has been merged from: it
+// stands behind the octets of the linear part, at skb_end_pointer().
+func (l *lowerer) bufferSegments() *ir.Value {
+	off := l.add(ir.OpFieldOff, ir.Int)
+	off.Sym = "skb_shared_info.gso_segs"
+	shared := l.op(ir.OpAdd, l.kernelField(8, l.skb(), "sk_buff.head"), l.kernelField(4, l.skb(), "sk_buff.end"))
+	n := l.slot("segments", 8, 8)
+	l.store(8, n, 0, l.konst(0))
+	l.call(helperProbeRead, "probe_read_kernel", ir.Int, n, l.konst(2), l.op(ir.OpAdd, shared, off))
+	return l.load(2, n, 0)
 }
 
 // contextField returns where an integer lies in the context.
@@ -43,7 +85,13 @@ func (l *lowerer) segments() *ir.Value {
 	if l.xdp() {
 		return l.konst(1)
 	}
-	return l.greater(l.load(4, l.ctx, skbGSOSegs), l.konst(1))
+	n := (*ir.Value)(nil)
+	if l.way == byDynptr {
+		n = l.bufferSegments()
+	} else {
+		n = l.load(4, l.ctx, skbGSOSegs)
+	}
+	return l.greater(n, l.konst(1))
 }
 
 // now returns the time in ns, read once a packet. Where only some of the ways that

@@ -21,15 +21,25 @@ func (e *exitBlock) init(l *lowerer) {
 	e.slot, e.code, e.target = l.newVar(), l.newVar(), l.newVar()
 }
 
-// codes are what the kernel wants to hear for an action: enum xdp_action and
-// the TC_ACT_ constants of linux/pkt_cls.h (UNSPEC goes on to the next program).
+// codes are what the kernel wants to hear for an action: enum xdp_action, the
+// TC_ACT_ constants of linux/pkt_cls.h (UNSPEC goes on to the next program), NF_DROP
+// and NF_ACCEPT, 1 or 0 at a cgroup, and how many octets a packet socket gets.
 // A TX at tc-egress is OK: the packet is leaving by that interface already, and a
 // redirect would bring it back to this hook until the kernel drops it.
 func (l *lowerer) codes(a check.Action) int64 {
 	if l.xdp() {
 		return [...]int64{check.Pass: 2, check.Accept: 2, check.Drop: 1, check.TX: 3}[a]
 	}
-	return [...]int64{check.Pass: -1, check.Accept: 0, check.Drop: 2, check.TX: 0}[a]
+	if h := l.opts.Hook; h == hook.TCIngress || h == hook.TCEgress {
+		return [...]int64{check.Pass: -1, check.Accept: 0, check.Drop: 2, check.TX: 0}[a]
+	}
+	switch {
+	case a == check.Drop:
+		return 0
+	case l.opts.Hook == hook.Socket:
+		return int64(l.opts.Snap)
+	}
+	return 1
 }
 
 // txRedirects reports whether TX is a redirect at this hook.

@@ -61,7 +61,9 @@ func (l *lowerer) finder(f *ir.Func, pattern []byte) *finder {
 	}
 	w.out = w.newVar()
 	w.none, w.found = w.block(), w.block()
-	w.data, w.end = w.bounds(l.xdp())
+	if w.way.direct() {
+		w.data, w.end = w.bounds()
+	}
 	return w
 }
 
@@ -96,14 +98,7 @@ func (w *finder) search() {
 		short := w.block()
 		w.branch(ir.UGe, w.get(last), w.konst(7), many, short)
 		w.start(many)
-		// How far the beginning is from the buffer's is asked once: else the
-		// verifier learns more about it with each word, and follows that.
-		near, far := w.block(), w.coldBlock()
-		w.branch(ir.ULe, from, w.konst(room-int64(w.within)), near, far)
-		w.start(near)
-		w.words(w.get(last), most, w.near8)
-		w.start(far)
-		w.chilled(func() { w.words(w.get(last), most, w.far8) })
+		w.longer(w.get(last), most)
 		w.start(short)
 	}
 	// Few places: which of them there are says a word of as many marks.
@@ -191,20 +186,38 @@ func (w *finder) candidates() {
 	w.finish(8)
 }
 
+// longer looks at the words of a span that has some.
+func (w *finder) longer(last *ir.Value, most int64) {
+	if !w.way.direct() {
+		w.words(last, most, w.far8)
+		return
+	}
+	// How far the beginning is from the buffer's is asked once: else the verifier
+	// learns more about it with each word, and follows that.
+	near, far := w.block(), w.coldBlock()
+	w.branch(ir.ULe, w.param[0], w.konst(room-int64(w.within)), near, far)
+	w.start(near)
+	w.words(last, most, w.near8)
+	w.start(far)
+	w.chilled(func() { w.words(last, most, w.far8) })
+}
+
 // compare goes on at found where the octets at off are the pattern.
 func (w *finder) compare(off *ir.Value, next *ir.Block) {
-	near, in, far := w.block(), w.block(), w.coldBlock()
-	w.branch(ir.ULe, off, w.konst(room), near, far)
-	w.start(near)
-	w.matches(w.inPlace(off, len(w.pattern), in, far), w.pattern, w.found, next)
-	w.start(far)
+	if w.way.direct() {
+		near, in, far := w.block(), w.block(), w.coldBlock()
+		w.branch(ir.ULe, off, w.konst(room), near, far)
+		w.start(near)
+		w.matches(w.inPlace(off, len(w.pattern), in, far), w.pattern, w.found, next)
+		w.start(far)
+	}
 	if w.l.linear() && !w.l.opts.Copy {
 		w.jump(next)
 		return
 	}
 	w.chilled(func() {
 		ok := w.block()
-		w.branch(ir.Eq, w.loadBytes(w.xdp, off, w.buf, len(w.pattern)), w.konst(0), ok, next)
+		w.branch(ir.Eq, w.loadBytes(off, w.buf, len(w.pattern)), w.konst(0), ok, next)
 		w.start(ok)
 		w.matches(w.buf, w.pattern, w.found, next)
 	})

@@ -33,6 +33,8 @@ const (
 	helperXDPLen             = 188
 	helperXDPLoad            = 189
 	helperXDPStore           = 190
+	helperDynptrRead         = 201
+	helperProbeRead          = 113
 	flagPseudo               = 0x10 // BPF_F_PSEUDO_HDR
 	flagMangled0             = 0x20 // BPF_F_MARK_MANGLED_0
 	flagRecompute            = 1    // BPF_F_RECOMPUTE_CSUM
@@ -48,7 +50,11 @@ const (
 	skbLen, skbQueue, skbVLANPresent, skbVLANTCI      = 0, 12, 20, 24
 	skbVLANProto, skbIfIndex, skbData, skbEnd     int = 28, 40, 76, 80
 	skbProtocol, skbGSOSegs, skbMark, skbPriority     = 16, 164, 8, 32
+	skbHash                                           = 68
 )
+
+// Fields of struct bpf_nf_ctx of net/netfilter.h of the kernel.
+const nfState, nfSKB = 0, 8
 
 func ctxIfIndex(l *lowerer) int {
 	if l.xdp() {
@@ -79,15 +85,6 @@ func (l *lowerer) bumpAt(m *ir.Map, i, n *ir.Value) {
 	l.store(8, p, 0, l.op(ir.OpAdd, l.load(8, p, 0), n))
 	l.jump(done)
 	l.start(done)
-}
-
-// loadBytes copies n octets at off of the buffer to p, and gives 0 if they were
-// all there. off must be below 2^31.
-func (b *builder) loadBytes(xdp bool, off, p *ir.Value, n int) *ir.Value {
-	if xdp {
-		return b.call(helperXDPLoad, "xdp_load_bytes", ir.Int, b.ctx, off, p, b.konst(int64(n)))
-	}
-	return b.call(helperLoadBytes, "skb_load_bytes", ir.Int, b.ctx, off, p, b.konst(int64(n)))
 }
 
 // storeBytes copies n octets from p to off of the buffer.

@@ -119,7 +119,7 @@ func (l *lowerer) tagThere(h packet.Header) *ir.Value {
 // tagAt is 1 if a TPID stands at off of the buffer and its tag behind it.
 func (l *lowerer) tagAt(off int64) *ir.Value {
 	return l.truth(func(then, els *ir.Block) {
-		if !l.opts.Copy {
+		if l.inPlace() {
 			in, out := l.block(), els
 			if !l.linear() {
 				out = l.coldBlock()

@@ -24,6 +24,8 @@ type Options struct {
 	// Capture hands what is dropped to user space.
 	Capture bool
 
+	Snap uint32 // octets of a packet that a packet socket gets of those not dropped
+
 	// Copy takes the slow path for every header and read: the program is slower
 	// by some tens of ns, and has far fewer ways for the verifier to follow.
 	Copy bool
@@ -80,6 +82,7 @@ type lowerer struct {
 	*builder
 	p    *check.Program
 	opts Options
+	info hook.Info
 	res  *Result
 	diag diag.List
 
@@ -151,7 +154,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	fn.Pos = main.Pos
 	fn.Context = contextOf(opts.Hook)
 	l := &lowerer{
-		p: p, opts: opts,
+		p: p, opts: opts, info: opts.Hook.Info(),
 		builder:  newBuilder(fn),
 		res:      &Result{IR: &ir.Program{Funcs: []*ir.Func{fn}}, User: map[*ir.Map]*check.Map{}, Lists: map[*ir.Map][]check.Entry{}},
 		maps:     map[string]*ir.Map{},
@@ -176,7 +179,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		l.needs.all = l.needs.all || v.Action == check.Reject
 	}
 	l.declare()
-	l.ctx = l.add(ir.OpParam, ir.Ptr)
+	l.begin(l.add(ir.OpParam, ir.Ptr), wayOf(opts.Hook))
 	l.facts.init(l)
 	l.exit.init(l)
 	l.chains()
@@ -195,17 +198,14 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	return l.res, nil
 }
 
-func contextOf(h hook.Hook) string {
-	if h == hook.XDP {
-		return "xdp_md"
-	}
-	return "__sk_buff"
-}
-
 func (l *lowerer) xdp() bool { return l.opts.Hook == hook.XDP }
 
 // linear reports whether the whole frame lies between data and data_end.
 func (l *lowerer) linear() bool { return l.xdp() && !l.opts.Frags }
+
+// inPlace reports whether octets are read where they lie, as far as they are in
+// the linear part of the buffer.
+func (l *lowerer) inPlace() bool { return l.way.direct() && !l.opts.Copy }
 
 func (l *lowerer) verdictIndex(a check.Action) int { return int(a) }
 

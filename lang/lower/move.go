@@ -173,7 +173,7 @@ func (m *mover) put(off, p, n *ir.Value) {
 }
 
 // take copies n octets at off of the buffer to p.
-func (m *mover) take(off, p *ir.Value, n int) { m.must(m.loadBytes(m.xdp, off, p, n)) }
+func (m *mover) take(off, p *ir.Value, n int) { m.must(m.loadBytes(off, p, n)) }
 
 // vlanPush: a tag with the control information tci.
 func (m *mover) vlanPush(args []*ir.Value) {

@@ -147,13 +147,13 @@ func (l *lowerer) window(off *ir.Value, n int, yes, no *ir.Block) variable {
 		l.branch(ir.ULe, off, l.konst(1<<30), near, no)
 		l.start(near)
 		s := l.slot("window", (n+7)&^7, 8)
-		r := l.loadBytes(l.xdp(), off, s, n)
+		r := l.loadBytes(off, s, n)
 		l.branch(ir.Eq, r, l.konst(0), good, no)
 		l.start(good)
 		l.set(p, s)
 		l.jump(yes)
 	}
-	if l.opts.Copy {
+	if !l.inPlace() {
 		copied()
 		return p
 	}
@@ -161,7 +161,7 @@ func (l *lowerer) window(off *ir.Value, n int, yes, no *ir.Block) variable {
 	far := l.coldBlock()
 	l.branch(ir.ULe, off, l.konst(room), near, far)
 	l.start(near)
-	data, end := l.bounds(l.xdp()) // of their own: see bufRead
+	data, end := l.bounds() // of their own: see bufRead
 	q := l.op(ir.OpAdd, data, off)
 	l.branch(ir.ULe, l.opi(ir.OpAdd, q, int64(n)), end, in, far)
 	l.start(in)
@@ -179,23 +179,25 @@ func (l *lowerer) wireBytes(t value.Type, off *ir.Value) parts {
 	}
 	vs := l.softVars(t)
 	beside, plain, done := l.coldBlock(), l.block(), l.block()
-	l.branch(ir.Ne, l.tagBeside(), l.konst(0), beside, plain)
-	l.start(beside)
-	var p parts
-	for at := 0; at < t.Width; at += 8 {
-		p = append(p, l.wireWord(off, at, min(8, t.Width-at)))
+	at := l.inBuffer(off, plain, beside)
+	if l.start(beside); l.cur != nil {
+		var p parts
+		for at := 0; at < t.Width; at += 8 {
+			p = append(p, l.wireWord(off, at, min(8, t.Width-at)))
+		}
+		l.setAll(vs, append(p, l.konst(1)))
+		l.jump(done)
 	}
-	l.setAll(vs, append(p, l.konst(1)))
-	l.jump(done)
-	l.start(plain)
-	l.setAll(vs, l.bufBytes(t, off))
-	l.jump(done)
+	if l.start(plain); l.cur != nil {
+		l.setAll(vs, l.bufBytes(t, at))
+		l.jump(done)
+	}
 	l.start(done)
 	return l.getAll(vs)
 }
 
-// wireWord reads n octets at off+at of a frame whose outer tag stands beside it,
-// as they lie.
+// wireWord reads n octets at off+at of a frame that is not wholly in the buffer, as
+// they lie.
 func (l *lowerer) wireWord(off *ir.Value, at, n int) *ir.Value {
 	x := l.callFunc(l.wire(), l.ctx, l.opi(ir.OpAdd, off, int64(at)), l.konst(int64(n)))
 	if n < 8 {

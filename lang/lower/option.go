@@ -127,7 +127,7 @@ func (l *lowerer) setMSS(v parts, x *ir.Value, done *ir.Block) {
 func (l *lowerer) optionWalk() *ir.Func {
 	switch {
 	case l.optionFn != nil:
-	case l.opts.Copy:
+	case !l.inPlace():
 		l.optionFn = l.optionLoop("weir_option", nil)
 	case l.linear():
 		l.optionFn = l.optionLoop("weir_option", func(w *walker, _ []*ir.Value) *ir.Value { return w.konst(0) })
@@ -156,7 +156,7 @@ func (l *lowerer) optionLoop(name string, beyond func(*walker, []*ir.Value) *ir.
 		w.buf = w.slot("buf", 8, 8)
 	} else {
 		var data *ir.Value
-		data, end = w.bounds(w.xdp)
+		data, end = w.bounds()
 		base = w.op(ir.OpAdd, data, at)
 	}
 	none, far := w.block(), w.block()

@@ -271,8 +271,9 @@ func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, st state, body []
 	i := l.add(ir.OpParam, ir.Int)
 	frame := l.add(ir.OpParam, ir.Ptr)
 	frame.Imm = 1
-	l.ctx = l.load(8, frame, 0)
-	l.ctx.Type = ir.Ptr
+	ctx := l.load(8, frame, 0)
+	ctx.Type = ir.Ptr
+	l.begin(ctx, outer.way)
 	for _, v := range c.all {
 		l.set(v, c.load(l.builder, frame, v))
 	}

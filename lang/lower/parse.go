@@ -14,6 +14,7 @@ type facts struct {
 	zero      variable // see opaque
 	meta      variable // 1 if the outer tag stands beside the buffer
 
+	eth           variable // pointer to a copy or 0
 	ip4, ip6, arp variable // pointer or 0; one of them at most is there
 	l3            variable // place of it
 	walk          variable // result of walk, or 0 where it has not been asked
@@ -31,7 +32,7 @@ type facts struct {
 }
 
 func (f *facts) init(l *lowerer) {
-	for _, v := range []*variable{&f.data, &f.end, &f.length, &f.now, &f.zero, &f.meta, &f.ip4, &f.ip6, &f.arp, &f.l3,
+	for _, v := range []*variable{&f.data, &f.end, &f.length, &f.now, &f.zero, &f.meta, &f.eth, &f.ip4, &f.ip6, &f.arp, &f.l3,
 		&f.walk, &f.srh, &f.srhPlace, &f.l4Place, &f.proto, &f.frag, &f.payload, &f.start, &f.stop} {
 		*v = l.newVar()
 	}
@@ -57,23 +58,10 @@ func (l *lowerer) needData() {
 	if l.st.data {
 		return
 	}
-	d, e := l.bounds(l.xdp())
+	d, e := l.bounds()
 	l.set(l.facts.data, d)
 	l.set(l.facts.end, e)
 	l.st.data = true
-}
-
-// bounds reads the bounds from the context.
-func (b *builder) bounds(xdp bool) (data, end *ir.Value) {
-	at, to := skbData, skbEnd
-	if xdp {
-		at, to = xdpData, xdpEnd
-	}
-	data = b.add(ir.OpPktData, ir.Ptr, b.ctx)
-	data.Off, data.Width = at, 4
-	end = b.add(ir.OpPktEnd, ir.Ptr, b.ctx)
-	end.Off, end.Width = to, 4
-	return data, end
 }
 
 // reach gives take a pointer to n octets at off of the buffer and their place:
@@ -98,7 +86,7 @@ func (l *lowerer) reach(off *ir.Value, n int, l4, to *ir.Value, none *ir.Block, 
 		direct(none)
 		return
 	}
-	if !l.opts.Copy {
+	if l.inPlace() {
 		in, copied := l.block(), l.coldBlock()
 		if l4 != nil {
 			last := l.op(ir.OpAdd, l.data(), l.opi(ir.OpAnd, l4, maxOffset))
@@ -113,7 +101,7 @@ func (l *lowerer) reach(off *ir.Value, n int, l4, to *ir.Value, none *ir.Block, 
 		l.start(copied)
 	}
 	good := l.block()
-	r := l.loadBytes(l.xdp(), off, to, n)
+	r := l.loadBytes(off, to, n)
 	l.branch(ir.Eq, r, l.konst(0), good, none)
 	l.start(good)
 	take(to, l.opi(ir.OpOr, off, 1<<slowBit))
@@ -203,20 +191,32 @@ func (l *lowerer) needL3() {
 	slow, none, done := l.coldBlock(), l.block(), l.block()
 	if l.opts.Copy {
 		l.jump(slow)
-		l.slowL3(slow, done)
+		l.slowL3(nil, slow, done)
 		l.start(done)
 		l.st.l3 = true
 		return
 	}
-	eth := l.block()
-	p := l.within(0, l.least(), eth, slow)
-	l.start(eth)
-	l.fastType(p, 0, slow, none, done)
+	var copyTo *ir.Value // of both ways, where both copy
+	if l.way.direct() {
+		head := l.block()
+		p := l.within(0, l.least(), head, slow)
+		l.start(head)
+		if l.info.Ethernet {
+			l.fastType(p, 0, slow, none, done)
+		} else {
+			l.fastVersion(p, slow, none, done)
+		}
+	} else {
+		copyTo = l.copyOfL3()
+		l.copyL3(copyTo, slow, none, done)
+	}
 	l.start(none)
-	// No walk is needed: its result says that there is nothing.
-	l.setL3(packet.None, nil, l.konst(0), l.konst(1<<walkDone))
-	l.jump(done)
-	l.chilled(func() { l.slowL3(slow, done) })
+	if l.cur != nil {
+		// No walk is needed: its result says that there is nothing.
+		l.setL3(packet.None, nil, l.konst(0), l.konst(1<<walkDone))
+		l.jump(done)
+	}
+	l.chilled(func() { l.slowL3(copyTo, slow, done) })
 	l.start(done)
 	l.st.l3 = true
 	for _, k := range l3Kinds {
@@ -262,11 +262,44 @@ func (l *lowerer) fastType(data *ir.Value, tags int, slow, none, done *ir.Block)
 	}
 }
 
+// start0 is where the L3 header of a packet without tags lies in the buffer.
+func (l *lowerer) start0() int64 {
+	if l.info.Ethernet {
+		return ethSize
+	}
+	return 0
+}
+
+// fastVersion takes the IP header at the start of the buffer.
+func (l *lowerer) fastVersion(data *ir.Value, slow, none, done *ir.Block) {
+	version := l.opi(ir.OpAnd, l.load(1, data, 0), 0xf0)
+	l.eachVersion(version, none, func(h packet.Header) { l.fastL3(h, 0, slow, none, done) })
+}
+
+// eachVersion goes on with the kind of IP header that is asked for and has the
+// version, in the upper half of an octet, or at none.
+func (l *lowerer) eachVersion(version *ir.Value, none *ir.Block, take func(h packet.Header)) {
+	for _, k := range []struct {
+		h       packet.Header
+		version int64
+	}{{packet.IP4, 0x40}, {packet.IP6, 0x60}} {
+		if !l.needs.header[k.h] {
+			continue
+		}
+		hit, next := l.block(), l.block()
+		l.branch(ir.Eq, version, l.konst(k.version), hit, next)
+		l.start(hit)
+		take(k.h)
+		l.start(next)
+	}
+	l.jump(none)
+}
+
 // least returns how many octets a frame has at least that holds what the program
 // asks for: one check does for the headers that all of them have. Shorter ones,
 // which Ethernet pads, go the slow way.
 func (l *lowerer) least() int64 {
-	n := int64(ethSize)
+	n := l.start0()
 	for _, k := range l3Kinds { // the first is the shortest
 		if l.needs.header[k.h] {
 			n += int64(k.h.Size())
@@ -303,7 +336,7 @@ func (l *lowerer) isFresh(p *ir.Value) bool {
 // octets of tags; IPv4 with options is for the slow path.
 func (l *lowerer) fastL3(h packet.Header, tags int, slow, none, done *ir.Block) {
 	ok, good := l.block(), l.block()
-	at := int64(ethSize + tags)
+	at := l.start0() + int64(tags)
 	p := l.within(at, int64(h.Size()), ok, slow)
 	l.start(ok)
 	switch h {
@@ -322,8 +355,9 @@ func (l *lowerer) fastL3(h packet.Header, tags int, slow, none, done *ir.Block) 
 	l.jump(done)
 }
 
-// slowL3 walks, and copies the header to the stack.
-func (l *lowerer) slowL3(slow, done *ir.Block) {
+// slowL3 walks, and copies the header to the stack: to copyTo, or a place of its
+// own where that is nil.
+func (l *lowerer) slowL3(copyTo *ir.Value, slow, done *ir.Block) {
 	l.start(slow)
 	if l.cur == nil {
 		return
@@ -332,7 +366,9 @@ func (l *lowerer) slowL3(slow, done *ir.Block) {
 	w := l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone)
 	none := l.block()
 	off := l.field(w, walkL3Off, 16)
-	copyTo := l.copySlot("ip", 40)
+	if copyTo == nil {
+		copyTo = l.copyOfL3()
+	}
 	for _, k := range l3Kinds {
 		if !l.needs.header[k.h] {
 			continue

@@ -36,12 +36,16 @@ func (l *lowerer) needL4() {
 	}
 	f := &l.facts
 	slow, none, done := l.coldBlock(), l.block(), l.block()
+	var copyTo *ir.Value // of both ways, where both copy
+	if !l.way.direct() {
+		copyTo = l.copySlot("l4", maxL4)
+	}
 	if l.opts.Copy {
 		l.jump(slow)
 	} else {
-		l.fastL4s(slow, none, done)
+		l.fastL4s(copyTo, slow, none, done)
 	}
-	l.chilled(func() { l.slowL4(slow, none, done) })
+	l.chilled(func() { l.slowL4(copyTo, slow, none, done) })
 	l.start(none)
 	l.setL4(packet.None, nil, nil, nil)
 	l.jump(done)
@@ -53,7 +57,7 @@ func (l *lowerer) needL4() {
 }
 
 // fastL4s takes the header behind whichever IP header the fast path has taken.
-func (l *lowerer) fastL4s(slow, none, done *ir.Block) {
+func (l *lowerer) fastL4s(copyTo *ir.Value, slow, none, done *ir.Block) {
 	fast := l.block()
 	l.branchWalked(slow, fast)
 	l.start(fast)
@@ -65,7 +69,7 @@ func (l *lowerer) fastL4s(slow, none, done *ir.Block) {
 		there, next := l.block(), l.block()
 		l.branch(ir.Ne, p, l.konst(0), there, next)
 		l.start(there)
-		l.fastL4(ip, p, slow, none, done)
+		l.fastL4(ip, p, copyTo, slow, none, done)
 		l.start(next)
 	}
 	l.noL4(l.konst(0), l.konst(0))
@@ -97,8 +101,8 @@ func (l *lowerer) setL4(h packet.Header, p, place, payload *ir.Value) {
 }
 
 // fastL4 takes the header that stands right behind an IP header that has no
-// options or extensions.
-func (l *lowerer) fastL4(ip packet.Header, h *ir.Value, slow, none, done *ir.Block) {
+// options or extensions: where it lies, or copied to copyTo.
+func (l *lowerer) fastL4(ip packet.Header, h, copyTo *ir.Value, slow, none, done *ir.Block) {
 	size, proto := int64(20), (*ir.Value)(nil)
 	if ip == packet.IP4 {
 		first := l.block()
@@ -122,11 +126,18 @@ func (l *lowerer) fastL4(ip packet.Header, h *ir.Value, slow, none, done *ir.Blo
 		if l.linear() {
 			short = none
 		}
-		p := l.opi(ir.OpAdd, h, size)
-		l.branch(ir.ULe, l.opi(ir.OpAdd, p, int64(k.h.Size())), l.end(), ok, short)
-		l.start(ok)
-		off := l.opi(ir.OpAdd, l.get(l.facts.l3), size)
-		l.takeL4(k.h, p, off, off, none, done)
+		if l.way.direct() {
+			p := l.opi(ir.OpAdd, h, size)
+			l.branch(ir.ULe, l.opi(ir.OpAdd, p, int64(k.h.Size())), l.end(), ok, short)
+			l.start(ok)
+			off := l.opi(ir.OpAdd, l.get(l.facts.l3), size)
+			l.takeL4(k.h, p, off, off, none, done)
+		} else {
+			off := l.opi(ir.OpAdd, l.opi(ir.OpAnd, l.get(l.facts.l3), 0xffff), size)
+			l.branch(ir.Eq, l.loadBytes(off, copyTo, k.h.Size()), l.konst(0), ok, none)
+			l.start(ok)
+			l.takeL4(k.h, copyTo, l.opi(ir.OpOr, off, 1<<slowBit), off, none, done)
+		}
 		l.start(next)
 	}
 	if ip == packet.IP6 {
@@ -197,8 +208,9 @@ func (l *lowerer) walkNow() *ir.Value {
 		}, all)
 }
 
-// slowL4 walks if that has not been done, and copies the header to the stack.
-func (l *lowerer) slowL4(slow, none, done *ir.Block) {
+// slowL4 walks if that has not been done, and copies the header to the stack: to
+// copyTo, or a place of its own where that is nil.
+func (l *lowerer) slowL4(copyTo *ir.Value, slow, none, done *ir.Block) {
 	l.start(slow)
 	if l.cur == nil {
 		return
@@ -211,7 +223,9 @@ func (l *lowerer) slowL4(slow, none, done *ir.Block) {
 	l.start(there)
 	off := l.field(w, walkL4Off, 16)
 	kind := l.field(w, walkKind, 2)
-	copyTo := l.copySlot("l4", 24)
+	if copyTo == nil {
+		copyTo = l.copySlot("l4", maxL4)
+	}
 	for _, k := range l4Kinds {
 		if !l.needs.header[k.h] {
 			continue
@@ -268,13 +282,17 @@ func (l *lowerer) chooseInto(v variable, cond func(then, els *ir.Block), x, y fu
 // that stands beside it.
 func (l *lowerer) bufLen() *ir.Value {
 	if l.linear() && l.opts.Copy {
-		data, end := l.bounds(l.xdp()) // a number of its own at each mention
+		data, end := l.bounds() // a number of its own at each mention
 		return l.op(ir.OpSub, end, data)
 	}
 	if l.linear() {
 		return l.op(ir.OpSub, l.end(), l.data())
 	}
-	if !l.xdp() {
+	switch l.way {
+	case byXDP:
+	case byDynptr:
+		return l.kernelField(4, l.skb(), "sk_buff.len")
+	default:
 		return l.load(4, l.ctx, skbLen)
 	}
 	if !l.st.length || l.opts.Copy {
@@ -284,19 +302,23 @@ func (l *lowerer) bufLen() *ir.Value {
 	return l.get(l.facts.length)
 }
 
-// frameLen returns the octets of the frame on the wire.
+// frameLen returns the octets of the frame on the wire. Where the hook has no
+// Ethernet header it counts as if there was one.
 func (l *lowerer) frameLen() *ir.Value {
 	n := l.bufLen()
-	if l.xdp() {
+	switch {
+	case l.xdp():
 		return n
+	case !l.info.Ethernet:
+		return l.opi(ir.OpAdd, n, ethSize)
 	}
 	return l.op(ir.OpAdd, n, l.opi(ir.OpShl, l.tagBeside(), 2))
 }
 
 // tagBeside is 1 if the kernel has moved the outer tag beside the buffer. It is
-// never so at XDP.
+// never so at XDP, and not told where there is no Ethernet header.
 func (l *lowerer) tagBeside() *ir.Value {
-	if l.xdp() {
+	if l.xdp() || !l.info.Ethernet {
 		return l.konst(0)
 	}
 	if !l.st.meta {

@@ -9,7 +9,7 @@ import (
 
 // Reads of bytes. Offsets in the buffer count from its start, offsets on the
 // wire from the start of the frame; they differ where a tag stands beside the
-// buffer.
+// buffer, and where packets begin with the IP header: 14 octets count before it.
 
 // room is the greatest offset that is read in place; beyond it the helper reads.
 // The verifier knows offsets into a packet up to 0xffff.
@@ -23,7 +23,7 @@ func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
 	}
 	v := l.newVar()
 	l.soft[v] = true
-	if l.opts.Copy {
+	if !l.inPlace() {
 		done := l.block()
 		l.slowRead(v, off, w, done)
 		l.start(done)
@@ -35,7 +35,7 @@ func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
 	l.start(in)
 	// Bounds of their own: else the verifier remembers of each read that was
 	// tried how far it reached, and follows that to the program's end.
-	data, end := l.bounds(l.xdp())
+	data, end := l.bounds()
 	p := l.op(ir.OpAdd, data, off)
 	l.branch(ir.ULe, l.opi(ir.OpAdd, p, int64(w)), end, yes, no)
 	l.start(yes)
@@ -50,7 +50,7 @@ func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
 // nearRead reads two octets at off of the buffer, among the first headers: what
 // other checks of the packet's bounds have shown does for it.
 func (l *lowerer) nearRead(off int64) *ir.Value {
-	if l.opts.Copy {
+	if !l.inPlace() {
 		return l.bufRead(l.konst(off), 2)
 	}
 	v := l.newVar()
@@ -72,7 +72,7 @@ func (l *lowerer) slowRead(v variable, off *ir.Value, w int, done *ir.Block) {
 		l.branch(ir.ULe, off, l.konst(1<<30), ok, bad)
 		l.start(ok)
 		s := l.slot("read", 8, 8)
-		r := l.loadBytes(l.xdp(), off, s, w)
+		r := l.loadBytes(off, s, w)
 		l.branch(ir.Eq, r, l.konst(0), good, bad)
 		l.start(good)
 		l.set(v, l.swap(w, l.load(w, s, 0)))
@@ -91,15 +91,30 @@ func (l *lowerer) wireRead(off *ir.Value, w int) *ir.Value {
 	beside := l.coldBlock()
 	plain, done, v := l.block(), l.block(), l.newVar()
 	l.soft[v] = true
-	l.branch(ir.Ne, l.tagBeside(), l.konst(0), beside, plain)
-	l.start(beside)
-	l.set(v, l.callFunc(l.wire(), l.ctx, off, l.konst(int64(w))))
-	l.jump(done)
-	l.start(plain)
-	l.set(v, l.bufRead(off, w))
-	l.jump(done)
+	at := l.inBuffer(off, plain, beside)
+	if l.start(beside); l.cur != nil {
+		l.set(v, l.callFunc(l.wire(), l.ctx, off, l.konst(int64(w))))
+		l.jump(done)
+	}
+	if l.start(plain); l.cur != nil {
+		l.set(v, l.bufRead(at, w))
+		l.jump(done)
+	}
 	l.start(done)
 	return l.get(v)
+}
+
+// inBuffer branches by whether the octets of the frame from off on are all in the
+// buffer, and gives where they are there. They are not where the outer tag stands
+// beside it, and in place of an Ethernet header that the hook has not.
+func (l *lowerer) inBuffer(off *ir.Value, yes, no *ir.Block) *ir.Value {
+	if l.info.Ethernet {
+		l.branch(ir.Eq, l.tagBeside(), l.konst(0), yes, no)
+		return off
+	}
+	at := l.opi(ir.OpSub, off, ethSize)
+	l.branch(ir.UGe, off, l.konst(ethSize), yes, no)
+	return at
 }
 
 // read lowers pkt.u16(off) and pkt.payload.u16(off).

@@ -64,7 +64,7 @@ func (l *lowerer) copySRH(slow, none, done *ir.Block) {
 	l.branch(ir.Ne, off, l.konst(0), there, none)
 	l.start(there)
 	copyTo := l.copySlot("srh", packet.SRH.Size())
-	r := l.loadBytes(l.xdp(), off, copyTo, packet.SRH.Size())
+	r := l.loadBytes(off, copyTo, packet.SRH.Size())
 	l.branch(ir.Eq, r, l.konst(0), ok, none)
 	l.start(ok)
 	l.set(f.srh, copyTo)
@@ -94,7 +94,7 @@ func (l *lowerer) segment(e *check.Segment) parts {
 		l.start(whole)
 		off := l.opi(ir.OpAdd, l.opi(ir.OpAnd, v[1], 0xffff), int64(packet.SRH.Size()))
 		off = l.op(ir.OpAdd, off, l.opi(ir.OpShl, n, 4))
-		l.branch(ir.Eq, l.loadBytes(l.xdp(), off, in, 16), l.konst(0), then, els)
+		l.branch(ir.Eq, l.loadBytes(off, in, 16), l.konst(0), then, els)
 	}, func() parts { return l.loadParts(in, 0, value.IP6T) },
 		func() parts { return l.zero(e.T) })
 }

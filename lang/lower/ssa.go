@@ -11,8 +11,8 @@ type variable int
 // A state is what is known statically at a place of the program: which facts
 // have been worked out on every way to it.
 type state struct {
-	data, length, l3, l4, srh, payload, now, meta bool
-	epoch                                         int // of pointers into the packet
+	data, length, eth, l3, l4, srh, payload, now, meta bool
+	epoch                                              int // of pointers into the packet
 }
 
 // A builder makes one function. Its SSA construction is that of Braun et al.:
@@ -32,6 +32,8 @@ type builder struct {
 	states     map[*ir.Block][]state // at the ends of jumps to a block
 	epochs     int
 	ctx        *ir.Value
+	way        way               // to the packet's octets
+	dynptr     *ir.Value         // of this function, by way of dynptr
 	soft       map[variable]bool // numbers of the chain, as opposed to facts of ours
 }
 
@@ -91,6 +93,7 @@ func (b *builder) join(ss []state) state {
 		s.payload = s.payload && t.payload
 		s.now = s.now && t.now
 		s.meta = s.meta && t.meta
+		s.eth = s.eth && t.eth
 		if s.epoch != t.epoch {
 			s.epoch = b.newEpoch()
 			s.data = false

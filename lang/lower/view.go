@@ -64,6 +64,9 @@ func (l *lowerer) anyL4() parts {
 
 // ethPointer returns a pointer to the Ethernet header, or 0.
 func (l *lowerer) ethPointer() *ir.Value {
+	if !l.way.direct() {
+		return l.ethCopy()
+	}
 	yes, no := l.block(), l.coldBlock()
 	p := l.within(0, ethSize, yes, no)
 	done, v := l.block(), l.newVar()
@@ -75,6 +78,26 @@ func (l *lowerer) ethPointer() *ir.Value {
 	l.jump(done)
 	l.start(done)
 	return l.fresh(l.get(v))
+}
+
+// ethCopy returns a pointer to a copy of the Ethernet header, or 0. It is copied
+// once a packet.
+func (l *lowerer) ethCopy() *ir.Value {
+	if l.st.eth {
+		return l.get(l.facts.eth)
+	}
+	to, v := l.slot("eth", 16, 8), l.facts.eth
+	yes, no, done := l.block(), l.block(), l.block()
+	l.branch(ir.Eq, l.loadBytes(l.konst(0), to, ethSize), l.konst(0), yes, no)
+	l.start(yes)
+	l.set(v, to)
+	l.jump(done)
+	l.start(no)
+	l.set(v, l.konst(0))
+	l.jump(done)
+	l.start(done)
+	l.st.eth = true
+	return l.get(v)
 }
 
 // ipPointer returns the pointer of an IP header that is known to be there, good
@@ -108,7 +131,7 @@ func (l *lowerer) pointer(h packet.Header, p, place *ir.Value) *ir.Value {
 	l.branch(ir.Test, place, l.konst(1<<slowBit), slow, fast)
 	l.start(slow)
 	if l.needs.moves {
-		l.loadBytes(l.xdp(), offsetOf(l, place), p, size)
+		l.loadBytes(offsetOf(l, place), p, size)
 	}
 	l.jump(done)
 	l.start(fast)

@@ -39,7 +39,12 @@ func (l *lowerer) walkOn() *ir.Func {
 // where that does not do.
 func (l *lowerer) near(f *ir.Func, body func(*walker)) {
 	w := l.newWalker(f)
-	w.data, w.end = w.bounds(w.xdp)
+	if !w.way.direct() {
+		w.buf = w.slot("buf", 8, 8)
+		body(w)
+		return
+	}
+	w.data, w.end = w.bounds()
 	if !l.linear() {
 		w.far = w.block()
 		w.far.Cold = true
@@ -59,7 +64,7 @@ func (l *lowerer) near(f *ir.Func, body func(*walker)) {
 }
 
 func (l *lowerer) newWalker(f *ir.Func) *walker {
-	w := &walker{builder: l.sub(f), xdp: l.xdp(), needs: &l.needs}
+	w := &walker{builder: l.sub(f), xdp: l.xdp(), layer3: !l.info.Ethernet, needs: &l.needs}
 	for _, v := range []*variable{&w.off, &w.typ, &w.tags, &w.next, &w.at, &w.frag, &w.whole, &w.i, &w.srh} {
 		*v = w.newVar()
 	}
@@ -77,15 +82,16 @@ func (l *lowerer) global(name string, params int) *ir.Func {
 // sub returns a builder for a function of its own, its context parameter made.
 func (l *lowerer) sub(f *ir.Func) *builder {
 	b := newBuilder(f)
-	b.ctx = b.add(ir.OpParam, ir.Ptr)
+	b.begin(b.add(ir.OpParam, ir.Ptr), l.way)
 	return b
 }
 
 type walker struct {
 	*builder
-	xdp   bool
-	needs *needs    // what the program asks for: the rest is not looked for
-	none  *ir.Block // nothing was found
+	xdp    bool
+	layer3 bool      // packets begin with the IP header
+	needs  *needs    // what the program asks for: the rest is not looked for
+	none   *ir.Block // nothing was found
 
 	buf       *ir.Value // 8 octets of stack that the kernel reads to, or:
 	data, end *ir.Value // the linear part
@@ -109,7 +115,7 @@ func (w *walker) octets(off *ir.Value, n int, bad *ir.Block) *ir.Value {
 		w.start(ok)
 		return w.swap(n, w.load(n, p, 0))
 	}
-	r := w.loadBytes(w.xdp, off, w.buf, n)
+	r := w.loadBytes(off, w.buf, n)
 	w.branch(ir.Eq, r, w.konst(0), ok, bad)
 	w.start(ok)
 	return w.swap(n, w.load(n, w.buf, 0))
@@ -119,6 +125,12 @@ func (w *walker) plus(x *ir.Value, n int64) *ir.Value { return w.opi(ir.OpAdd, x
 
 func (w *walker) frame() {
 	w.none = w.block()
+	if w.layer3 {
+		w.version()
+		w.start(w.none)
+		w.cur.Return(w.konst(1 << walkDone))
+		return
+	}
 	w.set(w.off, w.konst(12))
 	w.set(w.tags, w.konst(0))
 	if !w.xdp {
@@ -148,6 +160,27 @@ func (w *walker) frame() {
 	w.jump(w.none)
 	w.start(w.none)
 	w.cur.Return(w.konst(1 << walkDone))
+}
+
+// version takes the IP header at the start of the buffer.
+func (w *walker) version() {
+	v := w.opi(ir.OpShr, w.octets(w.konst(0), 1, w.none), 4)
+	w.set(w.srh, w.konst(0))
+	for _, k := range []struct {
+		h       packet.Header
+		version int64
+		take    func(l3 *ir.Value)
+	}{{packet.IP4, 4, w.ip4}, {packet.IP6, 6, w.ip6}} {
+		if !w.needs.all && !w.needs.header[k.h] {
+			continue
+		}
+		hit, next := w.block(), w.block()
+		w.branch(ir.Eq, v, w.konst(k.version), hit, next)
+		w.start(hit)
+		k.take(w.konst(0))
+		w.start(next)
+	}
+	w.jump(w.none)
 }
 
 // tag steps over a tag, if one is next; after two nothing more is found.
@@ -320,14 +353,14 @@ func (w *walker) segments(at *ir.Value) {
 	w.start(done)
 }
 
-// wire returns the function that reads octets of the frame where the outer tag
-// stands beside the buffer: weir_wire(ctx, off, width).
+// wire returns the function that reads octets of a frame that is not wholly in the
+// buffer: weir_wire(ctx, off, width).
 func (l *lowerer) wire() *ir.Func {
 	if l.wireFn != nil {
 		return l.wireFn
 	}
 	l.wireFn = l.global("weir_wire", 3)
-	w := walker{builder: l.sub(l.wireFn)}
+	w := walker{builder: l.sub(l.wireFn), layer3: !l.info.Ethernet}
 	param := func(i int64) *ir.Value {
 		v := w.add(ir.OpParam, ir.Int)
 		v.Imm = i
@@ -358,9 +391,20 @@ func (l *lowerer) wire() *ir.Func {
 	return l.wireFn
 }
 
-// wireOctet reads one octet of a frame whose outer tag stands beside it.
+// wireOctet reads one octet of a frame whose outer tag stands beside it, or which
+// begins with an Ethernet header of zeros that is nowhere.
 func (w *walker) wireOctet(off *ir.Value, bad *ir.Block) *ir.Value {
 	v := w.newVar()
+	if w.layer3 {
+		in, done := w.block(), w.block()
+		w.set(v, w.konst(0))
+		w.branch(ir.UGe, off, w.konst(ethSize), in, done)
+		w.start(in)
+		w.set(v, w.octets(w.plus(off, -ethSize), 1, bad))
+		w.jump(done)
+		w.start(done)
+		return w.get(v)
+	}
 	front, rest, tag, back, done := w.block(), w.block(), w.block(), w.block(), w.block()
 	w.branch(ir.ULt, off, w.konst(12), front, rest)
 	w.start(front)

@@ -211,7 +211,7 @@ func (c *sharer) keep(k valueKey, x *ir.Value) {
 // free reports whether v is computed from nothing, and takes no register.
 func free(v *ir.Value) bool {
 	switch v.Op {
-	case ir.OpConst, ir.OpSlot, ir.OpMapPtr, ir.OpMapValue, ir.OpFuncAddr, ir.OpIfIndex:
+	case ir.OpConst, ir.OpSlot, ir.OpMapPtr, ir.OpMapValue, ir.OpFuncAddr, ir.OpIfIndex, ir.OpFieldOff:
 		return true
 	}
 	return false
@@ -318,7 +318,7 @@ func (c *sharer) key(v *ir.Value, at versions) (valueKey, bool) {
 		k.ref, k.imm = v.Map, v.Imm
 	case ir.OpFuncAddr:
 		k.ref = v.Func
-	case ir.OpIfIndex:
+	case ir.OpIfIndex, ir.OpFieldOff:
 		k.sym = v.Sym
 	case ir.OpLoad:
 		k, ok := c.load(k, v, at)
@@ -333,7 +333,7 @@ func (c *sharer) key(v *ir.Value, at versions) (valueKey, bool) {
 }
 
 func (c *sharer) load(k valueKey, v *ir.Value, at versions) (valueKey, bool) {
-	k.width, k.off = v.Width, v.Off
+	k.width, k.off, k.sym = v.Width, v.Off, v.Sym
 	if s, _ := c.mem.plain(v.Args[0]); s != nil {
 		k.at = [2]int{c.slots[s].stamp, c.chain}
 		return k, true

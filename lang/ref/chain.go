@@ -19,8 +19,8 @@ type Options struct {
 	// for a "./" name in a module: that is relative to the module, and comes
 	// as the attached file would write it.
 	Load func(name string) ([]byte, error)
-	// Hook is "xdp", "tc-ingress" or "tc-egress". A chain means the same at
-	// each of them.
+	// Hook is a name of a hook, as "xdp". A chain means the same at each of them.
+	// Frames of those of netfilter and cgroups have 14 zeros for an Ethernet header.
 	Hook           string
 	IfIndex, Queue uint32
 	Interface      func(name string) uint32 // for redirect("eth1")
@@ -156,6 +156,11 @@ func (c *Chain) add(parts []Part, i int, m *module) error {
 
 // base is what a file's chain is called.
 func base(file string) string { return strings.TrimSuffix(path.Base(file), ".weir") }
+
+// ethernet reports whether packets have an Ethernet header at the hook.
+func (e *evaluator) ethernet() bool {
+	return !strings.HasPrefix(e.opts.Hook, "netfilter-") && !strings.HasPrefix(e.opts.Hook, "cgroup-")
+}
 
 // recovered makes an error of a refusal.
 func (e *evaluator) recovered(err *error) {

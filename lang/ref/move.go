@@ -49,7 +49,7 @@ func (p *packet) move(name string, args []value, named map[string]value) value {
 		p.frame = slices.Clone(p.frame[n:])
 	case "trim":
 		n, least := arg(0, "n"), uint64(ethernet)
-		if walk(p.frame).vlan != absent {
+		if walk(p.frame, true).vlan != absent {
 			least += 4
 		}
 		if n > mostTrimmed || n+least > size {
@@ -61,7 +61,7 @@ func (p *packet) move(name string, args []value, named map[string]value) value {
 		tag = binary.BigEndian.AppendUint16(tag, uint16(arg(1, "prio")&7<<13|arg(0, "id")&0xfff))
 		p.frame = slices.Insert(p.frame, 12, tag...)
 	case "vlan_pop":
-		if walk(p.frame).vlan == absent {
+		if walk(p.frame, true).vlan == absent {
 			return starlark.False
 		}
 		p.frame = slices.Delete(p.frame, 12, 16)

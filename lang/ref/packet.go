@@ -28,10 +28,17 @@ const absent = -1
 // maxExtensions is how many IPv6 extension headers are walked.
 const maxExtensions = 8
 
-func walk(f []byte) layout {
+// walk looks for headers. Where there is no Ethernet header 14 zeros stand for it,
+// and the IP header says itself which one it is.
+func walk(f []byte, ethernet bool) layout {
 	l := layout{eth: absent, vlan: absent, vlan2: absent, arp: absent, ip4: absent, ip6: absent, srh: absent,
 		l4: absent, proto: absent}
 	if len(f) < 14 {
+		return l
+	}
+	if !ethernet {
+		l.walkIPv4(f, 14)
+		l.walkIPv6(f, 14)
 		return l
 	}
 	l.eth = 0
@@ -196,7 +203,7 @@ func (v *view) Type() string   { return "header" }
 
 // attr is pkt.name.
 func (p *packet) attr(name string) value {
-	l := walk(p.frame)
+	l := walk(p.frame, p.e.ethernet())
 	at := func(off int) value { return &view{p: p, layout: l, kind: name, off: off, ok: off != absent} }
 	switch name {
 	case "len":

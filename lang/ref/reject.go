@@ -11,7 +11,7 @@ import (
 
 // answer is what reject() sends back for a frame; nil if there is to be none.
 func answer(f []byte) []byte {
-	l := walk(f)
+	l := walk(f, true)
 	ip := max(l.ip4, l.ip6)
 	if ip == absent || f[0]&1 != 0 || !l.reaches {
 		return nil

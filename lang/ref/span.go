@@ -99,7 +99,7 @@ func text(v value) []byte {
 // checksum of the L4 header. One of SCTP could not follow: nothing is written.
 func (p *payload) put(at num, data []byte) {
 	where, ok := p.take(at, uint64(len(data)))
-	l := walk(p.p.frame)
+	l := walk(p.p.frame, p.p.e.ethernet())
 	if !ok || l.l4kind == "sctp" {
 		return
 	}

@@ -161,7 +161,7 @@ func (p *packet) put(kind, name string, header int, field bits, data []byte) {
 		p.mend(kind, header+4, before, after)
 	}
 	isAddress := name == "src" || name == "dst"
-	l := walk(p.frame)
+	l := walk(p.frame, true)
 	if isAddress && kind != "eth" && slices.Contains([]string{"tcp", "udp", "icmp6"}, l.l4kind) {
 		p.mend(l.l4kind, l.l4+checksums[l.l4kind], before, after)
 	}

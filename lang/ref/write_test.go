@@ -122,7 +122,7 @@ func TestWrites(t *testing.T) {
 
 // blank is a frame without its checksums.
 func blank(f []byte) []byte {
-	l := walk(f)
+	l := walk(f, true)
 	out := append([]byte(nil), f...)
 	if l.ip4 != absent {
 		copy(out[l.ip4+10:], []byte{0, 0})
@@ -139,7 +139,7 @@ func TestChecksumForms(t *testing.T) {
 	}
 	for name, f := range map[string][]byte{"4": change(udp4(t), 40, 0, 0), "6": change(udp6(t), 60, 0, 0)} {
 		got := write("pkt.udp.dport = 1\n    pkt.ip.src = pkt.ip.dst", f)
-		if l := walk(got); got[l.l4+6] != 0 || got[l.l4+7] != 0 {
+		if l := walk(got, true); got[l.l4+6] != 0 || got[l.l4+7] != 0 {
 			t.Errorf("IPv%s: a UDP checksum of 0 became %x", name, got[l.l4+6:][:2])
 		}
 	}

@@ -1,0 +1,107 @@
+package attach
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"weir/hook"
+)
+
+// attachCgroup makes a link to the cgroup. Programs of several links there run one
+// after another, and a packet passes if all let it pass.
+func (l *Link) attachCgroup(o Options) error {
+	dir, err := cgroupDir(l.Where.Cgroup)
+	if err != nil {
+		return err
+	}
+	p, err := o.Linear()
+	if err != nil {
+		return err
+	}
+	at := ebpf.AttachCGroupInetIngress
+	if l.Where.Hook == hook.CgroupEgress {
+		at = ebpf.AttachCGroupInetEgress
+	}
+	raw, err := link.AttachCgroup(link.CgroupOptions{Path: dir, Attach: at, Program: p})
+	if err != nil {
+		if why := explainKernel(ebpf.CGroupSKB, "Linux 4.10", err); why != "" {
+			return because(err, "cgroup: %s", why)
+		}
+		return because(err, "cgroup: %s", short(err))
+	}
+	l.Mode, l.raws = BPFLink, []link.Link{raw}
+	return nil
+}
+
+// cgroupDir returns the folder of a cgroup of version 2. Its path counts from the
+// root of the hierarchy, or is the whole path of the folder.
+func cgroupDir(path string) (string, error) {
+	root, err := CgroupRoot()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(root, path)
+	if path == root || strings.HasPrefix(path, root+"/") {
+		dir = path
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && isV1(path):
+		return "", because(ErrNoCgroup, "%s is a cgroup of version 1: programs are attached to those of version 2, under %s", path, root)
+	case errors.Is(err, os.ErrNotExist):
+		return "", because(ErrNoCgroup, "%v: %s", ErrNoCgroup, dir)
+	case err != nil:
+		return "", fmt.Errorf("find cgroup: %w", err)
+	case !info.IsDir():
+		return "", because(ErrNoCgroup, "%s is a file of a cgroup: give the cgroup, %s", dir, filepath.Dir(path))
+	}
+	return dir, nil
+}
+
+// isV1 reports whether path lies in a hierarchy of cgroups of version 1.
+func isV1(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP_SUPER_MAGIC
+}
+
+// CgroupRoot returns where cgroups of version 2 are mounted: proc(5), mountinfo.
+func CgroupRoot() (string, error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return "", fmt.Errorf("find cgroups: %w", err)
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		before, after, ok := strings.Cut(s.Text(), " - ")
+		fields := strings.Fields(before)
+		if ok && len(fields) >= 5 && strings.HasPrefix(after, "cgroup2 ") {
+			return strings.ReplaceAll(fields[4], `\040`, " "), nil
+		}
+	}
+	return "", because(ErrNoCgroup, "cgroups of version 2 are not mounted: mount -t cgroup2 none /sys/fs/cgroup")
+}
+
+// Cgroups returns the paths of cgroups of version 2 that lie right in the one with
+// that path, for completion.
+func Cgroups(path string) []string {
+	dir, err := cgroupDir(path)
+	if err != nil {
+		return nil
+	}
+	entries, _ := os.ReadDir(dir)
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, filepath.Join("/", path, e.Name()))
+		}
+	}
+	return out
+}

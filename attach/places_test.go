@@ -1,0 +1,132 @@
+package attach
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"weir/hook"
+	"weir/internal/nstest"
+)
+
+// At netfilter programs of one priority are refused, and an update finds another.
+func TestNetfilterPriorities(t *testing.T) {
+	n := nstest.New(t)
+	w := Where{Netns: n.Path, Hook: hook.NetfilterInput}
+	at := func(priority int32) (*Link, error) {
+		return Attach(w, Options{Chain: "edge", Linear: loader(programFor(t, w.Hook)), Priority: priority})
+	}
+	a, err := at(-10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	_, err = at(-10)
+	if !errors.Is(err, ErrInUse) {
+		t.Errorf("a second one: %v", err)
+	}
+	matches(t, err.Error(), `attach edge on network namespace .* at netfilter-input: another BPF program has priority -10 there: choose another one \(--priority\)`)
+	b, err := at(-9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := a.Update(programFor(t, w.Hook)); err != nil || a.Priority != -8 {
+		t.Errorf("updated to priority %d, %v, want the next that is free, -8", a.Priority, err)
+	}
+	if c, err := at(-10); err != nil {
+		t.Errorf("after the update: %v", err)
+	} else {
+		c.Close()
+	}
+}
+
+// Packets are put together before a hook whose priority is behind that.
+func TestNetfilterDefrag(t *testing.T) {
+	n := nstest.New(t)
+	w := Where{Netns: n.Path, Hook: hook.NetfilterPrerouting}
+	o := Options{Chain: "edge", Linear: loader(programFor(t, w.Hook)), Priority: -500, Defrag: true}
+	_, err := Attach(w, o)
+	if err == nil {
+		t.Fatal("attached before the defragmenter")
+	}
+	matches(t, err.Error(), `packets are put together at priority -400: with --defrag choose a greater one`)
+	o.Priority = -300
+	l, err := Attach(w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+}
+
+func TestNoCgroup(t *testing.T) {
+	dir := cgroup(t)
+	root, err := CgroupRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/no/such":                      `attach edge on cgroup /no/such at cgroup-ingress: no such cgroup: .*/no/such`,
+		dir + "/cgroup.procs":           `is a file of a cgroup: give the cgroup, ` + dir,
+		filepath.Dir(root) + "/nowhere": `no such cgroup`,
+	} {
+		_, err := Attach(Where{Cgroup: path, Hook: hook.CgroupIngress}, Options{Chain: "edge", Linear: loader(programFor(t, hook.CgroupIngress))})
+		if !errors.Is(err, ErrNoCgroup) {
+			t.Errorf("%s: %v, want ErrNoCgroup", path, err)
+			continue
+		}
+		matches(t, err.Error(), want)
+	}
+	v1, _ := filepath.Glob("/sys/fs/cgroup/*/cgroup.procs")
+	for _, f := range v1 {
+		if v1 := filepath.Dir(f); v1 != root && isV1(v1) {
+			_, err := Attach(Where{Cgroup: v1, Hook: hook.CgroupIngress}, Options{Chain: "edge", Linear: loader(programFor(t, hook.CgroupIngress))})
+			matches(t, err.Error(), `is a cgroup of version 1: programs are attached to those of version 2, under `+root)
+			break
+		}
+	}
+}
+
+// A cgroup that is removed, and an interface of a packet socket, take the program
+// with them.
+func TestPlaceVanishes(t *testing.T) {
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	dir := cgroup(t)
+	root, err := CgroupRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		w      Where
+		vanish func() error
+	}{
+		{Where{Cgroup: dir, Hook: hook.CgroupEgress}, func() error { return os.Remove(filepath.Join(root, dir)) }},
+		{Where{Netns: n.Path, Interface: "wa", Hook: hook.Socket}, func() error { n.Delete("wa"); return nil }},
+	} {
+		l, err := Attach(x.w, Options{Chain: "edge", Linear: loader(programFor(t, x.w.Hook))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := l.Attached(); !ok || err != nil {
+			t.Errorf("%s: Attached() = %t, %v", x.w, ok, err)
+		}
+		if err := x.vanish(); err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; ; i++ { // a cgroup ends some time later
+			if ok, err := l.Attached(); err != nil || !ok || i == 500 {
+				if ok || err != nil {
+					t.Errorf("%s: Attached() = %t, %v after it vanished", x.w, ok, err)
+				}
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := l.Detach(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package traffic
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weir/attach"
+	"weir/hook"
+	"weir/lab"
+)
+
+// TestFieldsOfIP is TestFields at the hooks of netfilter and of cgroups.
+func TestFieldsOfIP(t *testing.T) {
+	for _, h := range hook.All() {
+		if h.Info().Ethernet {
+			continue
+		}
+		t.Run(h.String(), func(t *testing.T) {
+			p := place{hook: h}
+			a, b, fs := seenAt(t, &p)
+			c := run(t, fieldsChain, p)
+			for _, f := range fs {
+				t.Run(f.name, func(t *testing.T) {
+					sum := watch(t, a.Host, b.Host)
+					udpFields(t, c, a, b, f)
+					tcpFields(t, c, a, b, f)
+					if h != hook.CgroupIngress { // no socket gets the echo requests
+						icmpFields(t, c, a, f)
+					}
+					if n := sum(); n != 0 {
+						t.Errorf("%d wrong checksums", n)
+					}
+				})
+			}
+		})
+	}
+}
+
+// seenAt makes a network where what a sends to b is seen once at the hook of p, and
+// completes the place.
+func seenAt(t *testing.T, p *place) (a, b lab.Iface, fs []family) {
+	t.Helper()
+	if p.hook == hook.NetfilterForward {
+		n := routed(t)
+		p.at = n.m0
+		for _, f := range families {
+			fs = append(fs, family{name: f.name, a: f.a, b: f.c})
+		}
+		return n.a, n.c, fs
+	}
+	a, b = pair(t, lab.LinkOptions{})
+	p.at = b
+	switch p.hook {
+	case hook.NetfilterOutput, hook.NetfilterPostrouting:
+		p.at = a
+	case hook.CgroupIngress, hook.CgroupEgress:
+		p.cgroup = ownCgroup(t)
+	}
+	return a, b, families
+}
+
+// ownCgroup moves the process to a cgroup of its own until the test ends, and
+// returns its path. What sockets it opens belong to that.
+func ownCgroup(t *testing.T) string {
+	t.Helper()
+	text := string(must(os.ReadFile("/proc/self/cgroup"))(t))
+	was := ""
+	for _, line := range strings.Split(text, "\n") {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			was = path
+		}
+	}
+	root := must(attach.CgroupRoot())(t)
+	dir := must(os.MkdirTemp(root, "weir-traffic-"))(t)
+	move := func(to string) {
+		if err := os.WriteFile(filepath.Join(to, "cgroup.procs"), fmt.Append(nil, os.Getpid()), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move(dir)
+	t.Cleanup(func() {
+		move(filepath.Join(root, was))
+		if err := os.Remove(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return "/" + filepath.Base(dir)
+}
+
+// TestObserved: a packet socket sees what passes its interface, and changes nothing.
+func TestObserved(t *testing.T) {
+	const observing = `
+seen = table((ip, ip, u8, u32), u64, size = 64)
+
+def main(pkt):
+    if pkt.ip.proto in [1, 6, 17, 58] and pkt.l4.dport == 5001 and pkt.eth.src != mac("00:00:00:00:00:00"):
+        seen[(pkt.ip.src, pkt.ip.dst, pkt.ip.proto, pkt.len)] += 1
+        return drop("seen")
+    return PASS
+`
+	a, b := pair(t, lab.LinkOptions{})
+	out := run(t, observing, place{at: a, hook: hook.Socket})
+	in := run(t, observing, place{at: b, hook: hook.Socket})
+	for _, f := range families {
+		server, client := udp(t, b.Host, f.b, 5001), udp(t, a.Host, f.a, 4001)
+		for range 30 {
+			if _, err := client.WriteToUDPAddrPort(pattern(100), netip.AddrPortFrom(f.b, 5001)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, _ := received(t, server); n != 30 {
+			t.Errorf("%s: %d of 30 arrived", f.name, n)
+		}
+		size := 14 + 20 + 8 + 100
+		if f.b.Is6() {
+			size += 20
+		}
+		k := fmt.Sprintf("(%s, %s, 17, %d)", f.a, f.b, size)
+		if out, in := out.table("seen")[k], in.table("seen")[k]; out != 30 || in != 30 {
+			t.Errorf("%s: seen %d times on the way out, %d in, want 30: %v", k, out, in, in)
+		}
+	}
+	if n := in.dropped("seen"); n != 60 {
+		t.Errorf("%d dropped, want 60", n)
+	}
+}
