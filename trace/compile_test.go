@@ -137,7 +137,7 @@ def main(pkt):
     return TX if at[0] else PASS
 `
 	then := []lang.Part{{File: "second.weir", Source: []byte(second)}}
-	for _, h := range hook.All() {
+	for _, h := range hook.Frames() {
 		var got []string
 		o := Options{Each: func(r Result) error { got = append(got, r.Chain+" "+r.Verdict+r.Reason); return nil }}
 		_, err := Replay(context.Background(), compile(t, first, lang.Options{Hook: h, Trace: true, Then: then}),

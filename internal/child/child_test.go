@@ -60,7 +60,7 @@ def main(pkt):
 // TestSame: a program that went through the pipe is the one that lang compiles.
 func TestSame(t *testing.T) {
 	name := write(t, chain)
-	for _, h := range hook.All() {
+	for _, h := range hook.Frames() {
 		forms := []Form{{Hook: h}, {Hook: h, Trace: true, Clock: true}}
 		got, stages, err := Compile(t.Context(), Request{File: name, Forms: forms, Stages: true}, Limits{})
 		if err != nil {

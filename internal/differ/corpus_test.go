@@ -110,10 +110,10 @@ func TestCorpusOfTC(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(c.File), ".weir")+"/"+c.Func, func(t *testing.T) {
 			t.Parallel()
 			for _, v := range variants {
-				if v.hook == hook.XDP {
+				if v.hook == hook.XDP || v.hook.Netfilter() { // whose test run takes nothing beside the packet
 					continue
 				}
-				if err := c.Run(v.hook, v.frags, some(fs, n)); err != nil {
+				if err := c.Run(v.hook, v.frags, some(fs, n)); err != nil && !cannot(err) {
 					t.Errorf("%s: %v", v.name, err)
 				}
 			}

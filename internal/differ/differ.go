@@ -95,6 +95,9 @@ func (k *kernel) close() {
 
 // open loads the case into both sides. The caller closes the kernel's.
 func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
+	if h.Netfilter() { // whose test run begins with nothing beside the packet
+		c.Mark, c.Priority, c.Segments = 0, 0, 0
+	}
 	p, err := c.Compile(h, frags)
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile: %w", err)

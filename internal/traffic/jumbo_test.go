@@ -34,7 +34,7 @@ def main(pkt):
 // in them. At XDP such frames come in fragments.
 func TestJumbo(t *testing.T) {
 	needle := []byte("ndl!")
-	for i, h := range hook.All() {
+	for i, h := range hook.Frames() {
 		t.Run(h.String(), func(t *testing.T) {
 			n := bridged(t, 9000)
 			c := run(t, text(jumboChain, "NEEDLE", binary.BigEndian.Uint32(needle)), bridgePlaces(n)[i])
@@ -88,7 +88,7 @@ def main(pkt):
         count("seen")
     return PASS
 `
-	for i, h := range hook.All() {
+	for i, h := range hook.Frames() {
 		t.Run(h.String(), func(t *testing.T) {
 			n := bridged(t, 9000)
 			c := run(t, source, bridgePlaces(n)[i])

@@ -2,11 +2,14 @@ package traffic
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/attach"
 	"weir/hook"
@@ -126,5 +129,79 @@ def main(pkt):
 	}
 	if n := in.dropped("seen"); n != 60 {
 		t.Errorf("%d dropped, want 60", n)
+	}
+}
+
+// TestBesideAtNetfilter: what tc has written beside a packet is read at netfilter, as
+// is what the kernel keeps there.
+func TestBesideAtNetfilter(t *testing.T) {
+	a, b := pair(t, lab.LinkOptions{})
+	run(t, `
+def main(pkt):
+    pkt.mark = 0x5eed
+    pkt.priority = 6
+    return PASS
+`, place{at: b, hook: hook.TCIngress})
+	index := 0
+	if err := b.Host.Do(func() error {
+		i, err := net.InterfaceByName(b.Name)
+		index = i.Index
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c := run(t, text(`
+segments = table(u32, u64, size = 64)
+
+def main(pkt):
+    if pkt.l4.dport == 5001:
+        if pkt.mark != 0x5eed or pkt.priority != 6:
+            return drop("mark")
+        if pkt.ifindex != INDEX or pkt.queue > 64:
+            return drop("interface")
+        segments[pkt.segments] += 1
+        count("right")
+    return PASS
+`, "INDEX", index), place{at: b, hook: hook.NetfilterPrerouting})
+	for _, f := range families {
+		server, client := udp(t, b.Host, f.b, 5001), udp(t, a.Host, f.a, 4001)
+		for range 10 {
+			if _, err := client.WriteToUDPAddrPort(pattern(100), netip.AddrPortFrom(f.b, 5001)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, _ := received(t, server); n != 10 {
+			t.Errorf("%s: %d of 10 arrived (%d, %d dropped)", f.name, n, c.dropped("mark"), c.dropped("interface"))
+		}
+		l := listen(t, b.Host, f.b, 5001)
+		got := make(chan int64, 1)
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				got <- -1
+				return
+			}
+			defer conn.Close()
+			n, _ := io.Copy(io.Discard, conn)
+			got <- n
+		}()
+		conn, err := dial(a.Host, 0, netip.AddrPortFrom(f.b, 5001), 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(pattern(1 << 20)); err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		if n := <-got; n != 1<<20 {
+			t.Errorf("%s: %d octets over TCP", f.name, n)
+		}
+	}
+	var merged bool
+	for n := range c.table("segments") {
+		merged = merged || n != "1"
+	}
+	if !merged {
+		t.Errorf("no packet of several segments: %v", c.table("segments"))
 	}
 }
