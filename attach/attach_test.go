@@ -255,7 +255,7 @@ func absent(t *testing.T, m Mode, err error) error {
 	t.Helper()
 	n := nstest.New(t)
 	n.Veth("wx", "wy", 1500)
-	l, lacks := Attach(Where{n.Path, "wx", hook.TCIngress}, Options{Mode: TCX, Linear: loader(program(t, ebpf.SchedCLS, -1, 0))})
+	l, lacks := Attach(Where{Netns: n.Path, Interface: "wx", Hook: hook.TCIngress}, Options{Mode: TCX, Linear: loader(program(t, ebpf.SchedCLS, -1, 0))})
 	if lacks == nil {
 		l.Detach()
 	} else if m == TCX && errors.Is(lacks, ebpf.ErrNotSupported) {
