@@ -47,32 +47,44 @@ func twice(slots func(*lang.Program) []string) func(*lang.Program) []string {
 	}
 }
 
-// goOn makes the counters of s say what those of from say, which has stopped
-// for good, and so has s until now. What a map has refused or taken in goes on
-// where both have the same map.
-func (s *State) goOn(from *State) error {
+// owned is what a state's programs have counted themselves, by use and name.
+type owned []map[string]uint64
+
+// own returns what the programs of s have counted until now.
+func (s *State) own() (owned, error) {
+	var out owned
+	for _, c := range carried {
+		own, err := s.counts(c.use, c.slots)
+		if err != nil {
+			return nil, err
+		}
+		byName := map[string]uint64{}
+		for _, o := range own {
+			byName[o.Name] = o.N
+		}
+		out = append(out, byName)
+	}
+	return out, nil
+}
+
+// goOn makes the counters of s go on where those of from, which has stopped, say.
+// Before s took its place s had counted own: nothing, unless s has run before.
+// What a map has refused or taken in goes on where both have the same map.
+func (s *State) goOn(from *State, own owned) error {
 	same, err := s.sameMaps(from)
 	if err != nil {
 		return err
 	}
-	for _, c := range carried {
+	for i, c := range carried {
 		before, err := from.counts(c.use, twice(c.slots))
-		if err != nil {
-			return err
-		}
-		own, err := s.counts(c.use, c.slots)
 		if err != nil {
 			return err
 		}
 		rest := map[string]uint64{}
 		for _, b := range before {
-			if c.use != lang.RefusedMap || same[renamed(from, s, b.Name)] {
-				rest[renamed(from, s, b.Name)] = b.N
-			}
-		}
-		for _, o := range own {
-			if n, ok := rest[o.Name]; ok {
-				rest[o.Name] = n - min(o.N, n)
+			name := renamed(from, s, b.Name)
+			if c.use != lang.RefusedMap || same[name] {
+				rest[name] = b.N - min(b.N, own[i][name])
 			}
 		}
 		if err := s.setCarried(c.use, c.slots, rest); err != nil {

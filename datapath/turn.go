@@ -17,6 +17,7 @@ import (
 // done each step can be taken back.
 type turn struct {
 	from  *Generation // nil: nothing ran before
+	own   owned       // by the next one, before it takes the first place
 	steps []step
 }
 
@@ -129,6 +130,10 @@ func (t *transaction) try() error {
 			return err
 		}
 	}
+	var err error
+	if t.own, err = t.g.own(); err != nil {
+		return err
+	}
 	r := t.from.record()
 	r.Busy = true
 	return r.write(t.dir)
@@ -147,7 +152,7 @@ func (t *transaction) commit() error {
 	r := record{Generation: t.g.Number, Busy: t.from != nil}
 	if t.from != nil {
 		quiesce()
-		if err := t.g.goOn(t.from.State); err != nil {
+		if err := t.g.goOn(t.from.State, t.own); err != nil {
 			return err
 		}
 		r.Previous = t.from.Number
@@ -227,7 +232,10 @@ func (k Kernel) rollback(name string, r record) (int, error) {
 }
 
 // back brings the programs of an earlier generation to their places.
-func (t *turn) back(dir string, to *Generation) error {
+func (t *turn) back(dir string, to *Generation) (err error) {
+	if t.own, err = to.own(); err != nil {
+		return err
+	}
 	for _, a := range to.Attachments {
 		p := a.unit.obj
 		if a.link != nil {
@@ -252,7 +260,7 @@ func (t *turn) back(dir string, to *Generation) error {
 		a.Record, a.link = l.Record, l
 	}
 	quiesce()
-	if err := to.goOn(t.from.State); err != nil {
+	if err := to.goOn(t.from.State, t.own); err != nil {
 		return err
 	}
 	return to.repin(dir)
