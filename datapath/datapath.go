@@ -1,33 +1,48 @@
 // Package datapath holds what runs in the kernel: it loads compiled chains,
 // attaches them, and reads and changes their state while packets flow.
 //
-// The model: a [Generation] is all that runs under one NAME. It has an
+// The model: a [Generation] is what runs under one NAME. It has an
 // [Attachment] for each place, each with a program object of its own, and a
 // [State]: the maps, parameters and counters, shared by all attachments of the
 // generation but for the counters of exits, of which each attachment has its
 // own. [Load] makes a State with a program that is attached nowhere, for
 // replay and tests.
 //
+// Generations of a NAME follow each other. The next one is loaded beside the one
+// that runs, takes over the maps that fit (kept, converted or emptied: see
+// [Change]) and the parameters, is tried, and then takes the places: each link's
+// program is exchanged in one step, by a turn. The one before stays pinned, to
+// be rolled back to; it costs memory and no packet.
+//
+//	Attach  load ─► carry over ─► try ─► swap, place by place ─► record ─► take away
+//	                                     ▲ busy: gone back on      ▲ busy: gone on with
+//
 // The kernel is the only record. A pinned generation lies in the BPF file
 // system ([Kernel] says where), so that it outlives its process and is found by
 // the next one:
 //
+//	ROOT/NAME/record                 a symbolic link: which generation runs, which
+//	                                 was before, until when it is to be confirmed
 //	ROOT/NAME/GENERATION/prog/WHERE  programs
-//	ROOT/NAME/GENERATION/map/MAP     maps
+//	ROOT/NAME/GENERATION/map/MAP     maps; those that were kept in two generations
 //	ROOT/NAME/GENERATION/manifest    a frozen map: how to read the others
 //	ROOT/NAME/link/WHERE             links, by which the programs run
 //
-// The manifest is pinned last: what has none was left by a process that was
-// killed, and is removed by the next that changes something. Characters that
-// the BPF file system refuses in names are written %2E.
+// The record is written last and removed first, and exchanged in one step. A
+// folder without one, a generation that it does not name, links that do not
+// agree with it while it says busy, and a deadline that has passed were left by
+// a process that was killed: every command settles them first, also one that
+// only reads. Characters that the BPF file system refuses in names are written
+// %2E.
 //
 // A generation that is not pinned belongs to its process, and several may have
 // one NAME: each has its own state. Only clsact filters are told apart by NAME,
 // so that of two at one place the second is refused.
 //
 // An operation that fails leaves nothing behind: no map, pin, link or folder.
-// Changes are made under a lock between processes; reading takes none. A
-// Generation and a State may be used by several goroutines at once.
+// Changes are made under a lock between processes; reading takes none unless
+// there is something to settle. A Generation and a State may be used by several
+// goroutines at once.
 //
 // What it does not do: it compiles nothing, and it does not know what chains
 // are for.
