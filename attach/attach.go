@@ -120,12 +120,16 @@ type Record struct {
 	Chain   string
 	Where   Where
 	Ifindex int // in the network namespace of Where
-	Mode    Mode
-	Frags   bool   // the program of Options.Frags is attached
-	Why     string // why no better mode was taken; empty if there is none
-	Pin     string
-	Links   int    // how many the attachment has; those after the first are pinned at Pin+"+N"
-	Filter  Filter // of mode Clsact
+
+	// NetnsInode tells that namespace from others that come to have its name.
+	NetnsInode uint64
+
+	Mode   Mode
+	Frags  bool   // the program of Options.Frags is attached
+	Why    string // why no better mode was taken; empty if there is none
+	Pin    string
+	Links  int    // how many the attachment has; those after the first are pinned at Pin+"+N"
+	Filter Filter // of mode Clsact
 
 	Priority int32 // at netfilter, and likewise:
 	Defrag   bool
@@ -143,6 +147,7 @@ type Link struct {
 func Attach(w Where, o Options) (*Link, error) {
 	l := &Link{Record: Record{Chain: o.Chain, Where: w, Pin: o.Pin}}
 	err := w.Do(func() error {
+		l.NetnsInode = inode(ownNetns)
 		if err := o.Order.check(w.Hook); err != nil {
 			return err
 		}

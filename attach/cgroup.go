@@ -1,7 +1,6 @@
 package attach
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weir/hook"
+	"weir/internal/holder"
 )
 
 // attachCgroup makes a link to the cgroup. Programs of several links there run one
@@ -26,11 +26,10 @@ func (l *Link) attachCgroup(o Options) error {
 	if err != nil {
 		return err
 	}
-	at := ebpf.AttachCGroupInetIngress
-	if l.Where.Hook == hook.CgroupEgress {
-		at = ebpf.AttachCGroupInetEgress
+	raw, err := linkCgroup(dir, cgroupType(l.Where.Hook), p, o.Order)
+	if errors.As(err, new(*orderError)) {
+		return err
 	}
-	raw, err := link.AttachCgroup(link.CgroupOptions{Path: dir, Attach: at, Program: p})
 	if err != nil {
 		if why := explainKernel(ebpf.CGroupSKB, "Linux 4.10", err); why != "" {
 			return because(err, "cgroup: %s", why)
@@ -39,6 +38,13 @@ func (l *Link) attachCgroup(o Options) error {
 	}
 	l.Mode, l.raws = BPFLink, []link.Link{raw}
 	return nil
+}
+
+func cgroupType(h hook.Hook) ebpf.AttachType {
+	if h == hook.CgroupEgress {
+		return ebpf.AttachCGroupInetEgress
+	}
+	return ebpf.AttachCGroupInetIngress
 }
 
 // cgroupDir returns the folder of a cgroup of version 2. Its path counts from the
@@ -74,17 +80,8 @@ func isV1(path string) bool {
 
 // CgroupRoot returns where cgroups of version 2 are mounted: proc(5), mountinfo.
 func CgroupRoot() (string, error) {
-	f, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return "", fmt.Errorf("find cgroups: %w", err)
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		before, after, ok := strings.Cut(s.Text(), " - ")
-		fields := strings.Fields(before)
-		if ok && len(fields) >= 5 && strings.HasPrefix(after, "cgroup2 ") {
-			return strings.ReplaceAll(fields[4], `\040`, " "), nil
-		}
+	if roots := holder.Mounts("cgroup2"); len(roots) > 0 {
+		return roots[0], nil
 	}
 	return "", because(ErrNoCgroup, "cgroups of version 2 are not mounted: mount -t cgroup2 none /sys/fs/cgroup")
 }

@@ -129,11 +129,8 @@ func (l *Link) Attached() (bool, error) {
 		}
 		return ok, err
 	case l.Where.Hook.Netfilter():
-		err := l.Where.Do(func() error { return nil })
-		if errors.Is(err, ErrNoNetns) {
-			return false, nil
-		}
-		return err == nil, err
+		_, ok := l.nowNetns()
+		return ok, nil
 	}
 	for _, raw := range l.raws {
 		info, err := raw.Info()

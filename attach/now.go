@@ -24,12 +24,10 @@ type Namespace struct {
 // Namespaces returns the process's own network namespace, and then those that have
 // a name or are mounted, that processes run in, or have open.
 func Namespaces(held holder.Table) []Namespace {
-	const self = "/proc/thread-self/ns/net" // the process's first thread may be elsewhere: InNetns
-	var own unix.Stat_t
-	_ = unix.Stat(self, &own) // else it comes twice
-	out := []Namespace{{Path: self, Inode: own.Ino}}
+	own := inode(ownNetns)
+	out := []Namespace{{Path: ownNetns, Inode: own}}
 	for _, ino := range slices.Sorted(maps.Keys(held.Netns)) {
-		if path := held.Netns[ino]; ino != own.Ino {
+		if path := held.Netns[ino]; ino != own {
 			out = append(out, Namespace{netnsName(path), path, ino})
 		}
 	}
@@ -49,6 +47,9 @@ func netnsName(path string) string {
 // namespace since. It returns false if the program is nowhere, or where this
 // process cannot go.
 func (l *Link) Now() (Where, bool) {
+	if l.Where.Hook.Info().Place == hook.Netns {
+		return l.nowNetns()
+	}
 	at := l.standing()
 	if at.ifindex == 0 {
 		ok, err := l.Attached() // not of an interface, or of one that is gone
@@ -63,6 +64,42 @@ func (l *Link) Now() (Where, bool) {
 		}
 	}
 	return Where{}, false
+}
+
+// nowNetns looks for the network namespace that the program was attached in: under
+// its name there may be another one by now.
+func (l *Link) nowNetns() (Where, bool) {
+	w := l.Where
+	if err := w.Do(func() error { return l.sameNetns() }); err == nil {
+		return w, true
+	}
+	for _, ns := range Namespaces(holder.Find()) {
+		if ns.Inode == l.NetnsInode {
+			w.Netns = ns.Name
+			return w, true
+		}
+	}
+	return Where{}, false
+}
+
+func (l *Link) sameNetns() error {
+	if inode(ownNetns) != l.NetnsInode {
+		return ErrNoNetns
+	}
+	return nil
+}
+
+// ownNetns is the thread's: the process's first one may be elsewhere for a moment,
+// see InNetns.
+const ownNetns = "/proc/thread-self/ns/net"
+
+// inode returns the number of a file, 0 if there is none.
+func inode(path string) uint64 {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return 0
+	}
+	return st.Ino
 }
 
 // A standing is an attachment to an interface, as the kernel knows it.

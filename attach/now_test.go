@@ -2,6 +2,8 @@ package attach
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -97,4 +99,38 @@ func change(n *nstest.Net, iface string, f func(netlink.Link) error) {
 		}
 		return f(dev)
 	})
+}
+
+// A namespace loses its name to another one: programs stay in the first.
+func TestNowNetns(t *testing.T) {
+	first, second := nstest.New(t), nstest.New(t)
+	name := filepath.Join(t.TempDir(), "blue")
+	if err := os.Symlink(first.Path, name); err != nil {
+		t.Fatal(err)
+	}
+	w := Where{Netns: name, Hook: hook.NetfilterInput}
+	l, err := Attach(w, Options{Chain: "edge", Linear: loader(programFor(t, w.Hook))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := l.Now(); !ok || got != w {
+		t.Errorf("attached: %v, %t, want %v", got, ok, w)
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"without a name", "its name is another's"} {
+		got, ok := l.Now()
+		if there, err := l.Attached(); !ok || !there || err != nil || inode(got.Netns) != inode(first.Path) {
+			t.Errorf("%s: %v, %t, want the namespace of %s", when, got, ok, first.Path)
+		}
+		if when == "without a name" {
+			if err := os.Symlink(second.Path, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := l.Detach(); err != nil {
+		t.Error(err)
+	}
 }

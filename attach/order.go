@@ -99,8 +99,8 @@ func (a Anchor) is(s Standing) bool {
 	return slices.Contains(a.IDs, s.Program)
 }
 
-// find returns the program of row that a means.
-func (a Anchor) find(row []Standing) (ebpf.ProgramID, error) {
+// find returns what of row a means.
+func (a Anchor) find(row []Standing) (Standing, error) {
 	var found []Standing
 	var there []string
 	for _, s := range row {
@@ -112,21 +112,29 @@ func (a Anchor) find(row []Standing) (ebpf.ProgramID, error) {
 	}
 	switch {
 	case len(found) == 1:
-		return found[0].Program, nil
+		return found[0], nil
 	case len(found) > 1:
-		return 0, fmt.Errorf("%s is the name of several programs here: %v; say which by id:NUMBER", a, found)
+		return Standing{}, fmt.Errorf("%s is the name of several programs here: %v; say which by id:NUMBER", a, found)
 	case len(row) == 0:
-		return 0, fmt.Errorf("%s is not here: there is no program", a)
+		return Standing{}, fmt.Errorf("%s is not here: there is no program", a)
 	}
-	return 0, fmt.Errorf("%s is not here: there are %s", a, strings.Join(there, ", "))
+	return Standing{}, fmt.Errorf("%s is not here: there are %s", a, strings.Join(there, ", "))
 }
 
 // check refuses an order where there is none.
 func (o Order) check(h hook.Hook) error {
-	if o.Side == Last || h == hook.TCIngress || h == hook.TCEgress {
+	why := ""
+	switch {
+	case o.Side == Last, h == hook.TCIngress, h == hook.TCEgress, h.Info().Place == hook.Cgroup:
 		return nil
+	case h == hook.XDP:
+		why = "there is room for one program, so that there is no order"
+	case h.Netfilter():
+		why = "priorities say the order"
+	default:
+		why = "programs have no order there"
 	}
-	return &orderError{o, fmt.Errorf("there is room for one program, so that there is no order (tc-ingress and tc-egress have one)")}
+	return &orderError{o, fmt.Errorf("%s (tc-ingress, tc-egress and hooks of cgroups have one)", why)}
 }
 
 // anchorTCX returns where in the row of tcx programs o is.
@@ -144,14 +152,14 @@ func (o Order) anchorTCX(dev netlink.Link, h hook.Hook) (link.Anchor, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := o.Anchor.find(row)
+	s, err := o.Anchor.find(row)
 	if err != nil {
 		return nil, &orderError{o, err}
 	}
 	if o.Side == Before {
-		return link.BeforeProgramByID(id), nil
+		return link.BeforeProgramByID(s.Program), nil
 	}
-	return link.AfterProgramByID(id), nil
+	return link.AfterProgramByID(s.Program), nil
 }
 
 // An orderError says that a program cannot have the order that was asked for.

@@ -280,11 +280,20 @@ func TestDump(t *testing.T) {
 func TestNoOrder(t *testing.T) {
 	n := nstest.New(t)
 	n.Veth("wa", "wb", 1500)
-	o := xdpOptions(t)
-	o.Order.Side = First
-	_, err := Attach(Where{Netns: n.Path, Interface: "wa"}, o)
-	if err == nil {
-		t.Fatal("attached")
+	for h, want := range map[hook.Hook]string{
+		hook.XDP:            `at xdp: first: there is room for one program, so that there is no order \(tc-ingress, tc-egress and hooks of cgroups have one\)$`,
+		hook.NetfilterInput: `at netfilter-input: first: priorities say the order \(tc-ingress, `,
+		hook.Socket:         `at socket: first: programs have no order there \(tc-ingress, `,
+	} {
+		w := Where{Netns: n.Path, Hook: h}
+		if h.Info().Place == hook.Interface {
+			w.Interface = "wa"
+		}
+		_, err := Attach(w, Options{Chain: "edge", Linear: loader(programFor(t, h)), Order: Order{Side: First}})
+		if err == nil {
+			t.Errorf("attached at %s", w)
+			continue
+		}
+		matches(t, err.Error(), want)
 	}
-	matches(t, err.Error(), `at xdp: first: there is room for one program, so that there is no order \(tc-ingress and tc-egress have one\)$`)
 }

@@ -30,19 +30,12 @@ func (s Standing) String() string {
 }
 
 // Row returns what stands at w, in the order in which packets meet it: weir's and
-// others'.
+// others'. It is empty where there is no order that the kernel tells.
 func Row(w Where) ([]Standing, error) {
 	var row []Standing
 	err := w.Do(func() error {
-		dev, err := device(w.Interface)
-		if err != nil {
-			return err
-		}
-		if w.Hook == hook.XDP {
-			row = xdpRow(dev)
-		} else {
-			row, err = tcRow(dev.Attrs().Index, w.Hook)
-		}
+		var err error
+		row, err = rowAt(w)
 		return err
 	})
 	if err != nil {
@@ -54,6 +47,31 @@ func Row(w Where) ([]Standing, error) {
 		}
 	}
 	return row, nil
+}
+
+// rowAt returns what stands at w, in the thread's network namespace. Of netfilter
+// the kernel does not tell which programs of it are of which namespace.
+func rowAt(w Where) ([]Standing, error) {
+	switch w.Hook.Info().Place {
+	case hook.Netns:
+		return nil, nil
+	case hook.Cgroup:
+		dir, err := cgroupDir(w.Cgroup)
+		if err != nil {
+			return nil, err
+		}
+		return cgroupRow(dir, cgroupType(w.Hook))
+	}
+	dev, err := device(w.Interface)
+	switch {
+	case err != nil:
+		return nil, err
+	case w.Hook == hook.XDP:
+		return xdpRow(dev), nil
+	case w.Hook == hook.Socket:
+		return nil, nil // each has its own copy of packets
+	}
+	return tcRow(dev.Attrs().Index, w.Hook)
 }
 
 // A Place is a place of a network namespace with what stands there.

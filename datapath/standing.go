@@ -13,8 +13,8 @@ type Standing struct {
 	Where attach.Where // that place: not the record's if the interface was renamed or moved
 
 	// Position among the programs and filters that packets meet there, from 1, and
-	// how many there are. 0 where there is no order: an interface has one XDP
-	// program.
+	// how many there are. 0 where there is no order that the kernel tells: an
+	// interface has one XDP program.
 	Position, Of int
 }
 

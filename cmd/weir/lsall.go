@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -107,8 +108,8 @@ func (a *app) programRows(c census.Census) []programRow {
 			On: []programPlace{}, Processes: []programProcess{}, Pins: []string{}, Weir: owner(gs, p),
 		}
 		for _, at := range p.On {
-			if w := placeOf(gs, at); w != "" {
-				at.Where = w
+			if strings.HasPrefix(at.Where, "@netfilter") {
+				at.Where = cmp.Or(placeOf(gs, p.ID), at.Where)
 			}
 			r.On = append(r.On, programPlace{at.Where, at.How, uint32(at.Link), at.Position, at.Of, at.String()})
 		}
@@ -129,15 +130,12 @@ func (a *app) programRows(c census.Census) []programRow {
 	return rows
 }
 
-// placeOf returns what the manifest says of a link to netfilter: of these the kernel
-// does not tell the namespace.
-func placeOf(gs []*datapath.Generation, p census.Attachment) string {
-	if p.Link == 0 || !strings.HasPrefix(p.Where, "@netfilter") {
-		return ""
-	}
+// placeOf returns where weir has attached a program: of links to netfilter the kernel
+// does not tell the namespace. It is empty for what is not weir's.
+func placeOf(gs []*datapath.Generation, id cost.Program) string {
 	for _, g := range gs {
 		for _, at := range g.Attachments {
-			if at.LinkID() == p.Link {
+			if at.ProgramID() == id {
 				return at.Where.String()
 			}
 		}
@@ -199,9 +197,18 @@ func (r programRow) by(t *term.Term) string {
 	case process != "":
 		return process
 	case len(r.Pins) > 0:
-		return r.Pins[0]
+		return "pinned " + tail(r.Pins[0])
 	case r.UID != 0:
 		return fmt.Sprintf("user %d", r.UID)
 	}
 	return "–"
+}
+
+// tail is the end of a path, as much as a table has room for.
+func tail(path string) string {
+	const most = 32
+	if r := []rune(path); len(r) > most {
+		return "…" + string(r[len(r)-most+1:])
+	}
+	return path
 }

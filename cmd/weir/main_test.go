@@ -23,6 +23,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"weir/attach"
 	"weir/internal/child"
 	"weir/internal/demo"
 	"weir/lab"
@@ -45,6 +46,7 @@ func TestMain(m *testing.M) {
 //	send N PORT [FROM]    N UDP packets from $PEER to a port of $HOST
 //	flow PORT             a packet every 10 ms from $PEER to a port of $HOST, until the
 //	                      script ends
+//	cgroup                a cgroup, $CGROUP
 //	unplug                eth0 of $HOST goes away
 //	pcap [-back] FILE PORT…  a capture with a UDP packet to each port, a second
 //	                      later than the one before, or earlier
@@ -62,7 +64,7 @@ func TestScripts(t *testing.T) {
 			return pinFolder(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "lab": makeLab, "send": send, "flow": flow, "unplug": unplug, "pcap": writePcap,
+			"exits": exits, "lab": makeLab, "send": send, "flow": flow, "cgroup": makeCgroup, "unplug": unplug, "pcap": writePcap,
 			"nobody": nobody, "interrupt": interrupt, "attached": attached, "foreign": foreign,
 			"write": writeFile, "busy": busy,
 		},
@@ -150,6 +152,15 @@ func send(ts *testscript.TestScript, _ bool, args []string) {
 		frames[i] = frame
 	}
 	ts.Check(l.peer.Send(context.Background(), "eth0", frames...))
+}
+
+func makeCgroup(ts *testscript.TestScript, _ bool, _ []string) {
+	root, err := attach.CgroupRoot()
+	ts.Check(err)
+	dir, err := os.MkdirTemp(root, "weir-script-")
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(os.Remove(dir)) })
+	ts.Setenv("CGROUP", "/"+filepath.Base(dir))
 }
 
 func flow(ts *testscript.TestScript, _ bool, args []string) {

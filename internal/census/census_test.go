@@ -21,7 +21,6 @@ import (
 	"weir/attach"
 	"weir/hook"
 	"weir/internal/cost"
-	"weir/internal/holder"
 	"weir/internal/nstest"
 )
 
@@ -35,11 +34,11 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{t, nstest.New(t), ""}
 	w.net.Veth("wa", "wb", 1500)
-	mounts := holder.Mounts("cgroup2")
-	if len(mounts) == 0 {
-		t.Fatal("no cgroup2 is mounted")
+	root, err := attach.CgroupRoot()
+	if err != nil {
+		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp(mounts[0], "weir-census-")
+	dir, err := os.MkdirTemp(root, "weir-census-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +144,7 @@ func TestTake(t *testing.T) {
 			}
 			var on []string
 			for _, a := range got.On {
-				s := strings.NewReplacer(w.net.Path, "NET", w.cgroup, "CGROUP").Replace(a.String())
+				s := strings.NewReplacer(w.net.Path, "NET", "/"+filepath.Base(w.cgroup), "CGROUP").Replace(a.String())
 				if a.Link != 0 {
 					s += " link"
 				}

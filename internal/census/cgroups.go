@@ -6,12 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
-	"weir/internal/holder"
+	"weir/attach"
 )
 
 // cgroupTypes are the places of a cgroup that can be asked for.
@@ -29,14 +30,14 @@ var cgroupTypes = []ebpf.AttachType{
 
 // cgroups asks all cgroups of version 2; those of version 1 have no programs.
 func (t *taker) cgroups() {
-	mounts := holder.Mounts("cgroup2")
-	if len(mounts) == 0 {
-		return
+	root, err := attach.CgroupRoot()
+	if err != nil {
+		return // not mounted: there are none
 	}
-	asked := t.cgroupTypes(mounts[0])
-	filepath.WalkDir(mounts[0], func(path string, d fs.DirEntry, err error) error {
+	asked := t.cgroupTypes(root)
+	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
-			t.cgroup(path, asked)
+			t.cgroup(path, filepath.Join("/", strings.TrimPrefix(path, root)), asked)
 		}
 		return nil // one that is gone meanwhile, or may not be read
 	})
@@ -65,8 +66,9 @@ func (t *taker) cgroupTypes(root string) []ebpf.AttachType {
 	return out
 }
 
-func (t *taker) cgroup(path string, types []ebpf.AttachType) {
-	f, err := os.Open(path)
+// cgroup asks the cgroup of a folder; path is from the root of the hierarchy.
+func (t *taker) cgroup(dir, path string, types []ebpf.AttachType) {
+	f, err := os.Open(dir)
 	if err != nil {
 		return
 	}

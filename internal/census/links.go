@@ -3,7 +3,9 @@ package census
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -75,7 +77,8 @@ func (t *taker) linkOf(p cost.Program, f func(*link.Info) bool) link.ID {
 
 // restOfLinks notes what links attach to that was not found from its other side.
 func (t *taker) restOfLinks() {
-	for id, l := range t.links {
+	for _, id := range slices.Sorted(maps.Keys(t.links)) {
+		l := t.links[id]
 		if l.known {
 			continue
 		}

@@ -1,0 +1,133 @@
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// cgroupRow is what is attached to a cgroup itself, in the order in which it runs.
+// What is attached to those above runs after it (compute_effective_progs in
+// kernel/bpf/cgroup.c).
+func cgroupRow(dir string, at ebpf.AttachType) ([]Standing, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return nil, err
+	}
+	r, err := link.QueryPrograms(link.QueryOptions{Target: int(f.Fd()), Attach: at})
+	if err != nil {
+		return nil, err
+	}
+	links := cgroupLinks(st.Ino, at) // the kernel's answer has none
+	var row []Standing
+	for _, p := range r.Programs {
+		s := Standing{Program: p.ID, Mode: BPFLink}
+		if ids := links[p.ID]; len(ids) > 0 {
+			s.Link, links[p.ID] = ids[0], ids[1:]
+		}
+		row = append(row, s)
+	}
+	return row, nil
+}
+
+// cgroupLinks returns the links of a cgroup, whose number is that of its folder.
+func cgroupLinks(ino uint64, at ebpf.AttachType) map[ebpf.ProgramID][]link.ID {
+	out := map[ebpf.ProgramID][]link.ID{}
+	it := new(link.Iterator)
+	defer it.Close()
+	for it.Next() {
+		info, err := it.Link.Info()
+		if err != nil {
+			continue
+		}
+		if c := info.Cgroup(); c != nil && c.CgroupId == ino && ebpf.AttachType(c.AttachType) == at {
+			out[info.Program] = append(out[info.Program], info.ID)
+		}
+	}
+	return out
+}
+
+// linkCgroup attaches p to a cgroup where o says.
+func linkCgroup(dir string, at ebpf.AttachType, p *ebpf.Program, o Order) (link.Link, error) {
+	if o.Side == Last {
+		return link.AttachCgroup(link.CgroupOptions{Path: dir, Attach: at, Program: p})
+	}
+	flags, relative, err := o.anchorCgroup(dir, at)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := createLink(&linkCreate{
+		program: uint32(p.FD()), target: uint32(f.Fd()), attach: uint32(at), flags: flags, relative: relative,
+	})
+	// A kernel without an order takes no flags here: cgroup_bpf_link_attach.
+	if errors.Is(err, unix.EINVAL) {
+		return nil, &orderError{o, because(ebpf.ErrNotSupported, "programs of a cgroup have no order in this kernel (needs Linux 6.17)")}
+	}
+	return raw, err
+}
+
+// Flags of linux/bpf.h that say where a link goes.
+const (
+	flagBefore = 1 << 3
+	flagAfter  = 1 << 4
+	flagID     = 1 << 5  // the anchor is given by its number
+	flagLink   = 1 << 13 // the anchor is a link
+)
+
+// anchorCgroup returns the flags and the number for o. Programs that have a link are
+// found by that only, others by themselves.
+func (o Order) anchorCgroup(dir string, at ebpf.AttachType) (flags, relative uint32, err error) {
+	if flags = flagBefore; o.Side == After {
+		flags = flagAfter
+	}
+	if o.Side == First {
+		return flags, 0, nil
+	}
+	row, err := cgroupRow(dir, at)
+	if err != nil {
+		return 0, 0, err
+	}
+	s, err := o.Anchor.find(row)
+	if err != nil {
+		return 0, 0, &orderError{o, err}
+	}
+	if s.Link != 0 {
+		return flags | flagID | flagLink, uint32(s.Link), nil
+	}
+	return flags | flagID, uint32(s.Program), nil
+}
+
+// linkCreate is struct link_create of union bpf_attr in linux/bpf.h, as cgroups use
+// it. The library knows no order there.
+type linkCreate struct {
+	program, target, attach, flags uint32
+	relative, _                    uint32
+	revision                       uint64 // 0: any
+}
+
+const linkCreateCommand = 28 // BPF_LINK_CREATE
+
+func createLink(c *linkCreate) (link.Link, error) {
+	fd, _, errno := unix.Syscall(unix.SYS_BPF, linkCreateCommand, uintptr(unsafe.Pointer(c)), unsafe.Sizeof(*c))
+	runtime.KeepAlive(c)
+	if errno != 0 {
+		return nil, fmt.Errorf("create link: %w", errno)
+	}
+	return link.NewFromFD(int(fd))
+}
