@@ -30,6 +30,11 @@ func (l *Link) attachCgroup(o Options) error {
 	if errors.As(err, new(*orderError)) {
 		return err
 	}
+	if errors.Is(err, unix.EPERM) {
+		if s, at, ok := alone(dir, cgroupType(l.Where.Hook)); ok {
+			return fmt.Errorf("%w by program %s, which was attached to cgroup %s without BPF_F_ALLOW_MULTI: it suffers no other there or below", ErrInUse, s, at)
+		}
+	}
 	if err != nil {
 		if why := explainKernel(ebpf.CGroupSKB, "Linux 4.10", err); why != "" {
 			return because(err, "cgroup: %s", why)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -130,4 +132,23 @@ func createLink(c *linkCreate) (link.Link, error) {
 		return nil, fmt.Errorf("create link: %w", errno)
 	}
 	return link.NewFromFD(int(fd))
+}
+
+// alone looks for a program that suffers no other at a cgroup: attached there or
+// above, without a link, since links never ask for that.
+func alone(dir string, at ebpf.AttachType) (s Standing, where string, ok bool) {
+	root, err := CgroupRoot()
+	if err != nil {
+		return s, "", false
+	}
+	for ; strings.HasPrefix(dir, root); dir = filepath.Dir(dir) {
+		row, err := cgroupRow(dir, at)
+		if err != nil || len(row) != 1 || row[0].Link != 0 {
+			continue
+		}
+		s := row[0]
+		s.Name = programName(s.Program)
+		return s, filepath.Join("/", strings.TrimPrefix(dir, root)), true
+	}
+	return s, "", false
 }

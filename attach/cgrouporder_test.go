@@ -3,6 +3,7 @@ package attach
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -117,5 +118,36 @@ func TestCgroupOrder(t *testing.T) {
 				t.Errorf("detached: %v, want %v", got, foreign)
 			}
 		})
+	}
+}
+
+// A program that was attached so that it suffers no other is named, also where it is
+// attached above.
+func TestCgroupAlone(t *testing.T) {
+	dir := newCgroup(t)
+	below := filepath.Join(dir, "below")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(below)
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	o := link.RawAttachProgramOptions{Target: int(f.Fd()), Program: cgroupProgram(t, "alone"), Attach: ebpf.AttachCGroupInetEgress}
+	if err := link.RawAttachProgram(o); err != nil {
+		t.Fatal(err)
+	}
+	for _, cgroup := range []string{dir, below} {
+		_, err := Attach(Where{Cgroup: cgroup, Hook: hook.CgroupEgress}, Options{Chain: "edge", Linear: loader(cgroupProgram(t, "ours"))})
+		if !errors.Is(err, ErrInUse) {
+			t.Errorf("attach at %s: %v, want ErrInUse", cgroup, err)
+			continue
+		}
+		matches(t, err.Error(), `at cgroup-egress: already in use by program \d+ "alone", which was attached to cgroup /`+filepath.Base(dir)+` without BPF_F_ALLOW_MULTI: it suffers no other there or below$`)
+	}
+	if err := link.RawDetachProgram(link.RawDetachProgramOptions(o)); err != nil {
+		t.Error(err)
 	}
 }
