@@ -99,17 +99,16 @@ type programOwner struct {
 }
 
 func (a *app) programRows(c census.Census) []programRow {
-	gs, _ := a.kernel.List() // what cannot be opened is not told to be weir's
-	defer closeAll(gs)
+	ours := a.ourPrograms()
 	rows := []programRow{}
 	for _, p := range c.Programs {
 		r := programRow{
 			ID: uint32(p.ID), Type: p.Type, Name: p.Name, Tag: p.Tag, UID: p.UID, Loaded: p.Loaded,
-			On: []programPlace{}, Processes: []programProcess{}, Pins: []string{}, Weir: owner(gs, p),
+			On: []programPlace{}, Processes: []programProcess{}, Pins: []string{}, Weir: owner(ours, p),
 		}
 		for _, at := range p.On {
 			if strings.HasPrefix(at.Where, "@netfilter") {
-				at.Where = cmp.Or(placeOf(gs, p.ID), at.Where)
+				at.Where = cmp.Or(ours[p.ID].where, at.Where) // the kernel does not tell the namespace
 			}
 			r.On = append(r.On, programPlace{at.Where, at.How, uint32(at.Link), at.Position, at.Of, at.String()})
 		}
@@ -130,28 +129,31 @@ func (a *app) programRows(c census.Census) []programRow {
 	return rows
 }
 
-// placeOf returns where weir has attached a program: of links to netfilter the kernel
-// does not tell the namespace. It is empty for what is not weir's.
-func placeOf(gs []*datapath.Generation, id cost.Program) string {
+// ourProgram is what a manifest says of a program.
+type ourProgram struct {
+	programOwner
+	tag, where string
+}
+
+// ourPrograms are those that manifests have. What cannot be opened is not told to be
+// weir's.
+func (a *app) ourPrograms() map[cost.Program]ourProgram {
+	gs, _ := a.kernel.List()
+	defer closeAll(gs)
+	ours := map[cost.Program]ourProgram{}
 	for _, g := range gs {
 		for _, at := range g.Attachments {
-			if at.ProgramID() == id {
-				return at.Where.String()
-			}
+			ours[at.ProgramID()] = ourProgram{programOwner{g.Name, g.Number}, at.Tag(), at.Where.String()}
 		}
 	}
-	return ""
+	return ours
 }
 
 // owner returns which of weir's p is: by the manifest, with the tag in it, or, of a
 // chain that ends with its process, by the name.
-func owner(gs []*datapath.Generation, p census.Program) *programOwner {
-	for _, g := range gs {
-		for _, at := range g.Attachments {
-			if at.ProgramID() == p.ID && at.Tag() == p.Tag {
-				return &programOwner{g.Name, g.Number}
-			}
-		}
+func owner(ours map[cost.Program]ourProgram, p census.Program) *programOwner {
+	if o, ok := ours[p.ID]; ok && o.tag == p.Tag {
+		return &o.programOwner
 	}
 	if datapath.NamedByWeir(p.Name) && len(p.By.Processes) > 0 {
 		return new(programOwner)
