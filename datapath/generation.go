@@ -46,6 +46,7 @@ type Attachment struct {
 	Program *lang.Program // of an opened generation without code and first content
 	unit    *unit
 	link    *attach.Link // nil if its pin was removed by hand
+	tag     string       // of the manifest; empty if it was not opened
 	stopped bool         // by Generation.Stop
 }
 
@@ -104,8 +105,12 @@ func (a *Attachment) ProgramID() ebpf.ProgramID {
 }
 
 // Tag returns the kernel's hash of the program's instructions, 16 digits: the same
-// for the same chain at the same kind of place, on kernels that compute it alike.
+// for the same chain at the same kind of place, on kernels that compute it alike. Of
+// an opened generation it is that of the manifest.
 func (a *Attachment) Tag() string {
+	if a.tag != "" {
+		return a.tag
+	}
 	info, err := a.unit.obj.Info()
 	if err != nil {
 		return ""
@@ -318,7 +323,7 @@ func (g *Generation) openAttachment(dir string, m *manifest, ma manifestAttachme
 	if err != nil {
 		return err
 	}
-	a := &Attachment{Record: ma.Record, Program: u.prog, unit: u}
+	a := &Attachment{Record: ma.Record, Program: u.prog, unit: u, tag: ma.Tag}
 	if a.link, err = attach.Open(ma.Record); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
