@@ -26,12 +26,12 @@ func (l *Link) attachCgroup(o Options) error {
 	if err != nil {
 		return err
 	}
-	raw, err := linkCgroup(dir, cgroupType(l.Where.Hook), p, o.Order)
+	raw, err := linkCgroup(dir, cgroupType(l.Where), p, o.Order)
 	if errors.As(err, new(*orderError)) {
 		return err
 	}
 	if errors.Is(err, unix.EPERM) {
-		if s, at, ok := alone(dir, cgroupType(l.Where.Hook)); ok {
+		if s, at, ok := alone(dir, cgroupType(l.Where)); ok {
 			return fmt.Errorf("%w by program %s, which was attached to cgroup %s without BPF_F_ALLOW_MULTI: it suffers no other there or below", ErrInUse, s, at)
 		}
 	}
@@ -45,8 +45,9 @@ func (l *Link) attachCgroup(o Options) error {
 	return nil
 }
 
-func cgroupType(h hook.Hook) ebpf.AttachType {
-	if h == hook.CgroupEgress {
+// cgroupType is the kernel's place of a place at a cgroup.
+func cgroupType(w Where) ebpf.AttachType {
+	if w.Hook == hook.CgroupEgress {
 		return ebpf.AttachCGroupInetEgress
 	}
 	return ebpf.AttachCGroupInetIngress

@@ -60,7 +60,7 @@ func rowAt(w Where) ([]Standing, error) {
 		if err != nil {
 			return nil, err
 		}
-		return cgroupRow(dir, cgroupType(w.Hook))
+		return cgroupRow(dir, cgroupType(w))
 	}
 	dev, err := device(w.Interface)
 	switch {

@@ -103,9 +103,9 @@ func (l *loading) orderFlags(a *app, c *cobra.Command) {
 		})
 		c.RegisterFlagCompletionFunc(name, a.completeNames(-1))
 	}
-	side("before", attach.Before, "at tc: run before this program: `NAME` of weir's, id:NUMBER or name:PROGRAM")
-	side("after", attach.After, "at tc: run after this program: `NAME` of weir's, id:NUMBER or name:PROGRAM")
-	f.BoolVar(&l.first, "first", false, "at tc: run before all that are there (default: after all)")
+	side("before", attach.Before, "at tc and cgroups: run before this program: `NAME` of weir's, id:NUMBER or name:PROGRAM")
+	side("after", attach.After, "at tc and cgroups: run after this program: `NAME` of weir's, id:NUMBER or name:PROGRAM")
+	f.BoolVar(&l.first, "first", false, "at tc and cgroups: run before all that are there (default: after all)")
 }
 
 // order is where among others the chain is to run.
