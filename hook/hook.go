@@ -56,6 +56,7 @@ type Info struct {
 	Move     bool   // push, pop, trim, vlan_push, vlan_pop
 	Mark     Access // pkt.mark and pkt.priority
 	Hash     Access // pkt.hash
+	Keep     bool   // packets can be handed to user space: weir run -w
 
 	RedirectCPU, RedirectPeer bool
 }
@@ -74,16 +75,16 @@ var infos = [numHooks]Info{
 	XDP: {
 		Name: "xdp", Summary: "in the driver, before the kernel has made a socket buffer",
 		Needs: "Linux 4.8; multi-buffer frames 5.18", Ethernet: true, Write: true, Redirect: true, Move: true,
-		RedirectCPU: true,
+		RedirectCPU: true, Keep: true,
 	},
 	Socket: {
 		Name: "socket", Summary: "a copy of each packet of an interface, for a packet socket: it observes",
-		Needs: "Linux 3.19", Ethernet: true, Mark: Read, Hash: Read,
+		Needs: "Linux 3.19", Ethernet: true, Mark: Read, Hash: Read, Keep: true,
 	},
 	TCIngress: {
 		Name: "tc-ingress", Summary: "traffic control, on the way in",
 		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
-		Mark: ReadWrite, Hash: Read,
+		Mark: ReadWrite, Hash: Read, Keep: true,
 		RedirectPeer: true,
 	},
 	NetfilterPrerouting:  netfilter("prerouting", "IP packets that came in, before the kernel routes them"),
@@ -96,7 +97,7 @@ var infos = [numHooks]Info{
 	TCEgress: {
 		Name: "tc-egress", Summary: "traffic control, on the way out",
 		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
-		Mark: ReadWrite, Hash: Read,
+		Mark: ReadWrite, Hash: Read, Keep: true,
 	},
 }
 
@@ -105,7 +106,7 @@ func netfilter(name, summary string) Info {
 }
 
 func cgroup(name, summary string) Info {
-	return Info{Name: name, Summary: summary, Needs: "Linux 4.10", Place: Cgroup, Mark: ReadWrite}
+	return Info{Name: name, Summary: summary, Needs: "Linux 4.10", Place: Cgroup, Mark: ReadWrite, Keep: true}
 }
 
 // Info returns what is known about h.

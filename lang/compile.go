@@ -46,11 +46,7 @@ type Options struct {
 	Trace bool // write the result of each packet to the TraceMap
 	Clock bool // read the time from the ClockMap
 
-	Capture bool // hand packets that are dropped to the CaptureMap
-
-	// Snap is how many octets of a packet that is not dropped a packet socket gets;
-	// 0: none, it only looks. At hook socket.
-	Snap uint32
+	Capture bool // hand packets that are dropped, at hook socket those that are not, to the CaptureMap
 
 	// Dump, if set, is given the text of each stage: "check", "lower", "opt",
 	// "gen", and after each pass of the optimiser "opt/NAME".
@@ -191,7 +187,7 @@ func (c *compiler) choose(low *lower.Result) form {
 func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
 	low, ds := lower.Lower(tree, lower.Options{
 		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
-		Tags: f.Tags, Copy: f.Copy, Apart: f.Apart, Snap: c.opts.Snap,
+		Tags: f.Tags, Copy: f.Copy, Apart: f.Apart,
 	})
 	tree.Sources.Fill(ds)
 	return low, ds.Err()

@@ -62,7 +62,8 @@ type dropFile struct {
 	start   time.Time
 	offset  int64 // from CLOCK_MONOTONIC to the time of day, in ns
 	exits   [][]string
-	verdict []pcapgo.NgEpbVerdict // DROP, as the hook of the place has it
+	verdict [][]pcapgo.NgEpbVerdict // DROP, as the hook of the place has it
+	before  []int                   // octets of a frame that the hook does not see
 }
 
 func newDropFile(w io.Writer, g *datapath.Generation, snap int, text diag.Source) (*dropFile, error) {
@@ -74,9 +75,9 @@ func newDropFile(w io.Writer, g *datapath.Generation, snap int, text diag.Source
 	f.offset = time.Now().UnixNano() - mono
 	for i, a := range g.Attachments {
 		intf := pcapgo.NgInterface{
-			Name: a.Where.On(), LinkType: layers.LinkTypeEthernet,
+			Name: a.Where.On(), LinkType: linkType(a.Where.Hook),
 			SnapLength: uint32(snap), OS: runtime.GOOS,
-			Description: fmt.Sprintf("what %s drops at %s (%s)", g.Name, a.Where.Hook, a.Mode),
+			Description: fmt.Sprintf("what %s %s at %s (%s)", g.Name, does(a.Where.Hook), a.Where.Hook, a.Mode),
 		}
 		if i == 0 {
 			o := pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: "weir"}}
@@ -93,6 +94,11 @@ func newDropFile(w io.Writer, g *datapath.Generation, snap int, text diag.Source
 		}
 		f.exits = append(f.exits, exits)
 		f.verdict = append(f.verdict, dropVerdict(a.Where.Hook))
+		before := 0
+		if !a.Where.Hook.Info().Ethernet {
+			before = minFrame
+		}
+		f.before = append(f.before, before)
 	}
 	if f.w == nil {
 		return nil, errors.New("nothing is attached")
@@ -109,20 +115,42 @@ func dropComment(x lang.Exit, text diag.Source) string {
 	return fmt.Sprintf("%s, %s:%d: %s", s, path.Base(x.File), x.Line, strings.TrimSpace(text.Line(x.File, x.Line)))
 }
 
-// dropVerdict is what the kernel was told: XDP_DROP, TC_ACT_SHOT.
-func dropVerdict(h hook.Hook) pcapgo.NgEpbVerdict {
-	if h == hook.XDP {
-		return pcapgo.NgEpbVerdict{Type: pcapgo.NgEpbVerdictTypeLinuxeBPFXDP, Data: binary.LittleEndian.AppendUint64(nil, 1)}
+// does says what a chain does to the packets that are kept.
+func does(h hook.Hook) string {
+	if h == hook.Socket {
+		return "passes"
 	}
-	return pcapgo.NgEpbVerdict{Type: pcapgo.NgEpbVerdictTypeLinuxeBPFTC, Data: binary.LittleEndian.AppendUint64(nil, 2)}
+	return "drops"
+}
+
+// linkType is what packets begin with at a hook.
+func linkType(h hook.Hook) layers.LinkType {
+	if h.Info().Ethernet {
+		return layers.LinkTypeEthernet
+	}
+	return layers.LinkTypeRaw
+}
+
+// dropVerdict is what the kernel was told: XDP_DROP, TC_ACT_SHOT. The format has no
+// words for other hooks.
+func dropVerdict(h hook.Hook) []pcapgo.NgEpbVerdict {
+	v := pcapgo.NgEpbVerdict{Type: pcapgo.NgEpbVerdictTypeLinuxeBPFTC, Data: binary.LittleEndian.AppendUint64(nil, 2)}
+	switch h {
+	case hook.XDP:
+		v = pcapgo.NgEpbVerdict{Type: pcapgo.NgEpbVerdictTypeLinuxeBPFXDP, Data: binary.LittleEndian.AppendUint64(nil, 1)}
+	case hook.TCIngress, hook.TCEgress:
+	default:
+		return nil
+	}
+	return []pcapgo.NgEpbVerdict{v}
 }
 
 func (f *dropFile) write(x dropped) error {
 	data := x.data[:min(len(x.data), f.snap)]
 	ci := gopacket.CaptureInfo{
-		Timestamp: time.Unix(0, int64(x.ns)+f.offset), CaptureLength: len(data), Length: x.len, InterfaceIndex: x.place,
+		Timestamp: time.Unix(0, int64(x.ns)+f.offset), CaptureLength: len(data), Length: max(x.len-f.before[x.place], len(data)), InterfaceIndex: x.place,
 	}
-	o := pcapgo.NgPacketOptions{Verdicts: []pcapgo.NgEpbVerdict{f.verdict[x.place]}}
+	o := pcapgo.NgPacketOptions{Verdicts: f.verdict[x.place]}
 	if exits := f.exits[x.place]; x.exit < len(exits) {
 		o.Comments = []string{exits[x.exit]}
 	}

@@ -74,6 +74,13 @@ func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.
 	if err != nil {
 		return o, err
 	}
+	if l.capture {
+		for _, w := range places {
+			if !w.Hook.Info().Keep {
+				return o, usage("-w cannot keep packets at %s (it can at %s)", w.Hook, strings.Join(keepHooks(), ", "))
+			}
+		}
+	}
 	compiled, err := compileFor(ctx, l.request(args...), l.capture, places)
 	if err != nil {
 		return o, err
@@ -153,6 +160,17 @@ func (l *loading) places(a *app, r child.Request) (places []attach.Where, err er
 		places = append(places, at.Where)
 	}
 	return places, g.Close()
+}
+
+// keepHooks names the hooks whose packets can be kept in a file.
+func keepHooks() []string {
+	var names []string
+	for _, h := range hook.All() {
+		if h.Info().Keep {
+			names = append(names, h.String())
+		}
+	}
+	return names
 }
 
 // compileFor compiles a chain for the hooks of places, at XDP also for frames of

@@ -43,7 +43,8 @@ line every second, or an object with --json.
 -e takes the text of a chain instead of a file: docs/oneliners.md has the rule
 and twenty of them. -w keeps what the chain drops in a pcapng file, with the
 reason and the source line as a comment of each packet; -w - writes it to
-standard output, for tshark -r - or wireshark -k -i -. So that a flood does not
+standard output, for tshark -r - or wireshark -k -i -. At hook socket, where
+nothing is dropped, -w keeps what the chain passes: it is a filter of captures. So that a flood does not
 fill the disk, at most --rate packets a second are kept; what was not is told.
 
 The chain is gone when the command ends, also when the reader of its output
@@ -59,6 +60,8 @@ mode clsact the second at the same place is refused.
   weir run edge.weir --on eth0 --on eth1:tc-ingress --set limit=500
   weir run edge.weir --on blue/veth0 --for 10s --json
   weir run shield.weir edge.weir --on eth0
+  weir run web.weir --on @cgroup-ingress=/system.slice/nginx.service
+  weir run -e 'PASS if pkt.icmp4 else DROP' --on eth0:socket -w icmp.pcapng --snap 96
   weir run -e 'drop("dns") if pkt.udp.dport == 53 else PASS' --on eth0 -w drops.pcapng`,
 		Args:              r.wants("FILE…"),
 		ValidArgsFunction: completeFiles,

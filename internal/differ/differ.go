@@ -60,7 +60,7 @@ func load(name string) ([]byte, error) {
 // Compile compiles the case for a hook, with the trace that Run reads.
 func (c Case) Compile(h hook.Hook, frags bool) (*lang.Program, error) {
 	return lang.Compile(c.Source, lang.Options{
-		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Load: readModule, Then: c.Then, Snap: snap,
+		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Load: readModule, Then: c.Then,
 	})
 }
 
@@ -161,11 +161,8 @@ var codes = map[hook.Hook]map[string]uint32{
 	hook.XDP:       {"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3},
 	hook.TCIngress: {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7, "REJECT": 7},
 	hook.TCEgress:  {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 0, "REDIRECT": 7, "REJECT": 7}, // it is on its way out
-	hook.Socket:    {"PASS": snap, "ACCEPT": snap, "DROP": 0},
+	hook.Socket:    {"PASS": 0, "ACCEPT": 0, "DROP": 0},                                              // nobody reads from the socket
 }
-
-// snap is what a packet socket gets of a packet.
-const snap = 4096
 
 // codeOf returns what the kernel is told for a verdict.
 func codeOf(h hook.Hook, verdict string) uint32 {

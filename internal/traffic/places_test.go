@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"weir/attach"
 	"weir/hook"
 	"weir/lab"
+	"weir/trace"
 )
 
 // TestFieldsOfIP is TestFields at the hooks of netfilter and of cgroups.
@@ -203,5 +205,47 @@ def main(pkt):
 	}
 	if !merged {
 		t.Errorf("no packet of several segments: %v", c.table("segments"))
+	}
+}
+
+// TestKeptOfIP: what a chain drops at a cgroup is in the file from the IP header on,
+// and of a packet socket what it passes, as frames.
+func TestKeptOfIP(t *testing.T) {
+	for _, x := range []struct {
+		hook   hook.Hook
+		port   uint16
+		header int // octets before the datagram
+	}{{hook.CgroupEgress, 4242, 20 + 8}, {hook.Socket, 5001, 14 + 20 + 8}} {
+		t.Run(x.hook.String(), func(t *testing.T) {
+			p := place{hook: x.hook}
+			a, b, _ := seenAt(t, &p)
+			r := record(t, p, trace.DropOptions{Snap: 64})
+			server, client := udp(t, b.Host, b4, x.port), udp(t, a.Host, a4, 4001)
+			for range 5 {
+				if _, err := client.WriteToUDPAddrPort(pattern(500), netip.AddrPortFrom(b4, x.port)); err != nil && !refused(err) {
+					t.Fatal(err)
+				}
+			}
+			n, _ := received(t, server)
+			if dropped := x.hook != hook.Socket; dropped != (n == 0) {
+				t.Errorf("%d datagrams arrived", n)
+			}
+			found := 0
+			for _, k := range r.packets() {
+				if k.len != x.header+500 {
+					continue // another packet
+				}
+				found++
+				if len(k.data) != 64 || !bytes.Equal(k.data[x.header:], pattern(500)[:64-x.header]) {
+					t.Errorf("kept %d octets:\n%x", len(k.data), k.data)
+				}
+				if k.data[x.header-28] != 0x45 {
+					t.Errorf("no IP header before the datagram:\n%x", k.data)
+				}
+			}
+			if found != 5 {
+				t.Errorf("%d packets were kept, want 5", found)
+			}
+		})
 	}
 }

@@ -1,12 +1,13 @@
 package lower
 
 import (
+	"weir/hook"
 	"weir/lang/check"
 	"weir/lang/ir"
 )
 
-// Options.Capture: what the chain drops is handed to user space, as it is when
-// it is dropped. The event is captureHead octets, and then the packet's first:
+// Options.Capture: what the chain drops, at a packet socket what it does not, is
+// handed to user space, as it is then. The event is captureHead octets, and then the packet's first:
 //
 //	 0  time, ns of CLOCK_MONOTONIC
 //	 8  index in Exits
@@ -41,11 +42,16 @@ func (l *lowerer) declareCapture() {
 	l.system(MissedMap, ir.PerCPUArray, missedSize, 1)
 }
 
-// capture hands the packet on if its code is that of a drop.
+// capture hands the packet on if its code is that of a drop, at a packet socket if it
+// is not.
 func (l *lowerer) capture(slot, code, length *ir.Value) {
-	drop, done := l.block(), l.block()
-	l.branch(ir.Eq, code, l.konst(l.codes(check.Drop)), drop, done)
-	l.start(drop)
+	take, done := l.block(), l.block()
+	cond := ir.Eq
+	if l.opts.Hook == hook.Socket {
+		cond = ir.Ne
+	}
+	l.branch(cond, code, l.konst(l.codes(check.Drop)), take, done)
+	l.start(take)
 	l.callFunc(l.captureFn(), l.ctx, slot, length, l.bufLen())
 	l.jump(done)
 	l.start(done)

@@ -23,7 +23,8 @@ func (e *exitBlock) init(l *lowerer) {
 
 // codes are what the kernel wants to hear for an action: enum xdp_action, the
 // TC_ACT_ constants of linux/pkt_cls.h (UNSPEC goes on to the next program), NF_DROP
-// and NF_ACCEPT, 1 or 0 at a cgroup, and how many octets a packet socket gets.
+// and NF_ACCEPT, and 1 or 0 at a cgroup. At a packet socket 0 and 1 are ours: see
+// finish.
 // A TX at tc-egress is OK: the packet is leaving by that interface already, and a
 // redirect would bring it back to this hook until the kernel drops it.
 func (l *lowerer) codes(a check.Action) int64 {
@@ -33,11 +34,8 @@ func (l *lowerer) codes(a check.Action) int64 {
 	if h := l.opts.Hook; h == hook.TCIngress || h == hook.TCEgress {
 		return [...]int64{check.Pass: -1, check.Accept: 0, check.Drop: 2, check.TX: 0}[a]
 	}
-	switch {
-	case a == check.Drop:
+	if a == check.Drop {
 		return 0
-	case l.opts.Hook == hook.Socket:
-		return int64(l.opts.Snap)
 	}
 	return 1
 }
@@ -203,6 +201,9 @@ func (e *exitBlock) finish(l *lowerer) {
 	l.store(8, p, 8, l.op(ir.OpAdd, l.load(8, p, 8), length))
 	l.jump(done)
 	l.start(done)
+	if l.opts.Hook == hook.Socket {
+		code = l.konst(0) // the socket gets nothing: the chain has seen it
+	}
 	l.cur.Return(code)
 	l.cur = nil
 }

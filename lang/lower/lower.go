@@ -21,10 +21,8 @@ type Options struct {
 	Clock bool // read the time from the clock map
 	Tags  bool // frames with tags take the fast path, too: a program has more ways then
 
-	// Capture hands what is dropped to user space.
+	// Capture hands what is dropped to user space, at hook socket what is not.
 	Capture bool
-
-	Snap uint32 // octets of a packet that a packet socket gets of those not dropped
 
 	// Copy takes the slow path for every header and read: the program is slower
 	// by some tens of ns, and has far fewer ways for the verifier to follow.
