@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf/link"
@@ -64,15 +65,17 @@ func remove(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// removeLinks ends the links in the folder of a NAME whose file's name is not
-// kept.
+// removeLinks ends the links in the folder of a NAME but for those of places that
+// are kept (see [pinName]). Of a place with several links each has a pin, and one
+// that was to take the place of another ends in +next.
 func removeLinks(dir string, kept map[string]bool) error {
 	pins, err := filepath.Glob(filepath.Join(dir, "link", "*"))
 	if err != nil {
 		return err
 	}
 	for _, p := range pins {
-		if kept[filepath.Base(p)] {
+		place, which, _ := strings.Cut(filepath.Base(p), "+")
+		if kept[place] && !strings.HasSuffix(which, "next") {
 			continue
 		}
 		if l, err := link.LoadPinnedLink(p, nil); err == nil {

@@ -111,6 +111,10 @@ func (k Kernel) agree(name string, r record) error {
 		if err := a.link.Restore(a.unit.obj, ours...); err != nil {
 			return err
 		}
+		a.Record = a.link.Record
+	}
+	if err := g.repin(dir); err != nil {
+		return err
 	}
 	if err := removeLinks(dir, kept); err != nil {
 		return err

@@ -23,9 +23,9 @@ type turn struct {
 
 // A step is a place that was taken.
 type step struct {
-	link *attach.Link
-	old  *Attachment   // whose program was there; nil: none of ours
-	was  attach.Record // of old
+	link  *attach.Link
+	old   *Attachment // whose program was there; nil: none of ours
+	frags bool        // as of old
 }
 
 // place brings the program of o to w: by a swap where the generation before has
@@ -55,7 +55,7 @@ func (t *turn) place(w attach.Where, o attach.Options) (*attach.Link, error) {
 	if o.Mode != attach.Best && o.Mode != a.link.Mode {
 		return nil, fmt.Errorf("replace %s on %s: it runs in mode %s, which cannot become %s while packets flow: detach it first", o.Chain, w, a.link.Mode, o.Mode)
 	}
-	s := step{link: a.link, old: a, was: a.link.Record}
+	s := step{link: a.link, old: a, frags: a.link.Frags}
 	if err := a.link.Swap(o); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (t *turn) undo() error {
 			continue
 		}
 		errs = append(errs, s.link.Update(s.old.unit.obj))
-		s.link.Record = s.was
+		s.link.Frags = s.frags
 		s.old.link = s.link
 	}
 	t.steps = nil
@@ -248,7 +248,7 @@ func (t *turn) back(dir string, to *Generation) (err error) {
 		}
 		l, err := t.place(a.Where, attach.Options{
 			Chain: to.Name, Mode: mode, Pin: filepath.Join(dir, "link", pinName(a.Where)),
-			Linear: func() (*ebpf.Program, error) { return p, nil },
+			Linear: func() (*ebpf.Program, error) { return p, nil }, Priority: a.Priority, Defrag: a.Defrag,
 		})
 		if errors.Is(err, attach.ErrNoInterface) || errors.Is(err, attach.ErrNoNetns) {
 			continue // as it would be, had the other generation never run

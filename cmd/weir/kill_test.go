@@ -79,11 +79,11 @@ func newVictim(t *testing.T) *victim {
 
 // The two generations, in part at other places. Traffic is sent to the first two.
 func (v *victim) attachOld() []string {
-	return []string{"attach", "old/" + v.name + ".weir", "--on", "eth0", "--on", "eth1:tc-ingress", "--on", "eth0:tc-egress"}
+	return []string{"attach", "old/" + v.name + ".weir", "--on", "eth0", "--on", "eth1:tc-ingress", "--on", "eth0:tc-egress", "--on", "@netfilter-forward"}
 }
 
 func (v *victim) attachNew() []string {
-	return []string{"attach", "new/" + v.name + ".weir", "--replace", "--on", "eth0", "--on", "eth1:tc-ingress", "--on", "eth1:tc-egress", "--set", "limit=7"}
+	return []string{"attach", "new/" + v.name + ".weir", "--replace", "--on", "eth0", "--on", "eth1:tc-ingress", "--on", "eth1:tc-egress", "--on", "@netfilter-forward", "--set", "limit=7"}
 }
 
 func (v *victim) weir(t *testing.T, args ...string) string {
@@ -209,7 +209,7 @@ func (k killing) check(t *testing.T, v *victim, ended bool) {
 	if other := v.behaves(t, "eth1"); one != other || !slices.Contains(want, one) {
 		t.Errorf("eth0 behaves as %s, eth1 as %s, want one of %v", one, other, want)
 	}
-	places := map[string][]string{"old": {"eth0 tc-egress", "eth0 xdp", "eth1 tc-ingress"}, "new": {"eth0 xdp", "eth1 tc-egress", "eth1 tc-ingress"}}
+	places := map[string][]string{"old": {"@netfilter-forward netfilter-forward", "eth0 tc-egress", "eth0 xdp", "eth1 tc-ingress"}, "new": {"@netfilter-forward netfilter-forward", "eth0 xdp", "eth1 tc-egress", "eth1 tc-ingress"}}
 	if !slices.Equal(said, places[one]) {
 		t.Errorf("%s is attached at %v", one, said)
 	}
@@ -301,8 +301,37 @@ func (v *victim) attached(t *testing.T) []string {
 		}
 		return nil
 	}))
+	out = append(out, v.atNetfilter(t)...)
 	slices.Sort(out)
 	return out
+}
+
+// atNetfilter returns the place at which the victim's netfilter links are: there
+// are two, of one program.
+func (v *victim) atNetfilter(t *testing.T) []string {
+	t.Helper()
+	var programs []ebpf.ProgramID
+	it := new(link.Iterator)
+	defer it.Close()
+	for it.Next() {
+		info, err := it.Link.Info()
+		if err != nil || info.Type != link.NetfilterType {
+			continue
+		}
+		if p, err := ebpf.NewProgramFromID(info.Program); err == nil {
+			if i, err := p.Info(); err == nil && i.Name == datapath.ProgramName(v.name) {
+				programs = append(programs, info.Program)
+			}
+			p.Close()
+		}
+	}
+	switch {
+	case len(programs) == 0:
+		return nil
+	case len(programs) == 2 && programs[0] == programs[1]:
+		return []string{"@netfilter-forward netfilter-forward"}
+	}
+	return []string{fmt.Sprint("netfilter programs ", programs)}
 }
 
 // checkClean fails if anything of the victim's is in the kernel. What is not used
