@@ -71,8 +71,8 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 		if err := k.mount(); err != nil {
 			return nil, err
 		}
-		if err := k.settle(); err != nil {
-			return nil, err
+		if err := k.settle(); err != nil && !settled(k.dir(o.Name)) {
+			return nil, err // of others List tells
 		}
 	}
 	old, err := k.free(o)
@@ -94,7 +94,11 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 	if err := t.run(); err != nil {
 		return nil, errors.Join(err, t.undo())
 	}
-	return t.g, wrap(t.finish(), "%s: generation %d runs, but what was before it is not all taken away", o.Name, t.g.Number)
+	if err := t.finish(); err != nil {
+		err = errors.Join(err, t.g.Close())
+		return nil, wrap(err, "%s: generation %d runs, but what was before it is not all taken away", o.Name, t.g.Number)
+	}
+	return t.g, nil
 }
 
 func (o Options) check() error {

@@ -24,6 +24,7 @@ const (
 	Emptied   Fate = "emptied"   // the entries do not fit
 	New       Fate = "new"       // the generation before had none of that name
 	Dropped   Fate = "dropped"   // the new generation has none of that name
+	Reset     Fate = "reset"     // a param: it has its default, since its type is another
 )
 
 // A Change says what became of a map, or of a param that was set, at a swap.
@@ -51,8 +52,10 @@ func change(old *Map, m *lang.Map) Change {
 	differ := func(format string, args ...any) { differs = append(differs, fmt.Sprintf(format, args...)) }
 	if old.Kind != m.Kind {
 		differ("it is a %s and was a %s", m.Kind, old.Kind)
-	} else if old.PerCPU() != now.PerCPU() {
-		differ("it is kept in another way")
+	} else if now.PerCPU() && !old.PerCPU() {
+		differ("each CPU has values of its own")
+	} else if old.PerCPU() && !now.PerCPU() {
+		differ("CPUs share the values")
 	}
 	if old.Size != m.Size {
 		differ("its size is %d and was %d", m.Size, old.Size)

@@ -194,7 +194,7 @@ func (s *State) carryParams(set map[string]string) ([]Change, error) {
 				return nil, err
 			}
 		case ok:
-			c.Fate, c.Value = Emptied, now.Text()
+			c.Fate, c.Value = Reset, now.Text()
 			c.Why = fmt.Sprintf("its type is %s and was %s", now.Type, old.Type)
 		}
 		out = append(out, c)

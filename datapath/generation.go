@@ -185,9 +185,10 @@ func (k Kernel) instead(err error) error {
 
 // Names returns the names of all pinned generations, sorted.
 func (k Kernel) Names() ([]string, error) {
-	k.mend()
+	merr := k.mend()
 	var names []string
 	ms, err := k.manifests()
+	err = errors.Join(merr, err)
 	for _, m := range ms {
 		names = append(names, m.Name)
 	}

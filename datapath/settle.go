@@ -166,16 +166,18 @@ func keepOnly(dir string, keep ...int) error {
 const mendWait = time.Second
 
 // mend is settle before something is read: what cannot be mended is shown as it
-// is. It takes the lock only if there is something to do.
-func (k Kernel) mend() {
+// is. It takes the lock only if there is something to do; who has it is at work.
+func (k Kernel) mend() error {
 	dirs, _ := k.dirs()
 	if !slices.ContainsFunc(dirs, func(d string) bool { return !settled(d) }) {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), mendWait)
 	defer cancel()
-	if unlock, err := k.lock(ctx); err == nil {
-		defer unlock()
-		k.settle()
+	unlock, err := k.lock(ctx)
+	if err != nil {
+		return nil
 	}
+	defer unlock()
+	return k.settle()
 }

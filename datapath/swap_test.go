@@ -182,7 +182,7 @@ func TestReplace(t *testing.T) {
 	want = []Change{
 		{Name: "gone", Fate: Dropped},
 		{Name: "limit", Fate: Kept, Value: "50", Why: "the file says 6"},
-		{Name: "port", Fate: Emptied, Value: "54", Why: "its type is u32 and was u16"},
+		{Name: "port", Fate: Reset, Value: "54", Why: "its type is u32 and was u16"},
 	}
 	if d := cmp.Diff(want, g.ParamChanges); d != "" {
 		t.Errorf("params (-want +got):\n%s", d)
@@ -339,124 +339,6 @@ func counts(t *testing.T, g *Generation) []uint64 {
 	return out
 }
 
-// Of a filter of clsact the program is replaced, too.
-func TestReplaceClsact(t *testing.T) {
-	n := nstest.New(t)
-	k := kernel(t)
-	n.Veth("wa", "wb", 1500)
-	o := Options{Mode: attach.Clsact, Chains: compiled(t, n, first, "wa:tc-ingress", "wa:tc-egress")}
-	attachedAs(t, k, o)
-	o.Replace, o.Chains = true, compiled(t, n, second, "wa:tc-ingress", "wb:tc-ingress")
-	attachedAs(t, k, o)
-	n.Send("wb", frame)
-	n.Send("wa", frame)
-	for _, want := range [][]uint64{{1, 1}, {0, 0}, {1, 1}} {
-		g := opened(t, k)
-		for _, a := range g.Attachments {
-			if ok, err := a.Attached(); !ok || err != nil || a.Mode != attach.Clsact {
-				t.Errorf("%s: mode %s, Attached() = %t, %v", a.Where, a.Mode, ok, err)
-			}
-		}
-		if got := counts(t, g); !slices.Equal(got, want) {
-			t.Errorf("generation %d counted %d, want %d", g.Number, got, want)
-		}
-		if _, err := k.Rollback(t.Context(), "edge"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := k.Detach(t.Context(), "edge"); err != nil {
-		t.Error(err)
-	}
-}
-
-// An interface that went away and came again is a new place.
-func TestReplaceReturned(t *testing.T) {
-	n := nstest.New(t)
-	k := kernel(t)
-	n.Veth("wa", "wb", 1500)
-	attachedAs(t, k, Options{Chains: compiled(t, n, first, "wa", "wa:tc-ingress")})
-	n.Delete("wa")
-	n.Veth("wa", "wb", 1500)
-	attachedAs(t, k, Options{Replace: true, Chains: compiled(t, n, second, "wa", "wa:tc-ingress")})
-	n.Send("wb", frame)
-	if got := counts(t, opened(t, k)); !slices.Equal(got, []uint64{1, 1}) {
-		t.Errorf("counted %d", got)
-	}
-	n.Delete("wa")
-	if now, err := k.Rollback(t.Context(), "edge"); now != 1 || err != nil {
-		t.Errorf("roll back at no interface: %d, %v", now, err)
-	}
-}
-
-func TestConfirm(t *testing.T) {
-	n := nstest.New(t)
-	k := kernel(t)
-	n.Veth("wa", "wb", 1500)
-	ctx := t.Context()
-	one := Options{Chains: compiled(t, n, first, "wa")}
-	two := Options{Chains: compiled(t, n, second, "wa"), Replace: true, Confirm: time.Hour}
-
-	attachedAs(t, k, one)
-	g := attachedAs(t, k, two)
-	two.Name, two.Pin = "edge", true
-	if _, err := k.Attach(ctx, two); err == nil || !strings.Contains(err.Error(), "generation 2 waits to be confirmed") {
-		t.Errorf("replace what waits: %v", err)
-	}
-	if left := opened(t, k).Confirm; left <= time.Hour-time.Minute || left > time.Hour {
-		t.Errorf("%v are left", left)
-	}
-	if err := k.Confirm(ctx, "edge"); err != nil {
-		t.Error(err)
-	}
-	if err := k.Await(ctx, g); err != nil {
-		t.Errorf("await what is confirmed: %v", err)
-	}
-	if err := k.Confirm(ctx, "edge"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("confirm twice: %v", err)
-	}
-
-	// Its time passes.
-	two.Confirm = 30 * time.Millisecond
-	g = attachedAs(t, k, two)
-	err := k.Await(ctx, g)
-	if !errors.Is(err, ErrUnconfirmed) {
-		t.Fatalf("await: %v", err)
-	}
-	matches(t, err.Error(), `^edge: generation 3 not confirmed: generation 2 runs again$`)
-	if g := opened(t, k); g.Number != 2 || g.Previous != 0 {
-		t.Errorf("generation %d after %d", g.Number, g.Previous)
-	}
-	if _, err := k.Rollback(ctx, "edge"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("roll back what has none before it: %v", err)
-	}
-
-	if next := opened(t, k).next; next != 4 {
-		t.Errorf("the next generation is %d", next)
-	}
-
-	// Nobody waits; whoever comes next takes it back.
-	attachedAs(t, k, two)
-	time.Sleep(two.Confirm)
-	if g := opened(t, k); g.Number != 2 {
-		t.Errorf("generation %d", g.Number)
-	}
-
-	// The first one is detached.
-	if err := k.Detach(ctx, "edge"); err != nil {
-		t.Fatal(err)
-	}
-	one.Confirm = time.Hour
-	g = attachedAs(t, k, one)
-	ctx, cancel := context.WithCancel(ctx)
-	cancel()
-	if err := k.Await(ctx, g); !errors.Is(err, ErrUnconfirmed) {
-		t.Errorf("await without time: %v", err)
-	}
-	if _, err := k.Open("edge"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("open: %v", err)
-	}
-}
-
 // What a replaced generation alone had leaves the kernel.
 func TestReplaceLeaksNothing(t *testing.T) {
 	n := nstest.New(t)
@@ -486,19 +368,6 @@ func TestReplaceLeaksNothing(t *testing.T) {
 			if time.Now().After(end) {
 				t.Fatalf("program %d of generation %d is there: %t", id, i/2+1, err == nil)
 			}
-		}
-	}
-}
-
-func TestRecord(t *testing.T) {
-	for _, r := range []record{{Generation: 1}, {Generation: 3, Previous: 2, Last: 7, Until: 5 * time.Second, Busy: true}} {
-		if got, err := parseRecord(r.String()); got != r || err != nil {
-			t.Errorf("%s: %v, %v", r, got, err)
-		}
-	}
-	for _, s := range []string{"", "generation=", "generation=x", "generation=-1", "previous=1", "generation=1,new"} {
-		if r, err := parseRecord(s); err == nil {
-			t.Errorf("%q: %v", s, r)
 		}
 	}
 }

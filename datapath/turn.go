@@ -218,7 +218,9 @@ func (k Kernel) rollback(name string, r record) (int, error) {
 	}
 	t := &turn{from: from}
 	if err := t.back(dir, to); err != nil {
-		err = errors.Join(err, t.undo())
+		if uerr := t.undo(); uerr != nil { // the next command tries again
+			return 0, errors.Join(err, uerr)
+		}
 		return 0, errors.Join(err, wrap(r.write(dir), "roll back %s", name))
 	}
 	next := record{Generation: to.Number, Previous: from.Number, Last: r.next() - 1, Busy: true}

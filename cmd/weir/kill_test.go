@@ -98,15 +98,19 @@ func (v *victim) weir(t *testing.T, args ...string) string {
 // A killing is a command that is killed.
 type killing struct {
 	name   string
-	before func(*victim) []string // what is attached before, if anything
+	before []func(*victim) []string // what is done before
 	args   func(*victim) []string
 	may    []string // what may run at a place afterwards
 }
 
+type commands = []func(*victim) []string
+
 var killings = []killing{
 	{"attach", nil, (*victim).attachOld, []string{"none", "old"}},
-	{"swap", (*victim).attachOld, (*victim).attachNew, []string{"old", "new"}},
-	{"detach", (*victim).attachOld, func(v *victim) []string { return []string{"detach", v.name} }, []string{"old", "none"}},
+	{"swap", commands{(*victim).attachOld}, (*victim).attachNew, []string{"old", "new"}},
+	{"detach", commands{(*victim).attachOld}, func(v *victim) []string { return []string{"detach", v.name} }, []string{"old", "none"}},
+	{"rollback", commands{(*victim).attachOld, (*victim).attachNew},
+		func(v *victim) []string { return []string{"rollback", v.name} }, []string{"new", "old"}},
 }
 
 // TestKill kills weir at each system call in turn by which it changes the kernel,
@@ -182,8 +186,8 @@ func TestKillAnyTime(t *testing.T) {
 
 func (k killing) prepare(t *testing.T, v *victim) {
 	t.Helper()
-	if k.before != nil {
-		v.weir(t, k.before(v)...)
+	for _, command := range k.before {
+		v.weir(t, command(v)...)
 	}
 }
 

@@ -147,8 +147,8 @@ func (a *app) attachedText(g *datapath.Generation) error {
 	tb := term.Table{Head: []string{"PARAM", "VALUE", ""}}
 	for _, c := range g.ParamChanges {
 		fate := string(c.Fate)
-		if c.Fate == datapath.Emptied {
-			fate = a.out.Paint(term.Red, "reset")
+		if c.Fate == datapath.Reset {
+			fate = a.out.Paint(term.Red, fate)
 		}
 		tb.Add(c.Name, fate+" "+c.Value, c.Why)
 	}
