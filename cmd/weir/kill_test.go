@@ -86,13 +86,23 @@ func (v *victim) attachNew() []string {
 	return []string{"attach", "new/" + v.name + ".weir", "--replace", "--on", "eth0", "--on", "eth1:tc-ingress", "--on", "eth1:tc-egress", "--on", "@netfilter-forward", "--set", "limit=7"}
 }
 
+// command is weir on the host.
+func (v *victim) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(v.dir, "weir"), args...)
+	cmd.Dir, cmd.Env = v.dir, v.env
+	return cmd
+}
+
 func (v *victim) weir(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := v.run("weir " + strings.Join(args, " "))
-	if err != nil {
-		t.Fatalf("weir %s: %v\n%s", strings.Join(args, " "), err, out)
+	var out, errs strings.Builder
+	cmd := v.command(args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	check(t, v.host.Do(cmd.Start))
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("weir %s: %v\n%s", strings.Join(args, " "), err, errs.String())
 	}
-	return out
+	return out.String()
 }
 
 // A killing is a command that is killed.
@@ -156,8 +166,7 @@ func TestKillAnyTime(t *testing.T) {
 	for i := range times {
 		k := killings[i%len(killings)]
 		k.prepare(t, v)
-		cmd := exec.Command(filepath.Join(v.dir, "weir"), k.args(v)...)
-		cmd.Dir, cmd.Env = v.dir, v.env
+		cmd := v.command(k.args(v)...)
 		start := time.Now()
 		check(t, v.host.Do(cmd.Start))
 		after := time.Hour // the first time of each is measured
