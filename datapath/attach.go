@@ -127,16 +127,8 @@ func (o Options) check() error {
 // returns what has it; and an interface's XDP that is weir's own under another
 // name, also by force: a generation is whole or not there.
 func (k Kernel) free(o Options) (old *Generation, err error) {
-	ms, _ := k.manifests() // what of others cannot be read is not in the way
-	for _, m := range ms {
-		if m.Name == o.Name {
-			continue
-		}
-		for _, c := range o.Chains {
-			if c.Where.Hook == hook.XDP && m.runs(c.Where) {
-				return nil, fmt.Errorf("attach %s on %s: %w by weir's own %s: detach that first", o.Name, c.Where, attach.ErrInUse, m.Name)
-			}
-		}
+	if err := k.freeXDP(o); err != nil {
+		return nil, err
 	}
 	old, err = k.open(o.Name)
 	if errors.Is(err, ErrNotFound) {
@@ -162,23 +154,6 @@ func (k Kernel) free(o Options) (old *Generation, err error) {
 		return old, nil
 	}
 	return nil, errors.Join(err, old.Close())
-}
-
-// runs reports whether the generation is still attached at w.
-func (m *manifest) runs(w attach.Where) bool {
-	for _, a := range m.Attachments {
-		if a.Record.Where != w {
-			continue
-		}
-		l, err := attach.Open(a.Record)
-		if err != nil {
-			return false
-		}
-		defer l.Close()
-		ok, _ := l.Attached()
-		return ok
-	}
-	return false
 }
 
 // A transaction is an attach that may yet fail.

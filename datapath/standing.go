@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"fmt"
 	"slices"
 
 	"weir/attach"
@@ -41,4 +42,47 @@ func (a *Attachment) Standing() Standing {
 		s.Of = 0
 	}
 	return s
+}
+
+// freeXDP refuses interfaces whose XDP is weir's own, under another name, or under
+// the same where the interface had another name when that was attached.
+func (k Kernel) freeXDP(o Options) error {
+	if !slices.ContainsFunc(o.Chains, func(c Chain) bool { return c.Where.Hook == hook.XDP }) {
+		return nil
+	}
+	taken := k.xdp()
+	for _, c := range o.Chains {
+		a, ok := taken[c.Where]
+		switch {
+		case !ok:
+		case a.Chain != o.Name:
+			return fmt.Errorf("attach %s on %s: %w by weir's own %s: detach that first", o.Name, c.Where, attach.ErrInUse, a.Chain)
+		case a.Where != c.Where:
+			return fmt.Errorf("attach %s on %s: %w by itself, since before that was renamed from %s: detach it first", o.Name, c.Where, attach.ErrInUse, a.Where)
+		}
+	}
+	return nil
+}
+
+// xdp returns where XDP programs of weir's are at present. What of them cannot be read
+// is left out: it is not in the way, or the kernel will say so.
+func (k Kernel) xdp() map[attach.Where]attach.Record {
+	out := map[attach.Where]attach.Record{}
+	ms, _ := k.manifests()
+	for _, m := range ms {
+		for _, a := range m.Attachments {
+			if a.Record.Where.Hook != hook.XDP {
+				continue
+			}
+			l, err := attach.Open(a.Record)
+			if err != nil {
+				continue
+			}
+			if w, ok := l.Now(); ok {
+				out[w] = a.Record
+			}
+			l.Close()
+		}
+	}
+	return out
 }
