@@ -66,10 +66,10 @@ func TestCompositions(t *testing.T) {
 }
 
 // Chains of the corpus do the same one behind another, whichever they are: one in
-// six of them with one to three others, with WEIR_SOAK=1 each.
+// eight of them with one to three others, with WEIR_SOAK=1 each.
 func TestCorpusComposed(t *testing.T) {
 	cs, fs := cases(t), stock()
-	every := 6
+	every := 8
 	if os.Getenv("WEIR_SOAK") != "" {
 		every = 1
 	}

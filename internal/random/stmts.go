@@ -68,9 +68,16 @@ var localKinds = []kind{unsigned, unsigned, unsigned, signed, signed, boolean, b
 
 func (g *gen) newLocal() {
 	k := pick(g, localKinds...)
+	if k == chunk && !g.pkt { // bytes that are known at build time are no variable
+		k = unsigned
+	}
 	g.use("new local " + kindNames[k])
 	name := g.name("v")
-	g.line("%s = %s", name, g.expr(k, 3))
+	if k == chunk {
+		g.line("%s = %s", name, g.cut(2))
+	} else {
+		g.line("%s = %s", name, g.expr(k, 3))
+	}
 	g.enter(variable{name: name, kind: k})
 }
 
