@@ -117,8 +117,9 @@ func (a *app) root() *cobra.Command {
 		Use:   "weir",
 		Short: "Program the Linux data path with chains",
 		Long: `weir compiles chains, short scripts in a Python-like language, to eBPF and
-runs them at hooks on a packet's way: in the driver (xdp) or in traffic
-control (tc-ingress, tc-egress).`,
+runs them at hooks on a packet's way: in the driver (xdp), in traffic control
+(tc-ingress, tc-egress), where netfilter and cgroups see IP packets, and at
+packet sockets. weir hooks lists them.`,
 		Example: `  weir demo                          see what it does, in half a minute
   weir check edge.weir               is this chain right?
   weir run edge.weir --on eth0       run it while you watch, until ^C
@@ -146,7 +147,7 @@ control (tc-ingress, tc-egress).`,
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}
-	root.AddCommand(a.demo(), a.bench(), a.doctor(), a.version())
+	root.AddCommand(a.demo(), a.bench(), a.hooks(), a.doctor(), a.version())
 	root.SetHelpCommand(a.help(root))
 	root.InitDefaultCompletionCmd()
 	completionHelp(root)

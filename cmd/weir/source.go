@@ -80,7 +80,7 @@ func hookFlag(c *cobra.Command, name *string) {
 func parseHook(name string) (hook.Hook, error) {
 	h, err := hook.Parse(name)
 	if err != nil {
-		return 0, usage("%w%s", err, didYouMean(name, hook.Names()))
+		return 0, usage("%w", err)
 	}
 	return h, nil
 }

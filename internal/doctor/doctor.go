@@ -20,7 +20,9 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"weir/attach"
 	"weir/datapath"
+	"weir/hook"
 )
 
 // A Status is the result of a check.
@@ -42,13 +44,18 @@ type Check struct {
 	Do     string `json:"do,omitempty"`     // what to do where it is missing
 	Detail string `json:"detail,omitempty"` // what the kernel said, or a fact
 	Must   bool   `json:"required"`         // without it weir runs no chain
+
+	// Of area attach.
+	Hook string      `json:"hook,omitempty"`
+	Mode attach.Mode `json:"mode,omitempty"`
 }
 
 // Examine tries everything. k is where attachments live.
 func Examine(k datapath.Kernel) []Check {
 	var out []Check
 	for _, f := range []func() []Check{
-		rights, func() []Check { return machine(k) }, programs, helpers, mapKinds, attaching,
+		rights, func() []Check { return machine(k) }, programs, helpers, mapKinds,
+		func() []Check { return Attaching(hook.All()...) },
 	} {
 		out = append(out, f()...)
 	}

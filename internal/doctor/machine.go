@@ -31,7 +31,7 @@ func jit() Check {
 }
 
 func kernelBTF() Check {
-	c := Check{Area: "machine", Name: "BTF of the kernel", For: "functions of the kernel that chains of later versions call"}
+	c := Check{Area: "machine", Name: "BTF of the kernel", For: "chains at the hooks of netfilter"}
 	_, err := btf.LoadKernelSpec()
 	return c.result(err, "take a kernel that is built with CONFIG_DEBUG_INFO_BTF")
 }
@@ -69,7 +69,7 @@ func bpffs(k datapath.Kernel) Check {
 }
 
 func cgroup2() Check {
-	c := Check{Area: "machine", Name: "cgroup v2", For: "chains of later versions at cgroups"}
+	c := Check{Area: "machine", Name: "cgroup v2", For: "chains at the hooks of cgroups"}
 	mounts, err := os.ReadFile("/proc/mounts")
 	if err != nil {
 		c.Status, c.Detail = Unknown, err.Error()

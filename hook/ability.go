@@ -1,0 +1,56 @@
+package hook
+
+// An Ability is something that chains see or may do at some hooks.
+type Ability struct {
+	Name string // in words of the language
+	Word string // for short; empty for what is about reading only
+
+	// Mixed says that reading is possible where writing is not.
+	Mixed bool
+
+	at func(Hook, Info) Access
+}
+
+// At returns what a chain may do at h: NoAccess where it has not the ability, Read
+// where it is about reading, ReadWrite where it changes something.
+func (a Ability) At(h Hook) Access { return a.at(h, h.Info()) }
+
+var abilities = []Ability{
+	{"pkt.eth, pkt.vlan", "", false, reads(func(i Info) bool { return i.Ethernet })},
+	{"IP and all that it carries", "", false, reads(func(Info) bool { return true })},
+	{"pkt.hash", "", false, func(_ Hook, i Info) Access { return i.Hash }},
+	{"DROP", "drop", false, func(h Hook, _ Info) Access {
+		drop, _ := h.Code("DROP")
+		pass, _ := h.Code("PASS")
+		return does(drop != pass)
+	}},
+	{"writing fields and payload", "write", false, changes(func(i Info) bool { return i.Write })},
+	{"push, pop, trim, tags", "move", false, changes(func(i Info) bool { return i.Move })},
+	{"TX, redirect, reject", "send", false, changes(func(i Info) bool { return i.Redirect })},
+	{"redirect_cpu", "cpu", false, changes(func(i Info) bool { return i.RedirectCPU })},
+	{"redirect_peer", "peer", false, changes(func(i Info) bool { return i.RedirectPeer })},
+	{"pkt.mark, pkt.priority", "mark", true, func(_ Hook, i Info) Access { return i.Mark }},
+}
+
+// Abilities returns all abilities, those of seeing first.
+func Abilities() []Ability { return append([]Ability(nil), abilities...) }
+
+func reads(can func(Info) bool) func(Hook, Info) Access {
+	return func(_ Hook, i Info) Access {
+		if can(i) {
+			return Read
+		}
+		return NoAccess
+	}
+}
+
+func changes(can func(Info) bool) func(Hook, Info) Access {
+	return func(_ Hook, i Info) Access { return does(can(i)) }
+}
+
+func does(can bool) Access {
+	if can {
+		return ReadWrite
+	}
+	return NoAccess
+}
