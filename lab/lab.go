@@ -14,6 +14,9 @@ import (
 // ErrClosed says that the lab is closed.
 var ErrClosed = errors.New("lab is closed")
 
+// ErrNotSupported says that the kernel has not what was asked for.
+var ErrNotSupported = errors.New("not supported by this kernel")
+
 // hostName is what a host may be called: it becomes part of a file's name and
 // of weir's --on NETNS/INTERFACE.
 var hostName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)

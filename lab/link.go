@@ -253,6 +253,36 @@ func (h *Host) Bridge(name string, ports ...string) (Iface, error) {
 	return i, nil
 }
 
+// VLAN makes the interface NAME.ID, which sends and receives the frames of an
+// interface of the host that have the tag ID (802.1Q), and brings it up. It
+// returns an error wrapping [ErrNotSupported] if the kernel has no such interfaces.
+func (h *Host) VLAN(name string, id uint16, addrs ...netip.Prefix) (Iface, error) {
+	fail := func(err error) (Iface, error) {
+		return Iface{}, fmt.Errorf("host %s: VLAN %d of %s: %w", h.name, id, name, err)
+	}
+	nl, under, err := h.link(name)
+	if err != nil {
+		return fail(err)
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.ParentIndex = fmt.Sprintf("%s.%d", name, id), under.Attrs().Index
+	v := &netlink.Vlan{LinkAttrs: attrs, VlanId: int(id), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
+	if err := nl.LinkAdd(v); errors.Is(err, unix.EOPNOTSUPP) {
+		return fail(ErrNotSupported)
+	} else if err != nil {
+		return fail(err)
+	}
+	end := End{Addrs: addrs}
+	if err := errors.Join(h.configure(attrs.Name, end), h.ready(attrs.Name, end)); err != nil {
+		return fail(errors.Join(err, nl.LinkDel(v)))
+	}
+	i, err := h.Link(attrs.Name)
+	if err != nil {
+		return fail(errors.Join(err, nl.LinkDel(v)))
+	}
+	return i, nil
+}
+
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

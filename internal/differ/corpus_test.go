@@ -18,9 +18,12 @@ const (
 	corpusOfTC = "../../lang/testdata/tc" // of what there is not at XDP
 )
 
-// every is for machines that are slow: each chain meets every n-th frame only,
+// For machines that are slow: fewer chains, and each meets every n-th frame only,
 // the next chain those beside them.
-var every = flag.Int("every", 1, "run each chain on every `n`-th frame of the stock")
+var (
+	everyCase = flag.Int("cases", 1, "run every `n`-th chain of the corpus")
+	every     = flag.Int("every", 1, "run each chain on every `n`-th frame of the stock")
+)
 
 // some returns the frames for the n-th chain.
 func some(fs []Frame, n int) []Frame {
@@ -78,6 +81,9 @@ func TestCorpus(t *testing.T) {
 	t.Logf("%d cases, %d frames", len(cs), len(fs))
 	soak := os.Getenv("WEIR_SOAK") != ""
 	for n, c := range cs {
+		if n%*everyCase != 0 {
+			continue
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(c.File), ".weir")+"/"+c.Func, func(t *testing.T) {
 			t.Parallel()
 			for i, v := range variants {

@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 type place struct {
 	at   lab.Iface
 	hook hook.Hook
+	mode attach.Mode        // that it must be attached in; empty: the best
 	fn   string             // empty: main
 	then []lang.Part        // chains that follow
 	keep *trace.DropBuffers // for what is dropped; nil: not kept
@@ -83,8 +85,12 @@ func run(t *testing.T, source string, places ...place) *chain {
 			t.Error(err)
 		}
 	})
-	for _, a := range g.Attachments {
-		if want := attach.Modes(a.Where.Hook)[0]; a.Mode != want {
+	for i, a := range g.Attachments {
+		want := cmp.Or(places[i].mode, attach.Modes(a.Where.Hook)[0])
+		if want == attach.TCX && strings.HasPrefix(a.Why, "tcx: not supported") {
+			want = attach.Clsact
+		}
+		if a.Mode != want {
 			t.Fatalf("%s is attached %s (%s), want %s", a.Where, a.Mode, a.Why, want)
 		}
 	}

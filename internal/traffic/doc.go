@@ -7,7 +7,7 @@
 // ICMP, raw frames or a flood run through it. What the chain saw is read from
 // its maps and counters; what it did is read from the far side: sockets,
 // captures, checksum counters of the kernel. Every attachment is native XDP or
-// tcx, else the test fails.
+// tcx (clsact where the kernel has no tcx), else the test fails.
 //
 //	pair    a ─── b                two hosts
 //	line    a ─── m ─── c          m bridges (Ethernet) or routes (IP)
