@@ -2,6 +2,7 @@ package gen
 
 import (
 	"math"
+	"slices"
 
 	"weir/lang/ir"
 )
@@ -200,7 +201,7 @@ func cameFrom(p *mblock) *ir.Block {
 // compare chooses operands of x c y: a register and a register or immediate. Two
 // operands of 32 bits are compared as such if that saves loading a constant.
 func (s *selector) compare(c ir.Cond, x, y *ir.Value) (ir.Cond, operand, operand, bool) {
-	if x.Op == ir.OpConst && y.Op != ir.OpConst {
+	if x.Op == ir.OpConst && y.Op != ir.OpConst || followed(x, 3) && !followed(y, 3) {
 		c, x, y = c.Flip(), y, x
 	}
 	if y.Op == ir.OpConst && !fits(y.Imm) && uint64(y.Imm)>>32 == 0 && unsigned(c) && x.Bits() <= 32 {
@@ -208,6 +209,24 @@ func (s *selector) compare(c ir.Cond, x, y *ir.Value) (ir.Cond, operand, operand
 	}
 	a := s.inReg(x)
 	return c, a, s.inRegOrImm(y), false
+}
+
+// followed reports whether the verifier knows the number v on some way: a counter
+// from turn to turn of its loop. It should stand second in comparisons: before Linux
+// 6.8 the verifier decides one of two registers only by what the second holds
+// (check_cond_jmp_op), and else goes on where no packet goes. depth bounds the look.
+func followed(v *ir.Value, depth int) bool {
+	switch {
+	case v.Op == ir.OpConst:
+		return true
+	case v.Type != ir.Int || depth == 0:
+		return false
+	case v.Op == ir.OpPhi:
+		return slices.ContainsFunc(v.Args, func(a *ir.Value) bool { return followed(a, depth-1) })
+	case v.Op == ir.OpAdd || v.Op == ir.OpSub || bitwise(v.Op):
+		return followed(v.Args[0], depth-1) && followed(v.Args[1], depth-1)
+	}
+	return false
 }
 
 func unsigned(c ir.Cond) bool { return c <= ir.UGe || c == ir.Test }

@@ -114,11 +114,10 @@ func (b *builder) jump(to *ir.Block) {
 	b.cur = nil
 }
 
-// branch ends the block by x c y. Where the verifier knows one of two values on
-// some way here (a counter, a 0 for what is not there) and a range of the other,
-// the known one should stand second: before Linux 6.8 only then does it leave out
-// the way that cannot be, on which the range of the other becomes nonsense
-// (is_branch_taken in check_cond_jmp_op of kernel/bpf/verifier.c).
+// branch ends the block by x c y. Of two values that the verifier knows on some
+// ways, the one that it knows on more should stand second: before Linux 6.8 only
+// then does it leave out the way that cannot be, on which the range of the other
+// becomes nonsense. (Where it knows but one of them, package gen sees to that.)
 func (b *builder) branch(c ir.Cond, x, y *ir.Value, then, els *ir.Block) {
 	if b.cur == nil {
 		return
