@@ -2,6 +2,7 @@
 # make test   set up, check, and run all tests (as root: they use the kernel)
 # make check  form: gofmt, weir fmt, vet, staticcheck, tidy, generate, import table
 # make build  the one static binary: bin/weir
+# make test-kernels runs them on other kernels, in QEMU, and writes docs/kernels.md
 # make mutate plants faults in the compiler: do the tests find them? (20 minutes)
 # make soak   the long proofs (an hour or so)
 # make bench  the measurements that tests of functions bring along
@@ -11,7 +12,7 @@ TIMEOUT  ?= 40m
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 MAX_SIZE := 25000000
 
-.PHONY: run test check build mutate soak bench setup clean
+.PHONY: run test test-kernels check build mutate soak bench setup clean
 .DEFAULT_GOAL := build
 
 setup:
@@ -33,9 +34,15 @@ check:
 	@scripts/check.sh
 
 test: setup check build
+	@scripts/kernels.sh 6.1
 	@scripts/test.sh -timeout $(TIMEOUT) ./...
 
+test-kernels: setup
+	@scripts/kernels.sh
+	@bash -o pipefail -c '$(GO) run ./internal/kernels -doc docs/kernels.md | $(GO) run ./internal/tally'
+
 soak: setup build
+	@scripts/kernels.sh 6.1
 	@WEIR_SOAK=1 scripts/test.sh -timeout 3h ./...
 
 mutate: setup

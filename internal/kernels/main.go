@@ -1,0 +1,72 @@
+// Kernels runs weir's tests on other kernels than this machine's, and writes
+// down what works where:
+//
+//	go run ./internal/kernels [-doc docs/kernels.md] [KERNEL]… | tally
+//
+// The model: a kernel is Debian's, fetched by scripts/kernels.sh; a [suite] is
+// what one test binary does there; [machine] makes of them a machine of package
+// vm, with the tree of the repository in its file system, so that tests find
+// their files where they are here. What the machine tells becomes events of "go
+// test -json" on standard output, for a reader like internal/tally, and a [result],
+// from which the page is made. Without QEMU or the kernel it fails and says so.
+//
+// Machines run one after another, each bounded in time and memory. A test that
+// needs what its kernel lacks is skipped by the kernel's own error; the page
+// lists every skip with its reason.
+//
+// What it does not do: no time that a test takes in a machine is told, since
+// emulated times mean nothing.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+)
+
+// names are the kernels, the oldest first, as scripts/kernels.sh calls them.
+var names = []string{"6.1", "6.12", "newest"}
+
+func main() {
+	doc := flag.String("doc", "", "write the page to `FILE`")
+	run := flag.String("run", "", "only suites whose name has `TEXT` in it")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := work(ctx, *doc, *run, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "kernels:", err)
+		os.Exit(1)
+	}
+}
+
+func work(ctx context.Context, doc, run string, kernels []string) error {
+	if len(kernels) == 0 {
+		kernels = names
+	}
+	var chosen []suite
+	for _, s := range suites {
+		if strings.Contains(s.name, run) {
+			chosen = append(chosen, s)
+		}
+	}
+	b, err := build(ctx, chosen)
+	if err != nil {
+		return err
+	}
+	defer b.remove()
+	var all []*result
+	for _, k := range kernels {
+		r, err := b.run(ctx, k, chosen, os.Stdout)
+		if err != nil {
+			return fmt.Errorf("kernel %s: %w", k, err)
+		}
+		all = append(all, r)
+	}
+	if doc == "" {
+		return nil
+	}
+	return os.WriteFile(doc, []byte(page(chosen, all)), 0o644)
+}

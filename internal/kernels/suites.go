@@ -1,0 +1,47 @@
+package main
+
+import "time"
+
+// A suite is what one test binary does in a machine.
+type suite struct {
+	name  string // what it shows, for the page
+	pkg   string // folder of the package
+	tests string // -test.run
+	args  []string
+	limit time.Duration
+}
+
+// suites are what runs on every kernel. The corpus is large and a machine slow: a
+// part of the chains runs there, each on a part of the frames.
+var suites = []suite{
+	{name: "attach: every hook and mode", pkg: "attach"},
+	{name: "datapath: load, attach, pin, find again", pkg: "datapath"},
+	{name: "trace: replay", pkg: "trace"},
+	{name: "doctor: what there is", pkg: "internal/doctor"},
+	{name: "VLAN devices", pkg: "internal/traffic", tests: "^TestVLANDevice"},
+	{name: "real traffic", pkg: "internal/traffic", tests: "^Test[^V]", limit: 10 * time.Minute},
+	{name: "hooks: what only some can do, against the reference", pkg: "internal/differ", tests: "^TestHooks$", args: []string{"-every", "20"}},
+	{name: "corpus at tc, against the reference", pkg: "internal/differ", tests: "^TestCorpusOfTC$", args: []string{"-every", "20"}},
+	{name: "a tenth of the corpus, against the reference", pkg: "internal/differ", tests: "^TestCorpus$", args: []string{"-cases", "10", "-every", "20"}, limit: 20 * time.Minute},
+}
+
+// floor is what runs on the oldest kernel within "make test".
+var floor = []suite{
+	{name: "attach", pkg: "attach"},
+	{name: "datapath", pkg: "datapath"},
+	{name: "VLAN devices", pkg: "internal/traffic", tests: "^TestVLANDevice"},
+	{name: "corpus", pkg: "internal/differ", tests: "^TestCorpus$", args: []string{"-cases", "40", "-every", "40"}},
+}
+
+// modules are what tests need of the kernel; what a kernel has not, or has built
+// in, is passed over.
+var modules = []string{
+	"veth", "8021q", "bridge", "dummy", "ifb", "tun", "bonding", "macvlan", "netkit",
+	"sch_ingress", "cls_bpf", "cls_matchall", "cls_u32", "act_bpf", "act_gact", "act_mirred",
+	"sch_fq", "sch_netem", "sch_prio",
+	"nf_tables", "nf_conntrack", "nf_defrag_ipv4", "nf_defrag_ipv6", "nft_chain_nat",
+	"tcp_diag", "udp_diag", "tls",
+}
+
+// commands are programs of this machine that tests run.
+var commands = []string{"ip", "tc", "bpftool", "bash", "sh", "sleep", "cat", "grep", "stat", "truncate"}
