@@ -138,6 +138,9 @@ func (l *loading) places(a *app, r child.Request) (places []attach.Where, err er
 		if err != nil {
 			return nil, usageError{err}
 		}
+		if slices.Contains(places, w) {
+			return nil, usage("--on %s is given twice", w)
+		}
 		places = append(places, w)
 	}
 	if len(l.on) > 0 {

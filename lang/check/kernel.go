@@ -41,6 +41,8 @@ func (p *pass) setPacket(l *syntax.DotExpr, pkt Expr, rhs syntax.Expr, o operand
 	access, ok := kernelFields[name]
 	may := func(i hookInfo) bool { return ok && access(i) == hook.ReadWrite }
 	switch has := hooksWith(may); {
+	case name == "len":
+		p.errorAt(pos, "type", "change the frame: pkt.trim(n), pkt.push(n) or pkt.pop(n)", "pkt.len cannot be assigned to")
 	case has == "":
 		p.errorAt(pos, "type", "a header is changed by its fields: pkt.ip4.ttl = 64", "pkt.%s cannot be assigned to", name)
 	case !may(p.c.b.opts.Hook.Info()):
