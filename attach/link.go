@@ -54,7 +54,10 @@ func (l *Link) repin() error {
 	}
 	for i, path := range l.pins() {
 		next := path + "+next"
-		err := l.raws[i].Pin(next)
+		err := os.Remove(next) // a killed process may have left it
+		if err == nil || errors.Is(err, os.ErrNotExist) {
+			err = l.raws[i].Pin(next)
+		}
 		if err == nil {
 			err = os.Rename(next, path)
 		}
