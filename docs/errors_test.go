@@ -12,7 +12,7 @@ import (
 	"weir/lang/check"
 )
 
-//go:generate go test -run ^(TestErrorsPage|TestHowItWorks)$ -update .
+//go:generate go test -run ^(TestErrorsPage|TestHowItWorks|TestHooksPage)$ -update .
 
 var update = flag.Bool("update", false, "write the generated pages anew")
 
