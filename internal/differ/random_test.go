@@ -97,6 +97,8 @@ func (run *randomRun) seed(t *testing.T, seed uint64) {
 	case src.TC:
 		on = []int{2, 3}
 		c.Mark, c.Priority = uint32(r.IntN(1<<16)), uint32(r.IntN(4))
+	case src.Reads:
+		on = []int{0, 4 + int(seed%8), 4 + int((seed+3)%8)}
 	}
 	large := 0
 	for _, v := range on {

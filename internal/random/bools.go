@@ -9,7 +9,7 @@ func (g *gen) condition(depth int) string {
 	return g.grow(
 		rule{6, func() string { return g.boolean(depth) }},
 		rule{when(g.pkt, 3), func() string {
-			h := pick(g, conditionHeaders...)
+			h := g.anyHeader(conditionHeaders)
 			g.use("condition pkt." + h)
 			g.pay(4)
 			return "pkt." + h

@@ -47,6 +47,10 @@ type Source struct {
 	Uses map[string]int
 	TC   bool // it uses what there is not at XDP
 	XDP  bool // it uses what there is at XDP alone
+
+	// Reads says that it runs at every hook: it neither changes packets nor sends
+	// them elsewhere, and has no word of Ethernet.
+	Reads bool
 }
 
 // Sizes of programs, in lines.
@@ -70,7 +74,7 @@ func Composition(r *rand.Rand) []Source {
 	for i := range n {
 		out = append(out, program(func() *gen {
 			g := newGen(r)
-			g.tc, g.xdp = first.tc, first.xdp
+			g.tc, g.xdp, g.reads = first.tc, first.xdp, first.reads
 			g.room /= n
 			g.goesOn = i < n-1
 			return g
@@ -86,7 +90,7 @@ func program(gen func() *gen) Source {
 		g.program()
 		text := g.text.String()
 		if n := strings.Count(text, "\n"); n >= minLines && n <= maxLines {
-			return Source{Text: text, Uses: g.uses, TC: g.tc, XDP: g.xdp}
+			return Source{Text: text, Uses: g.uses, TC: g.tc, XDP: g.xdp, Reads: g.reads}
 		}
 	}
 }

@@ -58,6 +58,7 @@ type gen struct {
 	xdp     bool // for XDP alone
 	main    bool // in the attached function
 	goesOn  bool // another chain follows
+	reads   bool // packets are not changed, nor sent elsewhere, nor seen as frames
 	pkt     bool // the packet is in scope
 	pure    bool // no expression that changes something may grow
 	loop    loop // innermost
@@ -75,7 +76,7 @@ const (
 
 func newGen(r *rand.Rand) *gen {
 	only := r.IntN(8)
-	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3, tallies: 2, tc: only == 0, xdp: only == 1}
+	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3, tallies: 2, tc: only == 0, xdp: only == 1, reads: only == 2 || only == 3}
 }
 
 // use counts a feature.

@@ -77,7 +77,7 @@ func flags(names ...string) []field {
 func (g *gen) field(k kind) string {
 	var of []field
 	for _, f := range fields {
-		if f.kind == k {
+		if f.kind == k && g.sees(f.header) {
 			of = append(of, f)
 		}
 	}
@@ -88,6 +88,20 @@ func (g *gen) field(k kind) string {
 	g.use("read " + f.String())
 	g.pay(8)
 	return g.header(f.header) + "." + f.name
+}
+
+// sees reports whether the program may speak of a header.
+func (g *gen) sees(header string) bool {
+	return !g.reads || header != "eth" && header != "vlan" && header != "vlan2"
+}
+
+// anyHeader is one of those that the program may speak of.
+func (g *gen) anyHeader(of []string) string {
+	h := pick(g, of...)
+	for !g.sees(h) {
+		h = pick(g, of...)
+	}
+	return h
 }
 
 // header names a header: pkt.tcp, or a local that holds it.

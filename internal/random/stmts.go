@@ -27,15 +27,15 @@ func (g *gen) statement() {
 		{when(!deep, 7), g.ifStatement},
 		{when(!deep, 4), g.loopStatement},
 		{3, g.count},
-		{when(g.pkt, 10), g.write},
-		{when(g.pkt, 1), g.swap},
-		{when(g.pkt, 2), g.put},
+		{when(g.pkt && !g.reads, 10), g.write},
+		{when(g.pkt && !g.reads, 1), g.swap},
+		{when(g.pkt && !g.reads, 2), g.put},
 		{when(len(g.lines) > 0, 4), g.lineStatement},
 		{2, g.tally},
 		{1, g.log},
 		{when(g.pkt && g.tc, 4), g.setBeside},
 		{when(g.pkt, 2), g.keepHeader},
-		{when(g.main && g.turns*g.copies == 1 && g.loop == noLoop && g.shifts > 0, 1), g.move},
+		{when(g.main && !g.reads && g.turns*g.copies == 1 && g.loop == noLoop && g.shifts > 0, 1), g.move},
 		{11, g.mapStatement},
 		{when(len(g.records) > 0, 4), g.newRecord},
 		{3, g.changeRecord},
@@ -182,7 +182,7 @@ func (g *gen) count() {
 
 // keepHeader takes a header into a local.
 func (g *gen) keepHeader() {
-	h := pick(g, keptHeaders...)
+	h := g.anyHeader(keptHeaders)
 	g.use("keep pkt." + h)
 	name := g.name("h")
 	g.line("%s = pkt.%s", name, h)

@@ -100,19 +100,19 @@ func (g *gen) verdict(depth int) string {
 		return rule{2, func() string { g.use("verdict " + name); return name }}
 	}
 	rules := []rule{
-		named("PASS"), {when(g.goesOn, 20), func() string { g.use("verdict PASS"); return "PASS" }}, named("ACCEPT"), named("DROP"), named("TX"),
+		named("PASS"), {when(g.goesOn, 20), func() string { g.use("verdict PASS"); return "PASS" }}, named("ACCEPT"), named("DROP"), {when(!g.reads, 2), func() string { g.use("verdict TX"); return "TX" }},
 		{4, func() string {
 			g.use("verdict drop(reason)")
 			return fmt.Sprintf("drop(%q)", pick(g, "a", "b", "c", "d"))
 		}},
 		{when(ok, 6), func() string { g.use("read local verdict"); return v.String() }},
-		{1, func() string { g.use("verdict redirect(name)"); return `redirect("lo")` }},
+		{when(!g.reads, 1), func() string { g.use("verdict redirect(name)"); return `redirect("lo")` }},
 		{when(g.xdp, 3), func() string {
 			g.use("verdict redirect_cpu()")
 			return fmt.Sprintf("redirect_cpu(%s & 3)", g.atom(g.varied(min(depth, 1))))
 		}},
-		{1, func() string { g.use("verdict reject()"); g.pay(100); return "reject()" }},
-		{1, func() string {
+		{when(!g.reads, 1), func() string { g.use("verdict reject()"); g.pay(100); return "reject()" }},
+		{when(!g.reads, 1), func() string {
 			g.use("verdict redirect(index)")
 			return fmt.Sprintf("redirect(1 + (%s & 7))", g.varied(min(depth, 1)))
 		}},
