@@ -1,8 +1,11 @@
 package datapath
 
 import (
+	"errors"
 	"slices"
 	"testing"
+
+	"github.com/vishvananda/netlink"
 
 	"weir/attach"
 	"weir/internal/nstest"
@@ -81,5 +84,30 @@ func TestReplaceFrags(t *testing.T) {
 		if _, err := k.Rollback(t.Context(), "edge"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// An interface that has another name now has the place that it had.
+func TestReplaceRenamed(t *testing.T) {
+	k := kernel(t)
+	n := nstest.New(t)
+	n.Veth("wa", "wb", 1500)
+	attachedAs(t, k, Options{Chains: compiled(t, n, first, "wa", "wa:tc-ingress")})
+	was := linkIDs(opened(t, k))
+	n.Do(func() error {
+		dev, err := netlink.LinkByName("wa")
+		if err != nil {
+			return err
+		}
+		return errors.Join(netlink.LinkSetDown(dev), netlink.LinkSetName(dev, "wc"), netlink.LinkSetUp(dev))
+	})
+	attachedAs(t, k, Options{Replace: true, Chains: compiled(t, n, second, "wc", "wc:tc-ingress")})
+	n.Send("wb", frame)
+	g := opened(t, k)
+	if now := linkIDs(g); !slices.Equal(now, was) {
+		t.Errorf("links %v, before %v", now, was)
+	}
+	if got := counts(t, g); !slices.Equal(got, []uint64{1, 1}) {
+		t.Errorf("counted %d", got)
 	}
 }

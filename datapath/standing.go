@@ -44,21 +44,15 @@ func (a *Attachment) Standing() Standing {
 	return s
 }
 
-// freeXDP refuses interfaces whose XDP is weir's own, under another name, or under
-// the same where the interface had another name when that was attached.
+// freeXDP refuses interfaces whose XDP is weir's own, under another name.
 func (k Kernel) freeXDP(o Options) error {
 	if !slices.ContainsFunc(o.Chains, func(c Chain) bool { return c.Where.Hook == hook.XDP }) {
 		return nil
 	}
 	taken := k.xdp()
 	for _, c := range o.Chains {
-		a, ok := taken[c.Where]
-		switch {
-		case !ok:
-		case a.Chain != o.Name:
+		if a, ok := taken[c.Where]; ok && a.Chain != o.Name {
 			return fmt.Errorf("attach %s on %s: %w by weir's own %s: detach that first", o.Name, c.Where, attach.ErrInUse, a.Chain)
-		case a.Where != c.Where:
-			return fmt.Errorf("attach %s on %s: %w by itself, since before that was renamed from %s: detach it first", o.Name, c.Where, attach.ErrInUse, a.Where)
 		}
 	}
 	return nil

@@ -64,16 +64,23 @@ func (t *turn) place(w attach.Where, o attach.Options) (*attach.Link, error) {
 	return s.link, nil
 }
 
-// running returns the attachment of the generation before at w, or nil.
+// running returns the attachment of the generation before at w, or nil. An
+// interface may have another name now than when that was attached.
 func (t *turn) running(w attach.Where) *Attachment {
 	if t.from == nil {
 		return nil
 	}
-	i := slices.IndexFunc(t.from.Attachments, func(a *Attachment) bool { return a.Where == w && a.link != nil })
-	if i < 0 {
-		return nil
+	for _, is := range []func(*Attachment) bool{
+		func(a *Attachment) bool { return a.Where == w },
+		func(a *Attachment) bool { return a.Standing().Where == w },
+	} {
+		for _, a := range t.from.Attachments {
+			if a.link != nil && is(a) {
+				return a
+			}
+		}
 	}
-	return t.from.Attachments[i]
+	return nil
 }
 
 // undo takes back all steps, the last first.
