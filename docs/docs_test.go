@@ -26,7 +26,22 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", b.file, b.line) }
 
 // program reports whether b is a whole program.
 func (b block) program() bool {
-	return b.info == "python" && strings.Contains("\n"+b.text, "\ndef main(")
+	lang, _, _ := strings.Cut(b.info, " ")
+	return lang == "python" && b.info != "python wrong" && strings.Contains("\n"+b.text, "\ndef main(")
+}
+
+// hooks returns the hooks that a program is for: those that stand behind the fence,
+// or all where frames may be changed.
+func (b block) hooks(t *testing.T) []hook.Hook {
+	t.Helper()
+	if _, name, ok := strings.Cut(b.info, " "); ok {
+		h, err := hook.Parse(name)
+		if err != nil {
+			t.Errorf("%s: %v", b, err)
+		}
+		return []hook.Hook{h}
+	}
+	return hook.Frames()
 }
 
 // blocks returns the fenced blocks of a page.
@@ -84,7 +99,7 @@ func TestPrograms(t *testing.T) {
 			continue
 		}
 		programs[b.file]++
-		for _, h := range hook.Frames() {
+		for _, h := range b.hooks(t) {
 			t.Run(fmt.Sprintf("%s/%s", b, h), func(t *testing.T) {
 				p, err := lang.Compile([]byte(b.text), lang.Options{File: b.String(), Hook: h})
 				if err != nil {
@@ -108,7 +123,7 @@ func TestPrograms(t *testing.T) {
 func TestBlocks(t *testing.T) {
 	for _, b := range pages(t) {
 		if strings.HasPrefix(b.info, "python") && !b.program() && b.info != "python wrong" {
-			t.Errorf("%s: the block has no main(pkt)", b)
+			t.Errorf("%s: the block has no main", b)
 		}
 	}
 }

@@ -31,6 +31,8 @@ const (
 	NetfilterPostrouting
 	CgroupEgress
 	TCEgress
+	SkLookup
+	Connect
 	numHooks
 )
 
@@ -59,6 +61,11 @@ type Info struct {
 	Keep     bool   // packets can be handed to user space: weir run -w
 
 	RedirectCPU, RedirectPeer bool
+
+	// Conn says that a chain sees no packets but connections: it takes conn. Choose
+	// that it may hand them to a listening socket, else it knows the process and
+	// may rewrite where they go.
+	Conn, Choose bool
 }
 
 // Access says what a chain may do with what the kernel keeps beside a packet.
@@ -98,6 +105,14 @@ var infos = [numHooks]Info{
 		Name: "tc-egress", Summary: "traffic control, on the way out",
 		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
 		Mark: ReadWrite, Hash: Read, Keep: true,
+	},
+	SkLookup: {
+		Name: "sk-lookup", Summary: "where the kernel looks for the socket that takes a connection or datagram",
+		Needs: "Linux 5.9", Place: Netns, Conn: true, Choose: true,
+	},
+	Connect: {
+		Name: "connect", Summary: "where a process of a cgroup connects, or sends a datagram",
+		Needs: "Linux 5.8", Place: Cgroup, Conn: true,
 	},
 }
 
@@ -161,6 +176,8 @@ func (h Hook) Code(verdict string) (int32, bool) {
 	switch {
 	case h == Socket:
 		codes = map[string]int32{"PASS": 0, "ACCEPT": 0, "DROP": 0}
+	case infos[h].Conn:
+		codes = map[string]int32{"PASS": 1, "ACCEPT": 1, "SOCKET": 1, "DROP": 0, "REJECT": 0}
 	case !infos[h].Ethernet:
 		codes = map[string]int32{"PASS": 1, "ACCEPT": 1, "DROP": 0}
 	case h == TCEgress:

@@ -74,8 +74,9 @@ func Compile(source []byte, opts Options) (p *Program, err error) {
 }
 
 type compiler struct {
-	opts  Options
-	stage string
+	opts   Options
+	stage  string
+	family int // of the part that is compiled, see points
 }
 
 func (c *compiler) compile(source []byte) (*Program, error) {
@@ -103,6 +104,9 @@ func (c *compiler) compile(source []byte) (*Program, error) {
 // what they know of the packet takes too much of the stack, fit apart if each does
 // alone.
 func (c *compiler) build(tree *check.Program, apart bool) (*Program, error) {
+	if c.opts.Hook == hook.Connect {
+		return c.points(tree, apart)
+	}
 	low, f, err := c.lower(tree, apart)
 	if err != nil {
 		return nil, err
@@ -187,7 +191,7 @@ func (c *compiler) choose(low *lower.Result) form {
 func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
 	low, ds := lower.Lower(tree, lower.Options{
 		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
-		Tags: f.Tags, Copy: f.Copy, Apart: f.Apart,
+		Tags: f.Tags, Copy: f.Copy, Apart: f.Apart, Family: c.family,
 	})
 	tree.Sources.Fill(ds)
 	return low, ds.Err()
@@ -195,22 +199,30 @@ func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
 
 // generate takes a program through the stages below.
 func (c *compiler) generate(tree *check.Program, low *lower.Result, f form) (*Program, error) {
-	c.stage = "opt"
-	c.optimise(low.IR, f)
-	if err := tooManyMaps(tree, low); err != nil {
-		return nil, err
+	code, err := c.code(low.IR, f, tree)
+	if err == nil {
+		err = tooManyMaps(tree, low)
 	}
-
-	c.stage = "gen"
-	code, ds := gen.Generate(low.IR)
-	tree.Sources.Fill(ds)
-	if err := ds.Err(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if c.opts.Dump != nil {
 		c.opts.Dump("gen", code.String())
 	}
 	return c.program(tree, low, code), nil
+}
+
+// code takes the middle form to instructions.
+func (c *compiler) code(p *ir.Program, f form, tree *check.Program) (*gen.Code, error) {
+	c.stage = "opt"
+	c.optimise(p, f)
+	c.stage = "gen"
+	code, ds := gen.Generate(p)
+	tree.Sources.Fill(ds)
+	if err := ds.Err(); err != nil {
+		return nil, err
+	}
+	return code, nil
 }
 
 func (c *compiler) optimise(p *ir.Program, f form) {
@@ -247,6 +259,8 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		Code:   *code,
 		Counts: t.Counters,
 		Hists:  t.Hists,
+
+		Sockets: t.Sockets,
 	}
 	for _, x := range t.Chains {
 		p.Chains = append(p.Chains, Chain{Name: x.Name, File: x.File, Func: x.Func})
@@ -290,6 +304,7 @@ var systemMaps = map[string]System{
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
 	lower.ConstMap: ConstMap, lower.HistMap: HistMap, lower.LogMap: LogMap, lower.RateMap: RateMap,
 	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap, lower.CPUMap: CPUMap,
+	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap,
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {

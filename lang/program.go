@@ -21,10 +21,12 @@ type Program struct {
 	Chains   []Chain // in the order in which packets go through them
 	Hook     hook.Hook
 	Code     gen.Code
+	Points   []Point // at connect, in the place of Code
 	Maps     []Map   // kernel maps, the program's own (see System) included
 	Params   []Param // in order of their slot
 	Counts   []string
 	Hists    []string // histograms, in order of their slot
+	Sockets  []string // names of to_socket(), in order of their slot
 	Logs     []Log
 	Exits    []Exit // what may end the program, in order of their slot
 	Sources  []Source
@@ -59,7 +61,7 @@ type Source struct {
 // System is the use that the program itself makes of a kernel map.
 type System uint8
 
-// Uses of kernel maps. All but User, TallyMap, ListMap, LogMap and CPUMap are
+// Uses of kernel maps. All but User, TallyMap, ListMap, LogMap, CPUMap and OriginMap are
 // arrays with a u32 key.
 const (
 	// User maps are those that the chain declares.
@@ -117,6 +119,11 @@ const (
 	// CPUMap is a map from CPUs to their queues, for each CPU of the machine: who
 	// loads the program makes it as large as that. Each program has its own.
 	CPUMap
+	// SocketMap holds the listening socket of each of Program.Sockets.
+	SocketMap
+	// OriginMap is where connections were to go before a chain at connect changed
+	// that: see package lower. The programs at recvmsg and getpeername read it.
+	OriginMap
 )
 
 // A Map is a kernel map of a program and what the language knows of it.
@@ -166,7 +173,7 @@ type Log struct {
 // An Exit is a way in which the program can end: a verdict given at a return.
 type Exit struct {
 	Chain   int    // index in Program.Chains
-	Verdict string // PASS ACCEPT DROP TX REDIRECT REJECT
+	Verdict string // PASS ACCEPT DROP TX REDIRECT REJECT SOCKET
 	Reason  string // "" where none was given
 	File    string
 	Line    int  // of the attached function's return, or of its def

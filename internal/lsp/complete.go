@@ -63,7 +63,7 @@ func behind(sh shape) []completionItem {
 		kind, detail := kindField, w.Type
 		if w.Sign != "" {
 			kind, detail = kindMethod, w.Sign
-		} else if sh.owner == "packet" && len(attributes(w.Name)) > 0 {
+		} else if (sh.owner == "packet" || sh.owner == "conn") && len(attributes(w.Name)) > 0 {
 			kind = kindStruct
 		}
 		items = append(items, item(w.Name, kind, detail, w.Text, "1"))

@@ -221,6 +221,9 @@ func (v *view) name(name string, depth int) (shape, bool) {
 	if name == "pkt" {
 		return shape{title: "pkt: packet", text: "The packet.", owner: "packet"}, true
 	}
+	if name == "conn" {
+		return shape{title: "conn: connection", text: "The connection.", owner: "conn"}, true
+	}
 	if x := v.assigned(name); x != "" {
 		e, err := (&syntax.FileOptions{}).ParseExpr("", x, 0)
 		if err == nil {
@@ -263,7 +266,7 @@ func (s shape) attribute(name string) (shape, bool) {
 			continue
 		}
 		out := shape{title: title(w), text: w.Text, owner: ownerOf(w.Type)}
-		if s.owner == "packet" && w.Sign == "" && len(attributes(name)) > 0 {
+		if (s.owner == "packet" || s.owner == "conn") && w.Sign == "" && len(attributes(name)) > 0 {
 			out.owner = name
 			out.title = name + ": header"
 			var fields []string

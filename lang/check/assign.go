@@ -327,12 +327,7 @@ func (p *pass) setAttr(l *syntax.DotExpr, rhs syntax.Expr, o operand) {
 }
 
 func (p *pass) storeHeader(l *syntax.DotExpr, view Expr, f packet.Field, rhs syntax.Expr, o operand) {
-	if !p.c.b.opts.Hook.Info().Write {
-		p.errorAt(posOf(l.Name.NamePos), "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Write }), "headers cannot be written at %s", p.c.b.opts.Hook)
-		return
-	}
-	if f.ReadOnly {
-		p.errorAt(posOf(l.Name.NamePos), "type", "changing it would move or break what follows the header", "%s.%s can only be read", view.Type().Header, f.Name)
+	if !p.mayWrite(l, view.Type().Header, f) {
 		return
 	}
 	x := p.value(rhs, o)

@@ -83,6 +83,9 @@ func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 
 // pktAttr is pkt.NAME.
 func (p *pass) pktAttr(e *syntax.DotExpr, pkt Expr) operand {
+	if p.conn() {
+		return p.connAttr(e)
+	}
 	name, pos := e.Name.Name, posOf(e.Name.NamePos)
 	if _, ok := packetFields[name]; ok {
 		return p.packetField(e)
@@ -147,6 +150,9 @@ func packetAttrs() []string {
 func (p *pass) headerField(e *syntax.DotExpr, view Expr, write bool) (packet.Field, bool) {
 	h, name := view.Type().Header, e.Name.Name
 	f, ok := h.FieldOf(name)
+	if !p.connView(e, h) {
+		return f, false
+	}
 	if !ok {
 		if p.missingAttr(h.String(), e) {
 			return f, false

@@ -98,6 +98,8 @@ func (p *pass) builtinCall(e *syntax.CallExpr, b *starlark.Builtin) operand {
 		return p.drop(e, b)
 	case "redirect", "redirect_peer":
 		return p.redirect(e, name)
+	case "to_socket":
+		return p.toSocket(e)
 	case "reject":
 		if len(e.Args) > 0 {
 			p.errorf(e, "call", "write reject()", "reject() takes no arguments")
@@ -246,6 +248,9 @@ func (p *pass) lenOf(e *syntax.CallExpr) operand {
 	}
 	switch t := o.x.Type(); t.Kind {
 	case value.Packet:
+		if p.conn() {
+			return p.hintTo(e, "one of its fields: conn.dport", the["conn"])
+		}
 		return p.hintTo(e, "pkt.len", "the packet")
 	case value.Span:
 		if t.Laid() {

@@ -135,5 +135,5 @@ func (b *builder) program(roots []root) (*Program, diag.List) {
 		}
 	}
 	sortBy(p.Params, func(x *Param) string { return x.Name })
-	return p, list
+	return p, append(list, p.freeSockets()...)
 }

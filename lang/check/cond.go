@@ -148,7 +148,7 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 	case value.IP4, value.IP6, value.IP:
 		p.noCondition(n, what(t), "compare it: addr != "+t.String()+"(…), or test the header: if pkt.ip4:")
 	case value.Packet:
-		p.noCondition(n, "the packet", "it is always there; test a header: if pkt.ip4:")
+		p.noCondition(n, the[p.c.subject()], "it is always there; test a header: if "+p.c.subject()+".ip4:")
 	default:
 		p.noCondition(n, what(t), "compare it with ==")
 	}

@@ -2,7 +2,7 @@ package check
 
 // docs says what every name of the language is, by what it belongs to: "" are
 // builtins, "verdict", "type" and "starlark" are those in groups of their own,
-// "packet", "payload", "map", "address" and the headers have attributes. What is
+// "packet", "conn", "payload", "map", "address" and the headers have attributes. What is
 // called begins with the form of the call. Names of the language that this
 // version has not (missingHints, missingAttrs) are here all the same and are
 // shown once they are no longer missing.
@@ -44,7 +44,8 @@ var docs = map[string]map[string]string{
 		"redirect_peer": "redirect_peer(interface): To the other end of a veth pair, at tc-ingress.",
 		"redirect_cpu":  "redirect_cpu(n): To another CPU, at xdp.",
 		"to_user":       "to_user(queue): To an AF_XDP socket, at xdp.",
-		"reject":        "reject(): Dropped, and answered: a TCP reset, or ICMP unreachable.",
+		"reject":        "reject(): Dropped, and answered: a TCP reset, or ICMP unreachable. At connect the process is told that it was refused.",
+		"to_socket":     "to_socket(name): To a listening socket, at sk-lookup: \"tcp:127.0.0.1:8080\", or a name that weir maps gives a socket.",
 	},
 	"type": {
 		"u8": "u8(x): 8 bits. Called, it keeps the low bits.", "u16": "u16(x): 16 bits. Called, it keeps the low bits.",
@@ -105,6 +106,17 @@ var docs = map[string]map[string]string{
 		"vlan_pop":  "vlan_pop(): Takes the outer tag off. Ends every view.",
 		"encap":     "encap(…): Puts the packet into a tunnel. Ends every view.",
 		"decap":     "decap(): Takes the packet out of its tunnel. Ends every view.",
+	},
+	"conn": {
+		"ip4": "The IPv4 addresses, src and dst; false of another family. A mapped address of an IPv6 socket is IPv4.",
+		"ip6": "The IPv6 addresses, src and dst; false of another family.", "ip": "The addresses of whichever family it is.",
+		"proto": "6 is TCP, 17 UDP.", "tcp": "It is TCP.", "udp": "It is UDP.",
+		"sport": "Source port; at connect that of the socket, 0 if it has none yet.", "dport": "Destination port.",
+		"ifindex": "Interface that the packet came in by; at connect the one that the socket is bound to, or 0.",
+		"now":     "Nanoseconds of the monotonic clock, read once a connection.",
+		"pid":     "The process. At connect only.", "uid": "Its user. At connect only.",
+		"cgroup": "The number of its cgroup, which is the inode of the cgroup's folder. At connect only.",
+		"cookie": "A number of the socket that no other has had since the machine was started. At connect only.",
 	},
 	"payload": {
 		"len": "Bytes up to the end of the packet.",

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"weir/hook"
 	"weir/lang/check"
 )
 
@@ -27,7 +28,13 @@ func TestErrors(t *testing.T) {
 			var got strings.Builder
 			for _, c := range chunks(string(text)) {
 				total++
-				_, list := check.Check("t.weir", []byte(c.text), check.Options{Load: load, MaxSteps: 1_000_000})
+				opts := check.Options{Load: load, MaxSteps: 1_000_000}
+				if i := strings.LastIndex(c.name, " at "); i >= 0 { // another hook than XDP
+					if h, err := hook.Parse(c.name[i+len(" at "):]); err == nil {
+						opts.Hook = h
+					}
+				}
+				_, list := check.Check("t.weir", []byte(c.text), opts)
 				if len(list) == 0 {
 					t.Errorf("%s: nothing is said about it", c.name)
 				}

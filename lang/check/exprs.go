@@ -221,7 +221,8 @@ type (
 		Width        int
 	}
 	// RedirectTo is redirect(ifindex) or redirect("eth1"): one of Index and
-	// Name is set. By its Action it is redirect_peer or redirect_cpu(Index).
+	// Name is set. By its Action it is redirect_peer, redirect_cpu(Index) or
+	// to_socket(Name).
 	RedirectTo struct {
 		Base
 		Action Action

@@ -32,20 +32,24 @@ func hooksWith(can func(hookInfo) bool) string {
 
 // warnUnguarded warns of a field read of a header that may not be there.
 func (c *checker) warnUnguarded(r reading) {
+	subject, what := c.subject(), "packet without "+headerWord(r.header)+" header"
+	if c.conn() {
+		what = "connection that is not of " + map[packet.Header]string{packet.IP4: "IPv4", packet.IP6: "IPv6"}[r.header]
+	}
 	zero := "0"
 	if f, ok := r.header.FieldOf(r.field); ok && f.Kind == packet.Flag {
 		zero = "False"
 	} else if !ok || f.Kind != packet.Uint {
 		zero = "zero"
 	}
-	message := fmt.Sprintf("%s of a packet without %s header reads as %s", r.field, headerWord(r.header), zero)
+	message := fmt.Sprintf("%s of a %s reads as %s", r.field, what, zero)
 	if r.write {
-		message = fmt.Sprintf("writing %s of a packet without %s header does nothing", r.field, headerWord(r.header))
+		message = fmt.Sprintf("writing %s of a %s does nothing", r.field, what)
 	}
 	c.diags = append(c.diags, diag.Diagnostic{
 		Pos: r.pos, Code: "unguarded", Warning: true,
 		Message: message,
-		Hint:    fmt.Sprintf("test it first: if pkt.%s:", r.header),
+		Hint:    fmt.Sprintf("test it first: if %s.%s:", subject, r.header),
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"weir/hook"
 	"weir/lang/diag"
 	"weir/lang/value"
 )
@@ -87,7 +88,7 @@ func (m *module) chains(in *Inspection) {
 			in.Chains = []string{"main"}
 			return
 		}
-		if name == "pkt" && len(in.Chains) < maxChains {
+		if (name == "pkt" || name == "conn") && len(in.Chains) < maxChains {
 			in.Chains = append(in.Chains, id.Name)
 		}
 	}
@@ -103,9 +104,17 @@ func (b *builder) locals(m *module, chain string) (facts []Fact) {
 			facts = nil // the file has errors, which were told elsewhere
 		}
 	}()
+	old := b.opts.Hook
+	if fn, ok := m.globals[chain].(*starlark.Function); ok && fn.NumParams() == 1 {
+		if name, _ := fn.Param(0); name == "conn" {
+			b.opts.Hook = hook.Connect // which has most of what there is
+		}
+	}
 	c := newChecker(b, b.newProgram(), root{module: m, fn: chain})
 	nameAll(b, []*module{m})
 	c.run()
+	conn := c.conn()
+	b.opts.Hook = old
 	for _, key := range sortedKeys(c.specials) {
 		s := c.specials[key]
 		if s.pos().File != m.name {
@@ -119,6 +128,9 @@ func (b *builder) locals(m *module, chain string) (facts []Fact) {
 			case v.typ.Kind != value.None:
 				f.Type = v.typ.String()
 				f.Owner, f.Members = behind(v.typ)
+				if conn && v.typ.Kind == value.Packet {
+					f.Type, f.Owner = "connection", "conn"
+				}
 			default:
 				continue
 			}

@@ -34,6 +34,10 @@ func (p *pass) packetField(e *syntax.DotExpr) operand {
 
 // setPacket is pkt.NAME = rhs, of what the kernel keeps beside the packet.
 func (p *pass) setPacket(l *syntax.DotExpr, pkt Expr, rhs syntax.Expr, o operand) {
+	if p.conn() {
+		p.setConn(l, rhs, o)
+		return
+	}
 	if p.pktAttr(l, pkt).bad() {
 		return
 	}

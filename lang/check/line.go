@@ -10,7 +10,8 @@ import (
 	"weir/lang/value"
 )
 
-// A one-liner (Options.Line) is the body of def main(pkt), without that line:
+// A one-liner (Options.Line) is the body of def main(pkt), or def main(conn) at the
+// hooks of connections, without that line:
 //
 //	seen = lru(ip4)             a declaration: stays at the top level
 //	pkt.ip.proto                a value: count(pkt.ip.proto)
@@ -39,7 +40,7 @@ func (b *builder) tree(file string, src []byte) (*syntax.File, error) {
 		b.opts.Line = false // a whole file, given as one
 		return f, nil
 	}
-	wrapLine(f)
+	wrapLine(f, subjectAt(b.opts.Hook))
 	return f, nil
 }
 
@@ -50,12 +51,12 @@ func isMain(s syntax.Stmt) bool {
 
 // wrapLine makes the statements of f the body of main, but for those that
 // belong to the top level.
-func wrapLine(f *syntax.File) {
+func wrapLine(f *syntax.File, subject string) {
 	start := syntax.MakePosition(&f.Path, 1, 0) // where no def of the text can be
 	main := &syntax.DefStmt{
 		Def: start, Lparen: start, Rparen: start,
 		Name:   &syntax.Ident{NamePos: start, Name: "main"},
-		Params: []syntax.Expr{&syntax.Ident{NamePos: start, Name: "pkt"}},
+		Params: []syntax.Expr{&syntax.Ident{NamePos: start, Name: subject}},
 	}
 	var top []syntax.Stmt
 	loaded := map[string]bool{}
@@ -105,7 +106,7 @@ func mentionsPacket(e syntax.Expr) bool {
 	found := false
 	syntax.Walk(e, func(n syntax.Node) bool {
 		id, ok := n.(*syntax.Ident)
-		found = found || ok && id.Name == "pkt"
+		found = found || ok && (id.Name == "pkt" || id.Name == "conn")
 		return true
 	})
 	return found

@@ -56,6 +56,14 @@ func (p *pass) methodCall(e *syntax.CallExpr, dot *syntax.DotExpr, base operand)
 	}
 	switch base.x.Type().Kind {
 	case value.Packet:
+		if p.conn() {
+			if _, field := connFields[name]; !field {
+				p.connAttr(dot)
+				p.args(e)
+				return operand{}, true
+			}
+			return operand{}, false
+		}
 		if o, done := p.moveCall(e, name); done {
 			return o, true
 		}

@@ -57,9 +57,14 @@ func (p *pass) constant(v starlark.Value, pos diag.Pos) (Expr, error) {
 		return &Const{Base: Base{value.Type{Kind: v.kind}, pos}, Octets: v.octets()}, nil
 	case verdictVal:
 		if can := canRedirect(v.v.Action); v.v.Action >= TX && !can(p.c.b.opts.Hook.Info()) {
-			return nil, fault("hook", "attach the chain at "+hooksWith(can), "%s is not possible at %s", v, p.c.b.opts.Hook)
+			return nil, fault("hook", "attach the chain at "+p.hooksWith(can), "%s is not possible at %s", v, p.c.b.opts.Hook)
 		}
-		if v.v.Action == Redirect || v.v.Action == RedirectPeer {
+		switch v.v.Action {
+		case ToSocket:
+			p.c.socket(v.to)
+			p.c.verdict(Verdict{Action: Pass, Reason: NoSocket})
+			fallthrough
+		case Redirect, RedirectPeer:
 			p.c.verdict(v.v)
 			return &RedirectTo{Base: Base{value.VerdT, pos}, Action: v.v.Action, Name: v.to}, nil
 		}

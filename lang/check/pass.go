@@ -50,6 +50,9 @@ func (p *pass) run() {
 	} else {
 		p.fl.has = bit(packet.IP)
 	}
+	if p.conn() {
+		p.fl.has = bit(packet.IP) // one of them is always there
+	}
 	for i, v := range p.s.vars {
 		if i < len(p.s.args) {
 			p.fl.mark(v)
@@ -257,7 +260,7 @@ func (p *pass) returnStmt(s *syntax.ReturnStmt) {
 			return
 		}
 		if _, text := o.v.(starlark.String); text && p.s.attached {
-			p.errorf(s.Result, "type", verdictHint, "%s is attached and returns a verdict, but this is %s", p.s.name, describe(o.v))
+			p.errorf(s.Result, "type", p.verdictHint(), "%s is attached and returns a verdict, but this is %s", p.s.name, describe(o.v))
 			return
 		}
 	}
@@ -279,14 +282,23 @@ func (p *pass) returnStmt(s *syntax.ReturnStmt) {
 		return
 	}
 	if p.s.attached && x.Type().Kind != value.Verdict {
-		p.errorf(s.Result, "type", verdictHint,
+		p.errorf(s.Result, "type", p.verdictHint(),
 			"%s is attached and returns a verdict, but this is %s", p.s.name, what(x.Type()))
 		return
 	}
 	p.emit(&Return{Pos: pos, X: p.result(s.Result, x)})
 }
 
-const verdictHint = "return PASS, ACCEPT, DROP, drop(\"reason\"), TX or redirect(\"eth1\")"
+// verdictHint says what the hook takes.
+func (p *pass) verdictHint() string {
+	switch h := p.c.b.opts.Hook.Info(); {
+	case h.Choose:
+		return "return PASS, ACCEPT, DROP, drop(\"reason\"), reject() or to_socket(\"web\")"
+	case h.Conn:
+		return "return PASS, ACCEPT, DROP, drop(\"reason\") or reject()"
+	}
+	return "return PASS, ACCEPT, DROP, drop(\"reason\"), TX or redirect(\"eth1\")"
+}
 
 // result joins the type of a returned value with those of the other returns.
 func (p *pass) result(n syntax.Node, x Expr) Expr {

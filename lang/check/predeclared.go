@@ -31,6 +31,8 @@ func (v verdictVal) String() string {
 		return fmt.Sprintf("redirect(%q)", v.to)
 	case v.v.Action == RedirectPeer:
 		return fmt.Sprintf("redirect_peer(%q)", v.to)
+	case v.v.Action == ToSocket:
+		return fmt.Sprintf("to_socket(%q)", v.to)
 	case v.v.Action == Reject:
 		return "reject()"
 	case v.v.Reason != "":
@@ -111,6 +113,7 @@ func (b *builder) predeclared() starlark.StringDict {
 		"octets": builtin("octets", declareOctets),
 		"drop":   builtin("drop", buildDrop), "redirect": builtin("redirect", buildRedirect),
 		"redirect_peer": builtin("redirect_peer", buildRedirect), "reject": builtin("reject", buildReject),
+		"to_socket": builtin("to_socket", buildToSocket),
 		"interface": builtin("interface", buildInterface),
 	}
 	for _, t := range []value.Type{

@@ -50,6 +50,7 @@ var pythonNames = map[string]string{
 	"exit":        "return a verdict instead",
 	"quit":        "return a verdict instead",
 	"pkt":         "the packet is the parameter of the attached function: def main(pkt):",
+	"conn":        "the connection is the parameter of the attached function: def main(conn):",
 	"defaultdict": "declare table(ip4, u64, size =): what is not there reads as 0",
 	"Counter":     "declare table(ip4, u64, size =): what is not there reads as 0",
 	"bytes":       `write b"…"`,

@@ -9,7 +9,7 @@ import (
 
 // redirects are the builtins that send a packet elsewhere.
 var redirects = map[string]Action{
-	"redirect": Redirect, "redirect_peer": RedirectPeer, "redirect_cpu": RedirectCPU, "reject": Reject,
+	"redirect": Redirect, "redirect_peer": RedirectPeer, "redirect_cpu": RedirectCPU, "reject": Reject, "to_socket": ToSocket,
 }
 
 // canRedirect tells which hooks have an action.
@@ -19,6 +19,10 @@ func canRedirect(a Action) func(hookInfo) bool {
 		return func(i hookInfo) bool { return i.RedirectPeer }
 	case RedirectCPU:
 		return func(i hookInfo) bool { return i.RedirectCPU }
+	case ToSocket:
+		return chooses
+	case Reject:
+		return func(i hookInfo) bool { return i.Redirect || i.Conn }
 	}
 	return func(i hookInfo) bool { return i.Redirect }
 }
@@ -29,7 +33,7 @@ func (p *pass) mayRedirect(n syntax.Node, name string) bool {
 	if can(p.c.b.opts.Hook.Info()) {
 		return true
 	}
-	p.errorf(n, "hook", "attach the chain at "+hooksWith(can), "%s() is not possible at %s", name, p.c.b.opts.Hook)
+	p.errorf(n, "hook", "attach the chain at "+p.hooksWith(can), "%s() is not possible at %s", name, p.c.b.opts.Hook)
 	return false
 }
 

@@ -166,6 +166,9 @@ func indexIn[T string | Verdict](list *[]T, x T) int {
 	return i
 }
 
+// socket notes a name of to_socket().
+func (c *checker) socket(name string) { indexIn(&c.prog.Sockets, name) }
+
 // run types the attached function and all that it calls.
 func (c *checker) run() {
 	fn := c.attached(c.root.module)
@@ -175,7 +178,10 @@ func (c *checker) run() {
 	def := c.b.defs[posOf(fn.Position())]
 	f := callee{name: c.root.fn, def: def, fn: fn}
 	if len(def.Params) != 1 || fn.HasVarargs() || fn.HasKwargs() {
-		c.errorf(f.pos(), "call", "write def "+f.name+"(pkt):", "an attached function has one parameter, the packet, but %s has %d", f.name, len(def.Params))
+		c.errorf(f.pos(), "call", "write def "+f.name+"("+c.subject()+"):", "an attached function has one parameter, %s, but %s has %d", the[c.subject()], f.name, len(def.Params))
+		return
+	}
+	if !c.takes(f) {
 		return
 	}
 	s := c.special(f, []argument{{typ: value.PacketT}}, true)

@@ -19,6 +19,7 @@ type Program struct {
 	Params   []*Param
 	Counters []string // names of count(), in order of first mention
 	Hists    []string // names of hist(), in order of first mention
+	Sockets  []string // names of to_socket(), in order of first mention
 	Verdicts []Verdict
 	Sources  diag.Source
 	Files    []string // the attached file, then the modules in order of loading; so for each chain
@@ -53,13 +54,18 @@ const (
 	RedirectPeer // to the other end of a pair, in its namespace
 	RedirectCPU
 	Reject
+	ToSocket // to a listening socket, whatever it is bound to
 )
 
 // NoCPU is the reason of a PASS that was to be a redirect to a CPU that is not
 // there.
 const NoCPU = "no such CPU"
 
-var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT"}
+// NoSocket is the reason of a PASS that was to go to a socket that is not there, or
+// cannot take it.
+const NoSocket = "no such socket"
+
+var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT", "SOCKET"}
 
 // String returns the action as counters and reports name it.
 func (a Action) String() string { return actionNames[a] }

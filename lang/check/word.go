@@ -90,7 +90,7 @@ func Types() []string {
 
 // Owners returns what has Attributes.
 func Owners() []string {
-	owners := []string{"packet", "payload", "map", "address"}
+	owners := []string{"packet", "conn", "payload", "map", "address"}
 	for _, h := range packet.Headers() {
 		owners = append(owners, h.String())
 	}
@@ -98,7 +98,7 @@ func Owners() []string {
 }
 
 // Attributes returns what stands behind a dot, sorted by name: of the packet,
-// of the payload or of a header by its name, of "map" (the methods of all kinds)
+// of the connection, of the payload or of a header by its name, of "map" (the methods of all kinds)
 // and of the "address" that an ip4 is.
 func Attributes(owner string) []Word {
 	names := map[string]bool{}
@@ -107,6 +107,11 @@ func Attributes(owner string) []Word {
 	}
 	if owner == "packet" {
 		for _, n := range packetAttrs() {
+			names[n] = true
+		}
+	}
+	if owner == "conn" {
+		for _, n := range connAttrs() {
 			names[n] = true
 		}
 	}
@@ -125,6 +130,9 @@ func Attributes(owner string) []Word {
 		}
 		if t, ok := packetFields[n]; ok && owner == "packet" {
 			e.Type = t.String()
+		}
+		if f, ok := connFields[n]; ok && owner == "conn" {
+			e.Type = f.typ.String()
 		}
 		out = append(out, e)
 	}

@@ -72,7 +72,7 @@ func declared(f *starlark.Builtin, types string) *mapVal {
 // TestDocsAreTrue: what is described and not marked as missing is known to the
 // checker at some hook.
 func TestDocsAreTrue(t *testing.T) {
-	prefix := map[string]string{"packet": "pkt", "payload": "pkt.payload"}
+	prefix := map[string]string{"packet": "pkt", "conn": "conn", "payload": "pkt.payload"}
 	for _, h := range packet.Headers() {
 		prefix[h.String()] = "pkt." + h.String()
 	}
@@ -80,7 +80,7 @@ func TestDocsAreTrue(t *testing.T) {
 		for _, e := range Attributes(owner) {
 			var last string
 			if !slices.ContainsFunc(hook.All(), func(h hook.Hook) bool {
-				_, ds := Check("a.weir", fmt.Appendf(nil, "def main(pkt):\n    %s.%s\n", path, e.Name), Options{Hook: h})
+				_, ds := Check("a.weir", fmt.Appendf(nil, "def main(%s):\n    %s.%s\n", subjectAt(h), path, e.Name), Options{Hook: h})
 				last = ds.Error()
 				return !strings.Contains(last, " has no ") && !strings.Contains(last, "not in this version")
 			}) {

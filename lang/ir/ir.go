@@ -211,6 +211,7 @@ const (
 	Stack       // no keys
 	BloomFilter // no keys; values are what is in it
 	CPUMap
+	SockMap
 )
 
 // A Map is a kernel map that a program uses.
@@ -227,6 +228,16 @@ type Map struct {
 type Program struct {
 	Funcs []*Func
 	Maps  []*Map
+}
+
+// Map returns the map of that name, or nil.
+func (p *Program) Map(name string) *Map {
+	for _, m := range p.Maps {
+		if m.Name == name {
+			return m
+		}
+	}
+	return nil
 }
 
 // NewFunc returns an empty function.

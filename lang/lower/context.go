@@ -9,6 +9,9 @@ import (
 
 // packetField reads pkt.NAME.
 func (l *lowerer) packetField(name string) *ir.Value {
+	if l.conn() {
+		return l.connField(name)
+	}
 	switch name {
 	case "len":
 		return l.frameLen()
@@ -75,8 +78,12 @@ func (l *lowerer) contextField(name string) int {
 
 // setPacket lowers pkt.mark = X and pkt.priority = X.
 func (l *lowerer) setPacket(s *check.SetPacket) {
-	l.store(4, l.ctx, l.contextField(s.Name), l.expr(s.X)[0])
-	l.cur.Values[len(l.cur.Values)-1].Sym = "ctx" // see gen's stored
+	x := l.expr(s.X)[0]
+	if l.conn() { // conn.dport
+		l.putContext(4, addrPort, l.swap(2, x))
+		return
+	}
+	l.putContext(4, l.contextField(s.Name), x)
 }
 
 // segments is how many packets of the wire this one is. At XDP nothing has been

@@ -23,8 +23,8 @@ func (e *exitBlock) init(l *lowerer) {
 
 // codes are what the kernel wants to hear for an action: enum xdp_action, the
 // TC_ACT_ constants of linux/pkt_cls.h (UNSPEC goes on to the next program), NF_DROP
-// and NF_ACCEPT, and 1 or 0 at a cgroup. At a packet socket 0 and 1 are ours: see
-// finish.
+// and NF_ACCEPT, SK_DROP and SK_PASS, and 1 or 0 at a cgroup. At a packet socket 0 and
+// 1 are ours: see finish.
 // A TX at tc-egress is OK: the packet is leaving by that interface already, and a
 // redirect would bring it back to this hook until the kernel drops it.
 func (l *lowerer) codes(a check.Action) int64 {
@@ -39,6 +39,9 @@ func (l *lowerer) codes(a check.Action) int64 {
 	}
 	return 1
 }
+
+// yesOrNo reports whether the kernel wants to hear 1 or 0.
+func (l *lowerer) yesOrNo() bool { return l.info.Place != hook.Interface }
 
 // txRedirects reports whether TX is a redirect at this hook.
 func (l *lowerer) txRedirects() bool { return l.opts.Hook == hook.TCIngress }
@@ -76,6 +79,10 @@ func (e *exitBlock) leave(l *lowerer, a check.Action, target *ir.Value, slot fun
 		e.redirect(l, helperRedirectPeer, target, 0)
 	case a == check.RedirectCPU:
 		e.toCPU(l, target, slot)
+	case a == check.Reject && l.conn():
+		e.refuse(l)
+	case a == check.ToSocket:
+		e.toSocket(l, target, slot)
 	case a == check.Reject:
 		e.reject(l, slot)
 	case a == check.TX && l.txRedirects():
@@ -139,6 +146,9 @@ func (e *exitBlock) dynamic(l *lowerer, v parts, pos diag.Pos) {
 	// A row of exits, one for each verdict of the program, in order.
 	base := len(l.res.Exits)
 	actions := []check.Action{check.Drop, check.Accept, check.TX, check.Redirect}
+	if !l.info.Redirect {
+		actions = actions[:2]
+	}
 	for i, x := range l.p.Verdicts {
 		l.res.Exits = append(l.res.Exits, Exit{Chain: l.chain, Verdict: i, Pos: pos})
 		if x.Action > check.Redirect {
@@ -182,7 +192,16 @@ func (e *exitBlock) finish(l *lowerer) {
 		return
 	}
 	slot, code := l.get(e.slot), l.get(e.code)
-	length := l.frameLen()
+	if l.yesOrNo() {
+		code = l.opi(ir.OpAnd, code, 1) // which the verifier wants to see, and loops hide
+	}
+	var length *ir.Value
+	if l.conn() {
+		length = l.konst(0)
+	} else {
+		length = l.frameLen()
+	}
+	l.keepOrigin(code)
 	if l.opts.Trace {
 		t := l.mapValue(l.maps[TraceMap], 0)
 		l.store(8, t, 0, slot)
@@ -190,7 +209,7 @@ func (e *exitBlock) finish(l *lowerer) {
 		l.store(8, t, 16, length)
 		l.store(8, t, 24, l.besideWord())
 	}
-	if l.opts.Capture {
+	if l.opts.Capture && !l.conn() {
 		l.capture(slot, code, length)
 	}
 	p := l.lookup(l.maps[ExitMap], l.indexKey(slot))
@@ -215,7 +234,7 @@ func (l *lowerer) verdict(i int) parts {
 
 // besideWord is the outer tag where it stands beside the buffer, else 0.
 func (l *lowerer) besideWord() *ir.Value {
-	if l.xdp() {
+	if l.xdp() || l.conn() {
 		return l.konst(0)
 	}
 	return l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, l.tagBeside(), l.konst(0), then, els) },

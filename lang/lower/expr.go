@@ -1,6 +1,8 @@
 package lower
 
 import (
+	"slices"
+
 	"weir/lang/check"
 	"weir/lang/ir"
 	"weir/lang/value"
@@ -132,9 +134,12 @@ func (l *lowerer) ifIndex(name string) *ir.Value {
 
 func (l *lowerer) redirectTo(e *check.RedirectTo) parts {
 	var to *ir.Value
-	if e.Index != nil {
+	switch {
+	case e.Action == check.ToSocket:
+		to = l.konst(int64(slices.Index(l.p.Sockets, e.Name)))
+	case e.Index != nil:
 		to = l.width(ir.OpZExt, 4, l.expr(e.Index)[0])
-	} else {
+	default:
 		to = l.ifIndex(e.Name)
 	}
 	i := l.verdictOf(check.Verdict{Action: e.Action})
@@ -315,6 +320,10 @@ func hashed(t value.Type, p parts) parts {
 func (l *lowerer) there(t value.Type, p parts, then, els *ir.Block) {
 	if t.Kind == value.Octets {
 		p = p[len(p)-1:]
+	}
+	if t.Kind == value.View && l.conn() {
+		l.connThere(t.Header, then, els)
+		return
 	}
 	if t.Kind == value.View && t.Header == packet.IP {
 		next := l.block()

@@ -30,6 +30,13 @@ const (
 	helperRingSubmit         = 132
 	helperForEach            = 164
 	helperLoop               = 181
+	helperPID                = 14
+	helperUID                = 15
+	helperCookie             = 46
+	helperCgroup             = 80
+	helperSkRelease          = 86
+	helperSkAssign           = 124
+	helperSetRetval          = 187
 	helperXDPLen             = 188
 	helperXDPLoad            = 189
 	helperXDPStore           = 190

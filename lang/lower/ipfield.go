@@ -66,9 +66,9 @@ func (l *lowerer) either(v parts, t value.Type, f4, f6 func(*ir.Value) parts) pa
 const mappedPrefix = 0xffff0000
 
 // mapped turns an IPv4 address into one of either family.
-func (l *lowerer) mapped(ip4 *ir.Value) parts {
-	lo := l.opi(ir.OpOr, l.opi(ir.OpShl, ip4, 32), mappedPrefix)
-	return parts{l.konst(0), lo}
+func (b *builder) mapped(ip4 *ir.Value) parts {
+	lo := b.opi(ir.OpOr, b.opi(ir.OpShl, ip4, 32), mappedPrefix)
+	return parts{b.konst(0), lo}
 }
 
 // truth makes 1 or 0 of a branch.

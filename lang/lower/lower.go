@@ -21,6 +21,8 @@ type Options struct {
 	Clock bool // read the time from the clock map
 	Tags  bool // frames with tags take the fast path, too: a program has more ways then
 
+	Family int // at connect, of the sockets that the program is for: 4 or 6
+
 	// Capture hands what is dropped to user space, at hook socket what is not.
 	Capture bool
 
@@ -47,6 +49,8 @@ const (
 	ScratchMap = ".scratch"
 	ConstMap   = ".consts"
 	CPUMap     = ".cpus"
+	SocketMap  = ".sockets"
+	OriginMap  = ".origins"
 	CaptureMap = ".capture"
 	LimitMap   = ".limit"
 	MissedMap  = ".missed"
@@ -107,6 +111,7 @@ type lowerer struct {
 	needs  needs
 	facts  facts
 	exit   exitBlock
+	origin origin
 	chain  int                 // the index of the one that is being lowered
 	copies map[string]*ir.Slot // of headers, see copySlot
 	timed  bool                // some way may have read the clock
@@ -121,6 +126,8 @@ type lowerer struct {
 
 // needs is what the program mentions anywhere: only that is parsed.
 type needs struct {
+	conn     bool                   // there is no packet
+	rewrites bool                   // of where a connection goes
 	all      bool                   // whatever walk finds: an answer is made of any packet
 	header   map[packet.Header]bool // must be found
 	read     map[packet.Header]bool // are mentioned themselves
@@ -172,12 +179,13 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		copies:   map[string]*ir.Slot{},
 		turns:    1,
 	}
-	l.needs = scan(p)
+	l.needs = scan(p, l.conn())
 	for _, v := range p.Verdicts {
-		l.needs.all = l.needs.all || v.Action == check.Reject
+		l.needs.all = l.needs.all || v.Action == check.Reject && !l.conn()
 	}
 	l.declare()
 	l.begin(l.add(ir.OpParam, ir.Ptr), wayOf(opts.Hook))
+	l.needOrigin()
 	l.facts.init(l)
 	l.exit.init(l)
 	l.chains()
@@ -266,13 +274,16 @@ func (l *lowerer) declare() {
 	if l.verdictOf(check.Verdict{Action: check.RedirectCPU}) >= 0 {
 		l.addMap(&ir.Map{Name: CPUMap, Kind: ir.CPUMap, KeySize: 4, ValueSize: 4})
 	}
+	if len(l.p.Sockets) > 0 {
+		l.addMap(&ir.Map{Name: SocketMap, Kind: ir.SockMap, KeySize: 4, ValueSize: 8, MaxEntries: uint32(len(l.p.Sockets))})
+	}
 	if l.opts.Trace {
 		l.system(TraceMap, ir.Array, 32, 1) // lang.OutcomeSize
 	}
 	if l.opts.Clock {
 		l.system(ClockMap, ir.Array, 8, 1)
 	}
-	if l.opts.Capture {
+	if l.opts.Capture && !l.conn() {
 		l.declareCapture()
 	}
 }

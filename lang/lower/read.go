@@ -209,6 +209,9 @@ func (l *lowerer) greater(x, y *ir.Value) *ir.Value {
 // headerField reads a field of a view, zero if the header is not there.
 func (l *lowerer) headerField(e *check.HeaderField) parts {
 	h, f := e.View.Type().Header, e.Field
+	if l.conn() {
+		return l.connAddr(h, f.Name, e.T)
+	}
 	v := l.expr(e.View)
 	switch {
 	case h == packet.VLAN || h == packet.VLAN2:

@@ -11,16 +11,19 @@ func newNeeds() needs {
 }
 
 // scan finds what the program mentions.
-func scan(p *check.Program) needs {
+func scan(p *check.Program, conn bool) needs {
 	n := newNeeds()
+	n.conn = conn
 	for _, f := range p.Funcs {
 		visit(f.Body, func(s check.Stmt) {
-			if w, ok := s.(*check.SetHeader); ok {
+			if w, ok := s.(*check.SetHeader); ok && !conn {
 				n.writes = true
 				n.moves = n.moves || moves(w.View.Type().Header, w.Field)
 				n.noteWrite(w)
 			}
 			switch s.(type) {
+			case *check.SetHeader, *check.SetPacket:
+				n.rewrites = conn
 			case *check.Range, *check.While:
 				n.loops = true
 			case *check.LogLine:
@@ -76,11 +79,12 @@ func (n *needs) l4() bool {
 // bodyNeeds is scan for a part of the program and the functions that it calls.
 func (l *lowerer) bodyNeeds(body []check.Stmt) needs {
 	n := newNeeds()
+	n.conn = l.conn()
 	seen := map[*check.Func]bool{}
 	var look func([]check.Stmt)
 	look = func(body []check.Stmt) {
 		visit(body, func(s check.Stmt) {
-			if w, ok := s.(*check.SetHeader); ok {
+			if w, ok := s.(*check.SetHeader); ok && !n.conn {
 				n.noteWrite(w)
 			}
 		}, func(e check.Expr) {
@@ -138,6 +142,9 @@ func (n *needs) noteExpr(e check.Expr) {
 	case *check.PacketField:
 		n.now = n.now || e.Name == "now"
 	case *check.Header:
+		if n.conn {
+			return
+		}
 		n.note(e.T.Header)
 		for _, h := range members(e.T.Header) {
 			n.read[h] = true

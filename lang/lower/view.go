@@ -2,11 +2,15 @@ package lower
 
 import (
 	"weir/lang/ir"
+	"weir/lang/value"
 	"weir/packet"
 )
 
 // view lowers pkt.NAME.
 func (l *lowerer) view(h packet.Header) parts {
+	if l.conn() {
+		return l.zero(value.Type{Kind: value.View, Header: h})
+	}
 	f := &l.facts
 	switch h {
 	case packet.Eth:

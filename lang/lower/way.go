@@ -32,10 +32,14 @@ func wayOf(h hook.Hook) way {
 
 // contextOf returns the C name of the struct that programs of a hook are given.
 func contextOf(h hook.Hook) string {
-	switch wayOf(h) {
-	case byXDP:
+	switch {
+	case h == hook.SkLookup:
+		return "bpf_sk_lookup"
+	case h == hook.Connect:
+		return "bpf_sock_addr"
+	case h == hook.XDP:
 		return "xdp_md"
-	case byDynptr:
+	case h.Netfilter():
 		return "bpf_nf_ctx"
 	}
 	return "__sk_buff"

@@ -16,6 +16,10 @@ type change struct {
 // setHeader writes a field, and brings the checksums that cover it up to date.
 // A field of a header that is not there is not written.
 func (l *lowerer) setHeader(s *check.SetHeader) {
+	if l.conn() {
+		l.setConnAddr(s)
+		return
+	}
 	h := s.View.Type().Header
 	v := l.expr(s.View)
 	x := l.expr(s.X)

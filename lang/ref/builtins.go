@@ -43,7 +43,7 @@ func (b *builder) names() starlark.StringDict {
 	builtin("header", newHeaderType)
 	builtin("struct", newStruct)
 	builtin("reject", func(starlark.Tuple, []starlark.Tuple) (starlark.Value, error) { return reject, nil })
-	for _, name := range []string{"drop", "redirect", "redirect_peer", "interface"} {
+	for _, name := range []string{"drop", "redirect", "redirect_peer", "interface", "to_socket"} {
 		builtin(name, func(args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 			if len(args) != 1 || len(kwargs) != 0 {
 				return nil, fmt.Errorf("%s: want one argument", name)
@@ -65,6 +65,8 @@ func (b *builder) both(name string, arg value) (value, error) {
 	switch {
 	case name == "drop" && isText:
 		return verdict{kind: "DROP", reason: string(text)}, nil
+	case name == "to_socket" && isText:
+		return verdict{kind: "SOCKET", socket: string(text)}, nil
 	case name == "redirect" && isNum:
 		return verdict{kind: "REDIRECT", target: uint32(index.bits)}, nil
 	case name == "redirect" && isText:

@@ -19,8 +19,9 @@ type Options struct {
 	// for a "./" name in a module: that is relative to the module, and comes
 	// as the attached file would write it.
 	Load func(name string) ([]byte, error)
-	// Hook is a name of a hook, as "xdp". A chain means the same at each of them.
-	// Frames of those of netfilter and cgroups have 14 zeros for an Ethernet header.
+	// Hook is a name of a hook, as "xdp". A chain of packets means the same at each of
+	// them: frames of those of netfilter and cgroups have 14 zeros for an Ethernet
+	// header. At "connect" and "sk-lookup" chains take connections: [Chain.RunConn].
 	Hook           string
 	IfIndex, Queue uint32
 	Interface      func(name string) uint32 // for redirect("eth1")
@@ -58,9 +59,10 @@ type attached struct {
 // A Result is what a chain did with a packet.
 type Result struct {
 	Chain          string // that gave the verdict: its file's base name, with :FUNC if two are of one file
-	Verdict        string // PASS ACCEPT DROP TX REDIRECT
+	Verdict        string // PASS ACCEPT DROP TX REDIRECT REJECT SOCKET
 	Reason         string
 	Target         uint32            // interface of a redirect
+	Socket         string            // that to_socket names
 	Line           int               // of the attached function's return; of its def where it ended without
 	Frame          []byte            // as the chain left it
 	Mark, Priority uint32            // likewise; 0 at XDP
@@ -86,7 +88,6 @@ type evaluator struct {
 	timed bool // in a packet; the clock was read in it
 	prefix string // of the chain that runs
 	time   uint64
-	pkt    *packet
 	counts map[string]uint64
 	hists  map[string][]Number
 	logged []string
@@ -176,7 +177,18 @@ func (e *evaluator) recovered(err *error) {
 // Run runs the chain on a frame, which is not changed; of several each after the
 // one before it has given PASS. Its error is always an
 // [Error]; maps keep what was written before it.
-func (c *Chain) Run(frame []byte) (res Result, err error) {
+func (c *Chain) Run(frame []byte) (Result, error) {
+	p := &packet{frame: append([]byte(nil), frame...), e: c.e}
+	if opts := c.e.opts; opts.Hook != "xdp" {
+		p.mark, p.priority = opts.Mark, opts.Priority
+	}
+	res, err := c.run(p)
+	res.Frame, res.Mark, res.Priority = p.frame, p.mark, p.priority
+	return res, err
+}
+
+// run runs the chain on a packet or a connection.
+func (c *Chain) run(subject value) (res Result, err error) {
 	e := c.e
 	e.steps, e.depth, e.timed, e.running = 0, 0, false, true
 	e.logged = nil
@@ -188,32 +200,27 @@ func (c *Chain) Run(frame []byte) (res Result, err error) {
 	e.counts, e.hists = map[string]uint64{}, map[string][]Number{}
 	defer func() { e.running = false }()
 	defer e.recovered(&err)
-	f := append([]byte(nil), frame...)
-	e.pkt = &packet{frame: f, e: e}
-	if opts := e.opts; opts.Hook != "xdp" {
-		e.pkt.mark, e.pkt.priority = opts.Mark, opts.Priority
-	}
 	v, line, chain := pass, 0, ""
 	for _, a := range c.attach {
-		v, line = e.attached(a)
+		v, line = e.attached(a, subject)
 		if chain = a.name; v != pass {
 			break
 		}
 	}
-	v = e.carryOut(v)
+	v = e.carryOut(v, subject)
 	for name, n := range e.counts {
 		if n == 0 {
 			delete(e.counts, name)
 		}
 	}
-	return Result{Chain: chain, Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Frame: e.pkt.frame, Counts: e.counts, Hists: e.hists,
-		Mark: e.pkt.mark, Priority: e.pkt.priority, Logs: e.logged, Rings: c.rings()}, nil
+	return Result{Chain: chain, Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Counts: e.counts, Hists: e.hists,
+		Socket: v.socket, Logs: e.logged, Rings: c.rings()}, nil
 }
 
 // attached runs one of the functions that packets go through.
-func (e *evaluator) attached(a attached) (v verdict, line int) {
+func (e *evaluator) attached(a attached, subject value) (v verdict, line int) {
 	e.prefix = a.prefix
-	out, line := e.call(a.f, bind(a.f, []value{e.pkt}, nil, a.f.fallback))
+	out, line := e.call(a.f, bind(a.f, []value{subject}, nil, a.f.fallback))
 	switch out := out.(type) {
 	case starlark.NoneType:
 		return pass, line
@@ -227,14 +234,18 @@ func (e *evaluator) attached(a attached) (v verdict, line int) {
 // carryOut does what a verdict asks for, and gives the verdict that counts: what
 // gets no answer is dropped, and on a machine without that CPU the packet stays
 // where it is.
-func (e *evaluator) carryOut(v verdict) verdict {
+func (e *evaluator) carryOut(v verdict, subject value) verdict {
+	p, isPacket := subject.(*packet)
+	conn, _ := subject.(*connection)
 	switch {
-	case v.kind == "REJECT":
-		f := answer(e.pkt.frame)
+	case v.kind == "REJECT" && isPacket:
+		f := answer(p.frame)
 		if f == nil {
 			return drop
 		}
-		e.pkt.frame = f
+		p.frame = f
+	case v.kind == "SOCKET" && conn.NoSocket:
+		return verdict{kind: "PASS", reason: "no such socket"}
 	case v.via == "cpu" && v.target >= uint32(e.opts.CPUs):
 		return verdict{kind: "PASS", reason: "no such CPU"}
 	}

@@ -1,6 +1,7 @@
 package ref
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,8 +34,8 @@ func TestManual(t *testing.T) {
 		t.Fatal(err)
 	}
 	programs := map[string]string{}
-	for _, block := range regexp.MustCompile("(?s)```python\n(.*?)```").FindAllStringSubmatch(string(manual), -1) {
-		if strings.Contains(block[1], "def main(pkt)") {
+	for _, block := range regexp.MustCompile("(?s)```python[^\n]*\n(.*?)```").FindAllStringSubmatch(string(manual), -1) {
+		if strings.Contains(block[1], "def main(pkt)") || strings.Contains(block[1], "def main(conn)") {
 			programs[strings.SplitN(block[1], "\n", 2)[0]] = block[1]
 		}
 	}
@@ -51,6 +52,10 @@ func TestManual(t *testing.T) {
 	}
 	for name, src := range programs {
 		t.Run(name, func(t *testing.T) {
+			if strings.Contains(src, "def main(conn)") {
+				runConns(t, src)
+				return
+			}
 			c := library(t).open(t, src)
 			for _, f := range [][]byte{nil, udp4(t), tcp4(t), udp6(t), tcp6(t), icmp4(t), icmp6(t), tagged(udp4(t), 0x8100, 5)} {
 				run(t, c, f)
@@ -85,6 +90,33 @@ def main(pkt):
 		w.now += step.wait
 		if got := passed(); got != step.want {
 			t.Errorf("step %d: %d passed, want %d", i, got, step.want)
+		}
+	}
+}
+
+// runConns runs a chain of connections at the hook that takes it.
+func runConns(t *testing.T, src string) {
+	t.Helper()
+	hook := "connect"
+	if strings.Contains(src, "to_socket(") {
+		hook = "sk-lookup"
+	}
+	c, err := Open("conn.weir", []byte(src), Options{Hook: hook})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dst := range []string{"192.0.2.1", "10.96.0.1", "2001:db8:1::5", "fd00:96::53", "::ffff:10.96.0.1"} {
+		for _, port := range []uint16{25, 53, 80, 8000, 8443} {
+			to := netip.MustParseAddr(dst)
+			from := netip.IPv6Unspecified()
+			if to.Is4() {
+				from = netip.IPv4Unspecified()
+			}
+			for _, proto := range []uint8{6, 17} {
+				if _, _, err := c.RunConn(Conn{Proto: proto, Src: from, Dst: to, DstPort: port, UID: 1000}); err != nil {
+					t.Errorf("to %s port %d: %v", dst, port, err)
+				}
+			}
 		}
 	}
 }

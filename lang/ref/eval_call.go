@@ -83,6 +83,8 @@ func (fr *frame) method(of value, name string, args []value, named map[string]va
 		return of.method(name, args, named)
 	case *view:
 		return of.method(name, args)
+	case *connection, *connAddrs:
+		refuse("%s has no %s()", of.Type(), name)
 	case *structVal:
 		return fr.callValue(attr(of, name), args, named)
 	case *starlark.Dict:
@@ -141,7 +143,7 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		return hashOf(arg(0, "x", nil), needNum(arg(1, "seed", unsigned(0)), name))
 	case "reject":
 		return reject
-	case "drop", "redirect", "redirect_peer", "redirect_cpu", "interface":
+	case "drop", "redirect", "redirect_peer", "redirect_cpu", "interface", "to_socket":
 		v, err := fr.e.builder.both(name, arg(0, "x", nil))
 		check(err)
 		return v

@@ -130,6 +130,10 @@ func attr(v value, name string) value {
 		return v.attr(name)
 	case *view:
 		return v.attr(name)
+	case *connection:
+		return v.attr(name)
+	case *connAddrs:
+		return v.attr(name)
 	case *headerType:
 		if name == "size" {
 			return unsigned(uint64(v.size()))
@@ -162,6 +166,10 @@ func attr(v value, name string) value {
 func setAttr(of value, name string, v value) {
 	switch of := of.(type) {
 	case *view:
+		of.set(name, v)
+	case *connection:
+		of.set(name, v)
+	case *connAddrs:
 		of.set(name, v)
 	case *packet:
 		of.set(name, v)

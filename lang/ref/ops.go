@@ -172,7 +172,7 @@ func equal(x, y value) (eq, ok bool) {
 		return x == y, x.Type() == y.Type()
 	case verdict:
 		b, ok := y.(verdict)
-		return ok && a.kind == b.kind && a.via == b.via && a.target == b.target, ok
+		return ok && a.kind == b.kind && a.via == b.via && a.target == b.target && a.socket == b.socket, ok
 	case starlark.Tuple:
 		b, ok := y.(starlark.Tuple)
 		if !ok || len(a) != len(b) {
@@ -290,7 +290,7 @@ func truth(v value) bool {
 	switch v := v.(type) {
 	case num, starlark.Bool, starlark.NoneType, starlark.String, starlark.Bytes, *starlark.List, *starlark.Dict:
 		return bool(v.Truth())
-	case *view, *payload, *recordObj, octets:
+	case *view, *connAddrs, *payload, *recordObj, octets:
 		return present(v)
 	}
 	refuse("%s is not a condition", v.Type())
@@ -303,6 +303,8 @@ func present(v value) bool {
 	switch v := v.(type) {
 	case *view:
 		return v.ok
+	case *connAddrs:
+		return v.there()
 	case *payload:
 		return v.ok
 	case *recordObj:

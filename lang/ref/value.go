@@ -182,6 +182,7 @@ type verdict struct {
 	kind, reason string
 	via          string // of a redirect: "" to an interface, "peer", "cpu"
 	target       uint32
+	socket       string // of to_socket
 }
 
 func (v verdict) String() string        { return v.kind }
