@@ -7,7 +7,7 @@
 // mode that is refused is followed by the next one, the reasons are kept in
 // [Record.Why], and only when all have failed is the kernel probed for what it
 // lacks. Each kind of hook has a file: xdp.go, tcx.go, clsact.go, netfilter.go,
-// cgroup.go, socket.go.
+// cgroup.go, lookup.go, socket.go.
 //
 // Who owns what: programs belong to the caller; the link holds the kernel's
 // reference. BPF links live as long as a descriptor or a pin of theirs. A
@@ -166,6 +166,9 @@ func Attach(w Where, o Options) (*Link, error) {
 func (l *Link) attach(o Options) error {
 	switch l.Where.Hook.Info().Place {
 	case hook.Netns:
+		if l.Where.Hook == hook.SkLookup {
+			return l.attachLookup(o)
+		}
 		return l.attachNetfilter(o)
 	case hook.Cgroup:
 		return l.attachCgroup(o)

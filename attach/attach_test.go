@@ -48,6 +48,10 @@ func programFor(t *testing.T, h hook.Hook) *ebpf.Program {
 		s.Type, s.AttachType = ebpf.CGroupSKB, ebpf.AttachCGroupInetEgress
 	case h.Netfilter():
 		s.Type, s.AttachType = ebpf.Netfilter, ebpf.AttachNetfilter
+	case h == hook.SkLookup:
+		s.Type, s.AttachType = ebpf.SkLookup, ebpf.AttachSkLookup
+	case h == hook.Connect:
+		s.Type, s.AttachType = ebpf.CGroupSockAddr, Points["sendmsg6"]
 	default:
 		ret = -1
 	}
@@ -382,6 +386,9 @@ func TestPinAndOpen(t *testing.T) {
 				w.Interface = ""
 			case hook.Cgroup:
 				w = Where{Cgroup: cgroup(t), Hook: h}
+			}
+			if h == hook.Connect {
+				w.Point = "sendmsg6"
 			}
 			o := Options{Chain: "edge", Linear: loader(programFor(t, h)), Pin: filepath.Join(dir, h.String())}
 			l, err := Attach(w, o)

@@ -36,7 +36,11 @@ func (l *Link) attachCgroup(o Options) error {
 		}
 	}
 	if err != nil {
-		if why := explainKernel(ebpf.CGroupSKB, "Linux 4.10", err); why != "" {
+		typ, needs := ebpf.CGroupSKB, "Linux 4.10"
+		if l.Where.Hook == hook.Connect {
+			typ, needs = ebpf.CGroupSockAddr, "Linux 4.17"
+		}
+		if why := explainKernel(typ, needs, err); why != "" {
 			return because(err, "cgroup: %s", why)
 		}
 		return because(err, "cgroup: %s", short(err))
@@ -47,8 +51,11 @@ func (l *Link) attachCgroup(o Options) error {
 
 // cgroupType is the kernel's place of a place at a cgroup.
 func cgroupType(w Where) ebpf.AttachType {
-	if w.Hook == hook.CgroupEgress {
+	switch w.Hook {
+	case hook.CgroupEgress:
 		return ebpf.AttachCGroupInetEgress
+	case hook.Connect:
+		return Points[w.Point]
 	}
 	return ebpf.AttachCGroupInetIngress
 }

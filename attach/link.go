@@ -158,6 +158,9 @@ func placed(info *link.Info) bool {
 	if x := info.Cgroup(); x != nil {
 		return x.CgroupId != 0
 	}
+	if x := info.NetNs(); x != nil {
+		return x.NetnsInode != 0
+	}
 	return true
 }
 

@@ -22,6 +22,10 @@ type Where struct {
 	Interface string // of hooks of interfaces
 	Cgroup    string // of hooks of cgroups: its path, from the root of the hierarchy
 	Hook      hook.Hook
+
+	// Point is which of a hook's programs is there, of a chain that is several: one
+	// of [Points].
+	Point string
 }
 
 // forms are how places are written.

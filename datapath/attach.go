@@ -144,7 +144,7 @@ func (k Kernel) free(o Options) (old *Generation, err error) {
 		if o.Pin {
 			instead = "replace it, "
 		}
-		for _, a := range old.Attachments {
+		for _, a := range old.Places() {
 			at = append(at, a.Where.String())
 		}
 		err = fmt.Errorf("attach %s: %w on %s: %sdetach it first, or choose another name", o.Name, ErrExists, strings.Join(at, ", "), instead)
@@ -180,13 +180,13 @@ func (t *transaction) run() error {
 	}
 	// All programs are loaded before the first is attached: most of what can
 	// fail then has not touched a packet.
-	units := make([]*unit, len(t.o.Chains))
+	units := make([][]*unit, len(t.o.Chains))
 	for i, c := range t.o.Chains {
-		u, err := t.load(c.Where, c.Program, false)
+		us, err := t.load(c.Where, c.Program, false)
 		if err != nil {
 			return err
 		}
-		units[i] = u
+		units[i] = us
 	}
 	if err := t.inherit(); err != nil {
 		return err
@@ -201,8 +201,10 @@ func (t *transaction) run() error {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
-		if err := t.attach(c, units[i]); err != nil {
-			return err
+		for _, u := range units[i] {
+			if err := t.attach(c, u); err != nil {
+				return err
+			}
 		}
 	}
 	if !t.o.Pin {
@@ -216,15 +218,20 @@ func (t *transaction) run() error {
 
 // load loads a program for a place: names of interfaces mean those of the
 // place's network namespace.
-func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (*unit, error) {
-	var u *unit
-	err := w.Do(func() (err error) {
-		if u, err = t.g.add(p, frags, interfaceIndex); err == nil && t.o.Loaded != nil {
-			err = t.o.Loaded(u.system)
+func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (us []*unit, err error) {
+	err = w.Do(func() (err error) {
+		if us, err = t.g.addAll(p, frags, interfaceIndex); err == nil && t.o.Loaded != nil {
+			err = t.o.Loaded(us[0].system)
+		}
+		if err == nil {
+			err = us[0].findSockets()
+		}
+		if err == nil && t.from != nil {
+			err = us[0].keepSockets(t.running(w))
 		}
 		return err
 	})
-	return u, wrap(err, "attach %s on %s", t.o.Name, w)
+	return us, wrap(err, "attach %s on %s", t.o.Name, w)
 }
 
 func (t *transaction) attach(c Chain, linear *unit) error {
@@ -236,15 +243,18 @@ func (t *transaction) attach(c Chain, linear *unit) error {
 	var frags *unit
 	if c.Frags != nil {
 		o.Frags = func() (_ *ebpf.Program, err error) {
-			if frags, err = t.load(c.Where, c.Frags, true); err == nil && t.from != nil {
+			us, err := t.load(c.Where, c.Frags, true)
+			if err == nil && t.from != nil {
 				err = t.selfTest(c.Where, c.Frags, true)
 			}
 			if err != nil {
 				return nil, err
 			}
+			frags = us[0]
 			return frags.obj, nil
 		}
 	}
+	c.Where.Point = linear.point
 	if t.o.Pin {
 		o.Pin = filepath.Join(t.dir, "link", pinName(c.Where))
 	}

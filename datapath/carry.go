@@ -97,6 +97,10 @@ func (s *State) inherit(m *lang.Map) (obj *ebpf.Map, copied bool, err error) {
 	if m.System == lang.TallyMap {
 		return s.heir.tally(m, s.was(m.Text))
 	}
+	if m.System == lang.OriginMap {
+		obj, err := s.heir.origins()
+		return obj, false, err
+	}
 	if m.System != lang.User {
 		return nil, false, nil
 	}
@@ -121,6 +125,18 @@ func (h *heir) tally(m *lang.Map, text string) (*ebpf.Map, bool, error) {
 		}
 	}
 	return nil, false, nil
+}
+
+// origins finds where connections were to go: processes that are connected go on to
+// see it.
+func (h *heir) origins() (obj *ebpf.Map, err error) {
+	err = h.from.each(lang.OriginMap, func(_ *unit, m *ebpf.Map) error {
+		if obj == nil {
+			obj, err = m.Clone()
+		}
+		return err
+	})
+	return obj, err
 }
 
 // copyOld copies the entries of the generation before into a map of u, which is

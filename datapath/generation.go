@@ -300,7 +300,7 @@ func (g *Generation) repin(dir string) error {
 }
 
 func (g *Generation) openAttachment(dir string, m *manifest, ma manifestAttachment) error {
-	u := &unit{prog: m.Programs[ma.Program], frags: ma.Record.Frags, maps: map[string]*ebpf.Map{}}
+	u := &unit{prog: m.Programs[ma.Program], point: ma.Record.Where.Point, frags: ma.Record.Frags, maps: map[string]*ebpf.Map{}}
 	g.units = append(g.units, u)
 	for name, file := range ma.Maps {
 		obj := g.maps[file]
@@ -333,4 +333,9 @@ func (g *Generation) openAttachment(dir string, m *manifest, ma manifestAttachme
 }
 
 // pinName returns the file name of what belongs to a place.
-func pinName(w attach.Where) string { return escape(w.String(), ":-") }
+func pinName(w attach.Where) string {
+	if w.Point != "" {
+		return escape(w.String()+":"+w.Point, ":-")
+	}
+	return escape(w.String(), ":-")
+}

@@ -29,6 +29,8 @@ type unit struct {
 	frags bool                 // for XDP frames of several fragments
 	maps  map[string]*ebpf.Map // by Map.Spec.Name
 	obj   *ebpf.Program
+
+	point string // where it is attached, of a chain that is several programs
 }
 
 // LoadOptions are options of [Load]. The zero value loads the program as for an attachment.
@@ -58,9 +60,9 @@ func (s *State) At(now uint64) { s.now = now }
 func Load(p *lang.Program, o LoadOptions) (*State, error) {
 	s := newState()
 	s.now = o.Now
-	_, err := s.add(p, false, o.Interface)
+	_, err := s.addAll(p, false, o.Interface)
 	if err == nil && o.Frags != nil {
-		_, err = s.add(o.Frags, true, o.Interface)
+		_, err = s.addAll(o.Frags, true, o.Interface)
 	}
 	if err == nil {
 		err = s.set(o.Set)
@@ -94,6 +96,10 @@ func programType(h hook.Hook) (ebpf.ProgramType, ebpf.AttachType, string) {
 		return ebpf.CGroupSKB, ebpf.AttachCGroupInetEgress, "Linux 4.10"
 	case h.Netfilter():
 		return ebpf.Netfilter, ebpf.AttachNetfilter, "Linux 6.4"
+	case h == hook.SkLookup:
+		return ebpf.SkLookup, ebpf.AttachSkLookup, "Linux 5.9"
+	case h == hook.Connect:
+		return ebpf.CGroupSockAddr, ebpf.AttachNone, "Linux 4.17"
 	}
 	return ebpf.SchedCLS, ebpf.AttachNone, "Linux 4.1"
 }
@@ -108,7 +114,7 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 		source.Add(f.Name, []byte(f.Text))
 	}
 	types := new(kernelTypes)
-	ins, err := u.prog.Code.Assemble(gen.AssembleOptions{
+	ins, err := u.prog.CodeAt(u.point).Assemble(gen.AssembleOptions{
 		Interface: resolve, Source: source.Line, Kfunc: types.function, Field: types.field,
 	})
 	if err != nil {
@@ -133,6 +139,9 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 
 func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
 	typ, at, needs := programType(u.prog.Hook)
+	if u.point != "" {
+		at = attach.Points[u.point]
+	}
 	spec := &ebpf.ProgramSpec{Name: u.name, Type: typ, AttachType: at, License: license, Instructions: ins}
 	if u.frags {
 		spec.Flags |= unix.BPF_F_XDP_HAS_FRAGS
@@ -161,7 +170,7 @@ func permission(err error) error {
 var mapTypes = [...]ebpf.MapType{
 	ir.Array: ebpf.Array, ir.PerCPUArray: ebpf.PerCPUArray, ir.Hash: ebpf.Hash, ir.LRUHash: ebpf.LRUHash,
 	ir.LPMTrie: ebpf.LPMTrie, ir.PerCPUHash: ebpf.PerCPUHash, ir.LRUPerCPUHash: ebpf.LRUCPUHash,
-	ir.PerfEventArray: ebpf.PerfEventArray, ir.CPUMap: ebpf.CPUMap,
+	ir.PerfEventArray: ebpf.PerfEventArray, ir.CPUMap: ebpf.CPUMap, ir.SockMap: ebpf.SockMap,
 	ir.RingBuf: ebpf.RingBuf, ir.Queue: ebpf.Queue, ir.Stack: ebpf.Stack, ir.BloomFilter: ebpf.BloomFilter,
 }
 

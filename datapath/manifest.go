@@ -59,7 +59,7 @@ func (m *manifest) encode() ([]byte, error) {
 // inert returns p without what only loading needs.
 func inert(p *lang.Program) *lang.Program {
 	out := *p
-	out.Code = gen.Code{}
+	out.Code, out.Points = gen.Code{}, inertPoints(p.Points)
 	out.Maps = make([]lang.Map, len(p.Maps))
 	for i, m := range p.Maps {
 		m.Init = nil

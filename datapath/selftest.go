@@ -4,10 +4,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
+	"weir/hook"
 	"weir/lang"
 	"weir/lang/ir"
 )
@@ -22,6 +25,9 @@ const trialRoom = 1024
 func selfTest(p *lang.Program, frags bool, params []ParamValue) error {
 	s := newState()
 	defer s.Close()
+	if p.Hook == hook.Connect {
+		return nil // for which the kernel has no test run
+	}
 	u, err := s.add(trial(p), frags, interfaceIndex)
 	if err != nil {
 		return fmt.Errorf("self-test: %w", err)
@@ -31,8 +37,8 @@ func selfTest(p *lang.Program, frags bool, params []ParamValue) error {
 			return fmt.Errorf("self-test: %w", err)
 		}
 	}
-	for _, f := range trialFrames() {
-		err := u.try(f.data)
+	for _, f := range trials(p.Hook) {
+		err := u.try(f)
 		if errors.Is(err, ebpf.ErrNotSupported) {
 			return nil
 		}
@@ -62,9 +68,9 @@ func trial(p *lang.Program) *lang.Program {
 	return &out
 }
 
-// try runs the program on a frame.
-func (u *unit) try(frame []byte) error {
-	r, sees := NewTestRun(u.prog.Hook, frame, nil)
+// try runs the program once.
+func (u *unit) try(f trialFrame) error {
+	o, sees := f.options(u.prog.Hook)
 	if !sees {
 		return nil
 	}
@@ -72,7 +78,7 @@ func (u *unit) try(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	code, err := u.obj.Run(&r.RunOptions)
+	code, err := u.obj.Run(o)
 	if err != nil {
 		return err
 	}
@@ -96,9 +102,38 @@ func (u *unit) try(frame []byte) error {
 	return nil
 }
 
+// A trialFrame is what a program is run on: a frame, or the context of a connection.
 type trialFrame struct {
-	name string
-	data []byte
+	name          string
+	data, context []byte
+}
+
+// options are how the frame is given to a program of a hook; false if the hook never
+// sees it.
+func (f trialFrame) options(h hook.Hook) (*ebpf.RunOptions, bool) {
+	if f.context != nil {
+		return &ebpf.RunOptions{Context: f.context, ContextOut: make([]byte, len(f.context))}, true
+	}
+	r, sees := NewTestRun(h, f.data, nil)
+	if !sees {
+		return nil, false
+	}
+	return &r.RunOptions, true
+}
+
+// trials are what programs of a hook are run on.
+func trials(h hook.Hook) []trialFrame {
+	if h != hook.SkLookup {
+		return trialFrames()
+	}
+	four, six := netip.MustParseAddrPort("192.0.2.1:443"), netip.MustParseAddrPort("[2001:db8::1]:53")
+	var out []trialFrame
+	for name, proto := range map[string]uint8{"TCP": unix.IPPROTO_TCP, "UDP": unix.IPPROTO_UDP} {
+		out = append(out,
+			trialFrame{name: "a connection of " + name, context: LookupContext(proto, four, four)},
+			trialFrame{name: "a connection of " + name + " over IPv6", context: LookupContext(proto, six, six)})
+	}
+	return out
 }
 
 // trialFrames are frames of 64 octets that lead a chain through its headers.
@@ -127,5 +162,5 @@ func newFrame(name, typ, rest string) trialFrame {
 	if err != nil {
 		panic(err) // a fault of the list above
 	}
-	return trialFrame{name, append(b, make([]byte, max(0, 64-len(b)))...)}
+	return trialFrame{name: name, data: append(b, make([]byte, max(0, 64-len(b)))...)}
 }

@@ -30,7 +30,7 @@ func newState() *State { return &State{maps: map[string]*ebpf.Map{}} }
 // each program's own.
 func mapID(p *lang.Program, m *lang.Map, unit int) string {
 	switch m.System {
-	case lang.User:
+	case lang.User, lang.OriginMap: // of which the sockets' cookies are the keys
 		return m.Spec.Name
 	case lang.ParamMap:
 		names := make([]string, len(p.Params))
@@ -68,9 +68,10 @@ func userMaps(p *lang.Program) []string {
 // tallyName is what a tally is called among maps.
 func tallyName(m *lang.Map) string { return "count(" + m.Name + ")" }
 
-// add loads a program and makes those of its maps that are not there yet.
+// add loads a program, of several that a chain is the first, and makes those of
+// its maps that are not there yet.
 func (s *State) add(p *lang.Program, frags bool, resolve func(string) (uint32, error)) (*unit, error) {
-	u := &unit{prog: p, name: ProgramName(cmp.Or(s.name, p.Name)), frags: frags, maps: map[string]*ebpf.Map{}}
+	u := &unit{prog: p, name: ProgramName(cmp.Or(s.name, p.Name)), point: points(p)[0], frags: frags, maps: map[string]*ebpf.Map{}}
 	s.units = append(s.units, u) // from here on closed with s
 	var fresh, copies []*lang.Map
 	for i := range p.Maps {

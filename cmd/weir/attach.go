@@ -75,7 +75,7 @@ func (a *app) doAttach(ctx context.Context, args []string, l *attaching) error {
 		return err
 	}
 	defer g.Close()
-	for _, at := range g.Attachments {
+	for _, at := range g.Places() {
 		if at.Why != "" {
 			fmt.Fprintf(a.err, "%s: mode %s, since %s\n", at.Where, at.Mode, at.Why)
 		}

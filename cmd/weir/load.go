@@ -141,6 +141,9 @@ func (l *loading) places(a *app, r child.Request) (places []attach.Where, err er
 		if slices.Contains(places, w) {
 			return nil, usage("--on %s is given twice", w)
 		}
+		if l.capture && w.Hook.Info().Conn {
+			return nil, usage("-w keeps packets, and at %s there are none", w.Hook)
+		}
 		places = append(places, w)
 	}
 	if len(l.on) > 0 {
@@ -159,8 +162,10 @@ func (l *loading) places(a *app, r child.Request) (places []attach.Where, err er
 	if err != nil {
 		return nil, err
 	}
-	for _, at := range g.Attachments {
-		places = append(places, at.Where)
+	for _, at := range g.Places() {
+		w := at.Where
+		w.Point = ""
+		places = append(places, w)
 	}
 	return places, g.Close()
 }

@@ -190,8 +190,9 @@ func attachedRows(gs []*datapath.Generation, use map[cost.Program]cost.Use) ([]r
 	for _, g := range gs {
 		s, err := live.Take(g)
 		errs = append(errs, err)
+		places := g.Places()
 		for i, p := range s.Places {
-			at := g.Attachments[i]
+			at := places[i]
 			r := row{
 				Name: g.Name, Generation: g.Number, On: p.Where, Hook: p.Hook, Mode: p.Mode, Packets: p.Packets,
 				Bytes: p.Bytes, File: at.Program.Chains[0].File, Func: at.Program.Chains[0].Func,
@@ -204,7 +205,7 @@ func attachedRows(gs []*datapath.Generation, use map[cost.Program]cost.Use) ([]r
 				}
 			}
 			r.standing(at)
-			r.measured(use[at.ProgramID()])
+			r.measured(useOf(g, at, use))
 			rows = append(rows, r)
 		}
 	}
@@ -250,6 +251,15 @@ func (r *row) standing(at *datapath.Attachment) {
 	if s.Where != at.Where {
 		r.Now = strings.TrimSuffix(s.Where.String(), ":"+r.Hook)
 	}
+}
+
+// useOf is the cost of all programs of a place.
+func useOf(g *datapath.Generation, at *datapath.Attachment, use map[cost.Program]cost.Use) (sum cost.Use) {
+	for _, x := range g.Parts(at) {
+		u := use[x.ProgramID()]
+		sum.Runs, sum.Time, sum.Span = sum.Runs+u.Runs, sum.Time+u.Time, max(sum.Span, u.Span)
+	}
+	return sum
 }
 
 func (r *row) measured(u cost.Use) {

@@ -26,6 +26,7 @@ import (
 	"weir/attach"
 	"weir/internal/child"
 	"weir/internal/demo"
+	"weir/internal/nstest"
 	"weir/lab"
 )
 
@@ -56,17 +57,23 @@ func TestMain(m *testing.M) {
 //	write FILE N [a|random] a file of N octets: lines, one line, or random
 //	foreign [tcx|clsact] NAME  a program that is not weir's on eth0 of $HOST: at
 //	                      XDP, or at the ingress of tc
+//	serve ADDRESS:PORT    a server on $HOST that tells whom it took a connection for
+//	dial host|peer ADDRESS:PORT WANT  a connection, of $HOST from the cgroup $CGROUP:
+//	                      refused, denied, or what the server tells and who the peer is
 func TestScripts(t *testing.T) {
+	cgroup := nstest.NewCgroup(t)
+	cgroup.Leave()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Values["lab"] = new(scriptLab)
+			e.Setenv("CGROUP", cgroup.Path)
 			return pinFolder(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "lab": makeLab, "send": send, "flow": flow, "cgroup": makeCgroup, "unplug": unplug, "pcap": writePcap,
 			"nobody": nobody, "interrupt": interrupt, "attached": attached, "foreign": foreign,
-			"write": writeFile, "busy": busy,
+			"write": writeFile, "busy": busy, "serve": serveTCP, "dial": dialFrom(cgroup),
 		},
 	})
 }

@@ -174,7 +174,7 @@ func mapRows(g *datapath.Generation) ([]mapRow, error) {
 			m.Kind != "ring" && !m.Listed(),
 		})
 	}
-	return rows, nil
+	return socketRow(g, rows)
 }
 
 func mapTable(t *term.Term, rows []mapRow) *term.Table {
@@ -203,6 +203,9 @@ func (a *app) mapsGet() *cobra.Command {
 		Annotations:       map[string]string{takesValues: "yes"},
 		ValidArgsFunction: a.completeMaps,
 		RunE: runs(func(_ context.Context, args []string) error {
+			if done, err := a.sockets(args, getSocket); done {
+				return err
+			}
 			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
 				v, err := m.Get(args[2])
 				if err != nil {
@@ -222,12 +225,22 @@ func (a *app) mapsPut() *cobra.Command {
 	return &cobra.Command{
 		Use:   "put NAME MAP KEY [VALUE]",
 		Short: "Set the value of a key, add a key to a set, or push a value",
+		Long: `Sets the value of a key, adds a key to a set, or pushes a value.
+
+The map sockets of a chain at sk-lookup has the names of to_socket(). Its values
+are sockets that a process has: tcp:ADDRESS:PORT and udp:ADDRESS:PORT in the
+network namespace of the chain (ADDRESS may be *), or pid:NUMBER/fd:NUMBER. Without
+a value the name itself is looked for, as after a server has started again.`,
 		Example: `  weir maps put edge blocked 203.0.113.0/24
-  weir maps put edge hits 192.0.2.1 0`,
+  weir maps put edge hits 192.0.2.1 0
+  weir maps put steer sockets web tcp:127.0.0.1:8080`,
 		Args:              wants("NAME", "MAP", "KEY", "[VALUE]"),
 		Annotations:       map[string]string{takesValues: "yes"},
 		ValidArgsFunction: a.completeMaps,
 		RunE: runs(func(_ context.Context, args []string) error {
+			if done, err := a.sockets(args, putSocket); done {
+				return err
+			}
 			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
 				if m.Keyless() {
 					if len(args) != 3 {
@@ -256,6 +269,9 @@ func (a *app) mapsDel() *cobra.Command {
 		Annotations:       map[string]string{takesValues: "yes"},
 		ValidArgsFunction: a.completeMaps,
 		RunE: runs(func(_ context.Context, args []string) error {
+			if done, err := a.sockets(args, delSocket); done {
+				return err
+			}
 			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
 				var errs []error
 				for _, k := range args[2:] {

@@ -24,6 +24,9 @@ With --json an object a line. Entries that come or go meanwhile may be missed.`,
 		Args:              wants("NAME", "MAP"),
 		ValidArgsFunction: a.completeMaps,
 		RunE: runs(func(ctx context.Context, args []string) error {
+			if done, err := a.sockets(args, dumpSockets(asJSON)); done {
+				return err
+			}
 			return a.withMap(args[0], args[1], func(m *datapath.Map) error {
 				w := bufio.NewWriter(a.out)
 				if err := dump(ctx, w, m, asJSON); err != nil {

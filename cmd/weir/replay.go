@@ -154,6 +154,9 @@ func (a *app) replayed(ctx context.Context, q child.Request, r *replaying) (*lan
 	if err != nil {
 		return nil, o, err
 	}
+	if h.Info().Conn {
+		return nil, o, usage("a chain at %s sees no packets: try it on connections, with weir run", h)
+	}
 	f := child.Form{Hook: h, Trace: true, Clock: r.clock == "capture"}
 	frags, timed := f, f
 	frags.Frags, timed.Trace = true, false

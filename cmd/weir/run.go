@@ -225,7 +225,7 @@ func (w *watch) wait(ctx context.Context, r *running) (more bool, err error) {
 
 // packets is how many packets have come, at all places.
 func packets(g *datapath.Generation) (n uint64, err error) {
-	for _, a := range g.Attachments {
+	for _, a := range g.Places() {
 		exits, err := a.Exits()
 		if err != nil {
 			return n, err

@@ -121,13 +121,14 @@ func (a *app) showCounters(g *datapath.Generation) error {
 	}
 	t := a.out
 	tb := term.Table{Head: []string{"ON", "HOOK", "MODE", ">PACKETS", ">BYTES", "PROGRAM"}}
+	places := g.Places()
 	for i, p := range s.Places {
 		mode := p.Mode
 		if p.Gone {
 			mode = t.Paint(term.Red, "gone")
 		}
 		tb.Add(p.Where, p.Hook, mode, term.Count(p.Packets), term.Count(p.Bytes),
-			fmt.Sprintf("id %d, tag %s", g.Attachments[i].ProgramID(), g.Attachments[i].Tag()))
+			fmt.Sprintf("id %d, tag %s", places[i].ProgramID(), places[i].Tag()))
 	}
 	fmt.Fprintln(t)
 	if err := tb.Write(t); err != nil {

@@ -62,7 +62,7 @@ func (r Report) Write(w io.Writer, k datapath.Kernel) error {
 	}
 	for _, g := range gs {
 		fmt.Fprintf(&b, "  %s, generation %d, since %s\n", h.hide(g.Name), g.Number, g.Time.UTC().Format(time.DateTime+" UTC"))
-		for _, a := range g.Attachments {
+		for _, a := range g.Places() {
 			there, aerr := a.Attached()
 			fmt.Fprintf(&b, "    %s:%s, mode %s, fragments %t, there %t%s%s\n", h.place(a), a.Where.Hook, a.Mode, a.Frags, there,
 				h.note(a.Why), h.note(text(aerr)))
@@ -99,7 +99,7 @@ func newHider(gs []*datapath.Generation) *hider {
 		}
 	}
 	for _, g := range gs {
-		for _, a := range g.Attachments {
+		for _, a := range g.Places() {
 			add("if", a.Where.Interface)
 			add("ns", a.Where.Netns)
 		}

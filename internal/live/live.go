@@ -47,7 +47,7 @@ type Place struct {
 // Take reads all counters of g.
 func Take(g *datapath.Generation) (Sample, error) {
 	s := Sample{Time: time.Now()}
-	for _, a := range g.Attachments {
+	for _, a := range g.Places() {
 		p, err := takePlace(a)
 		if err != nil {
 			return s, err

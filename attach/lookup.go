@@ -1,0 +1,37 @@
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// attachLookup makes a link to the thread's network namespace. Programs of several
+// links there run one after another; the last socket that is chosen is taken.
+func (l *Link) attachLookup(o Options) error {
+	p, err := o.Linear()
+	if err != nil {
+		return err
+	}
+	ns, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return fmt.Errorf("open network namespace: %w", err)
+	}
+	defer ns.Close()
+	raw, err := link.AttachNetNs(int(ns.Fd()), p)
+	switch {
+	case err == nil:
+		l.Mode, l.raws = BPFLink, []link.Link{raw}
+		return nil
+	case errors.Is(err, unix.E2BIG):
+		return because(err, "sk-lookup: a network namespace has room for 64 programs")
+	}
+	if why := explainKernel(ebpf.SkLookup, "Linux 5.9", err); why != "" {
+		return because(err, "sk-lookup: %s", why)
+	}
+	return because(err, "sk-lookup: %s", short(err))
+}
