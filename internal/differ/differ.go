@@ -182,16 +182,24 @@ func bare(h hook.Hook, frame []byte) []byte {
 	return append(make([]byte, 14), frame[14:]...)
 }
 
-func (k *kernel) compare(r *ref.Chain, f Frame) error {
+// tick lets the clock of both sides go on.
+func (k *kernel) tick() error {
 	k.now += tick
 	if clock := k.state.SystemMap(k.prog, lang.ClockMap); clock != nil {
 		if err := clock.Put(uint32(0), k.now); err != nil {
 			return fmt.Errorf("clock: %w", err)
 		}
 	}
+	return nil
+}
+
+func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	opts, sees := datapath.NewTestRun(k.prog.Hook, f.Data, make([]byte, len(f.Data)+256))
 	if !sees {
 		return nil
+	}
+	if err := k.tick(); err != nil {
+		return err
 	}
 	var beside [skbSize]byte
 	if k.prog.Hook != hook.XDP && !k.prog.Hook.Netfilter() {
@@ -208,18 +216,10 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	if err != nil {
 		return fmt.Errorf("reference: %w", err)
 	}
-	var trace [lang.OutcomeSize]byte
-	if err := k.state.SystemMap(k.prog, lang.TraceMap).Lookup(uint32(0), &trace); err != nil {
-		return fmt.Errorf("trace: %w", err)
-	}
-	o, err := lang.DecodeOutcome(trace[:])
+	o, x, err := k.outcome()
 	if err != nil {
 		return err
 	}
-	if o.Exit >= uint64(len(k.prog.Exits)) {
-		return fmt.Errorf("trace names exit %d of %d", o.Exit, len(k.prog.Exits))
-	}
-	x := k.prog.Exits[o.Exit]
 	got := ref.Result{
 		Chain: k.prog.Chains[x.Chain].Name, Verdict: x.Verdict, Reason: x.Reason, Line: x.Line, Target: o.To, Frame: bare(k.prog.Hook, o.Frame(opts.Frame())),
 	}
@@ -244,6 +244,27 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	if d := cmp.Diff(w, got); d != "" {
 		return fmt.Errorf("(-reference +kernel):\n%s", d)
 	}
+	return k.note(want)
+}
+
+// outcome reads how the program ended.
+func (k *kernel) outcome() (lang.Outcome, lang.Exit, error) {
+	var trace [lang.OutcomeSize]byte
+	if err := k.state.SystemMap(k.prog, lang.TraceMap).Lookup(uint32(0), &trace); err != nil {
+		return lang.Outcome{}, lang.Exit{}, fmt.Errorf("trace: %w", err)
+	}
+	o, err := lang.DecodeOutcome(trace[:])
+	if err == nil && o.Exit >= uint64(len(k.prog.Exits)) {
+		err = fmt.Errorf("trace names exit %d of %d", o.Exit, len(k.prog.Exits))
+	}
+	if err != nil {
+		return o, lang.Exit{}, err
+	}
+	return o, k.prog.Exits[o.Exit], nil
+}
+
+// note adds up what the reference counted, and compares what was told at once.
+func (k *kernel) note(want ref.Result) error {
 	if k.counts == nil {
 		k.counts = map[string]uint64{}
 	}

@@ -117,7 +117,7 @@ func (c *chain) dropped(reason string) (n uint64) {
 // ended returns the packets that ended in a way, at all places.
 func (c *chain) ended(how func(datapath.ExitCount) bool) (n uint64) {
 	c.t.Helper()
-	for _, a := range c.Attachments {
+	for _, a := range c.Places() {
 		for _, x := range must(a.Exits())(c.t) {
 			if how(x) {
 				n += x.Packets

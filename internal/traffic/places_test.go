@@ -6,14 +6,11 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"weir/attach"
 	"weir/hook"
+	"weir/internal/nstest"
 	"weir/lab"
 	"weir/trace"
 )
@@ -21,7 +18,7 @@ import (
 // TestFieldsOfIP is TestFields at the hooks of netfilter and of cgroups.
 func TestFieldsOfIP(t *testing.T) {
 	for _, h := range hook.All() {
-		if h.Info().Ethernet {
+		if h.Info().Ethernet || h.Info().Conn {
 			continue
 		}
 		t.Run(h.String(), func(t *testing.T) {
@@ -63,37 +60,9 @@ func seenAt(t *testing.T, p *place) (a, b lab.Iface, fs []family) {
 	case hook.NetfilterOutput, hook.NetfilterPostrouting:
 		p.at = a
 	case hook.CgroupIngress, hook.CgroupEgress:
-		p.cgroup = ownCgroup(t)
+		p.cgroup = nstest.NewCgroup(t).Path
 	}
 	return a, b, families
-}
-
-// ownCgroup moves the process to a cgroup of its own until the test ends, and
-// returns its path. What sockets it opens belong to that.
-func ownCgroup(t *testing.T) string {
-	t.Helper()
-	text := string(must(os.ReadFile("/proc/self/cgroup"))(t))
-	was := ""
-	for _, line := range strings.Split(text, "\n") {
-		if path, ok := strings.CutPrefix(line, "0::"); ok {
-			was = path
-		}
-	}
-	root := must(attach.CgroupRoot())(t)
-	dir := must(os.MkdirTemp(root, "weir-traffic-"))(t)
-	move := func(to string) {
-		if err := os.WriteFile(filepath.Join(to, "cgroup.procs"), fmt.Append(nil, os.Getpid()), 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	move(dir)
-	t.Cleanup(func() {
-		move(filepath.Join(root, was))
-		if err := os.Remove(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return "/" + filepath.Base(dir)
 }
 
 // TestObserved: a packet socket sees what passes its interface, and changes nothing.
