@@ -17,7 +17,9 @@ func (a Ability) At(h Hook) Access { return a.at(h, h.Info()) }
 
 var abilities = []Ability{
 	{"pkt.eth, pkt.vlan", "", false, reads(func(i Info) bool { return i.Ethernet })},
-	{"IP and all that it carries", "", false, reads(func(Info) bool { return true })},
+	{"IP and all that it carries", "", false, reads(func(i Info) bool { return !i.Conn })},
+	{"conn: addresses, ports, protocol", "", false, reads(func(i Info) bool { return i.Conn })},
+	{"conn: process and socket", "", false, reads(func(i Info) bool { return i.Conn && !i.Choose })},
 	{"pkt.hash", "", false, func(_ Hook, i Info) Access { return i.Hash }},
 	{"DROP", "drop", false, func(h Hook, _ Info) Access {
 		drop, _ := h.Code("DROP")
@@ -25,6 +27,8 @@ var abilities = []Ability{
 		return does(drop != pass)
 	}},
 	{"writing fields and payload", "write", false, changes(func(i Info) bool { return i.Write })},
+	{"writing where a connection goes", "rewrite", false, changes(func(i Info) bool { return i.Conn && !i.Choose })},
+	{"to_socket", "choose", false, changes(func(i Info) bool { return i.Choose })},
 	{"push, pop, trim, tags", "move", false, changes(func(i Info) bool { return i.Move })},
 	{"TX, redirect, reject", "send", false, changes(func(i Info) bool { return i.Redirect })},
 	{"redirect_cpu", "cpu", false, changes(func(i Info) bool { return i.RedirectCPU })},

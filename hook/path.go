@@ -23,7 +23,9 @@ func Ways() []Way { return []Way{In, Through, Out} }
 func (w Way) String() string { return [...]string{"in", "through", "out"}[w] }
 
 // Path returns the hooks on a way, in the order in which a packet meets them. On the
-// way through a packet socket sees a packet twice.
+// way through a packet socket sees a packet twice. Hooks of connections are on no way:
+// connect comes before a packet is made, sk-lookup between netfilter-input and
+// cgroup-ingress.
 func Path(w Way) []Hook { return append([]Hook(nil), paths[w]...) }
 
 // Positions returns the places of h among the hooks of a way, from 1; none if it is

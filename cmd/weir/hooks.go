@@ -24,9 +24,10 @@ from a socket of this host; a number is the hook's place on that way. A packet
 socket sees a packet twice on the way through.
 
 SEES is what a packet begins with: frames with the Ethernet header, IP packets
-with the IP header. MAY is what a chain can do with it: drop it, write fields and
-payload, move bytes (push, pop, trim, tags), send it elsewhere (TX, redirect,
-reject), to another cpu, into the peer of a veth, write its mark.
+with the IP header; connections have no packet yet. MAY is what a chain can do with
+it: drop it, write fields and payload, move bytes (push, pop, trim, tags), send it
+elsewhere (TX, redirect, reject), to another cpu, into the peer of a veth, write its
+mark; rewrite where a connection goes, choose the socket that takes it.
 
 HERE are the modes in which chains run there on this machine. That is found by
 trying, in a network namespace and a cgroup that are gone afterwards.`,
@@ -133,8 +134,11 @@ func onHook(h hook.Hook) string {
 }
 
 func sees(h hook.Hook) string {
-	if h.Info().Ethernet {
+	switch i := h.Info(); {
+	case i.Ethernet:
 		return "frames"
+	case i.Conn:
+		return "connections"
 	}
 	return "IP packets"
 }

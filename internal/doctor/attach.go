@@ -110,7 +110,7 @@ func (w way) try() (err error) {
 		defer func() { err = errors.Join(err, os.Remove(dir)) }()
 		at.Cgroup = dir
 	}
-	ps, err := samples[0].compile(w.hook)
+	ps, err := samplesFor(w.hook)[0].compile(w.hook)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,10 @@ func (w way) try() (err error) {
 	}
 	defer s.Close()
 	o := attach.Options{Chain: "doctor", Mode: w.mode}
-	o.Linear = func() (*ebpf.Program, error) { return s.Object(ps[0]), nil }
+	if w.hook == hook.Connect { // of whose programs one tells of all
+		at.Point = ps[0].Points[0].At[0]
+	}
+	o.Linear = func() (*ebpf.Program, error) { return s.Objects(ps[0])[at.Point], nil }
 	if len(ps) > 1 {
 		o.Frags = func() (*ebpf.Program, error) { return s.Object(ps[1]), nil }
 	}

@@ -36,11 +36,26 @@ var samples = []sample{
 	},
 }
 
+// connSamples are those for connections.
+var connSamples = []sample{{
+	"a chain of connections", "chains at connect and sk-lookup",
+	"def main(conn):\n    return drop(\"mail\") if conn.tcp and conn.ip4 and conn.dport == 25 else PASS\n",
+	"take Linux 5.9 or newer",
+}}
+
+// samplesFor are the samples that a hook takes.
+func samplesFor(h hook.Hook) []sample {
+	if h.Info().Conn {
+		return connSamples
+	}
+	return samples
+}
+
 // programs compiles and loads chains for every hook.
 func programs() []Check {
 	var out []Check
 	for _, h := range hook.All() {
-		for _, s := range samples {
+		for _, s := range samplesFor(h) {
 			out = append(out, s.check(h, false))
 		}
 		if h == hook.XDP {
