@@ -65,7 +65,14 @@ func abilityTable() string {
 			at := strings.Trim(strings.ReplaceAll(fmt.Sprint(h.Positions(w)), " ", ", "), "[]")
 			cells = append(cells, at)
 		}
-		cells = append(cells, map[bool]string{true: "frames", false: "IP"}[i.Ethernet])
+		sees := "IP"
+		switch {
+		case i.Ethernet:
+			sees = "frames"
+		case i.Conn:
+			sees = "none"
+		}
+		cells = append(cells, sees)
 		for _, a := range hook.Abilities() {
 			cells = append(cells, extent(a, a.At(h)))
 		}

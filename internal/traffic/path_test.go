@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"weir/hook"
-	"weir/internal/nstest"
 	"weir/lab"
 )
 
@@ -14,7 +13,7 @@ import (
 func TestPaths(t *testing.T) {
 	t.Run("out and in", func(t *testing.T) {
 		a, b := pair(t, lab.LinkOptions{})
-		c := nstest.NewCgroup(t).Path
+		c := ownCgroup(t)
 		at := func(h hook.Hook, i lab.Iface) place { return place{at: i, hook: h, cgroup: c} }
 		var out, in []place
 		for _, h := range hook.Path(hook.Out) {

@@ -218,3 +218,10 @@ func TestKeptOfIP(t *testing.T) {
 		})
 	}
 }
+
+// ownCgroup puts the process into a cgroup of its own until the test ends, and returns
+// its path. What sockets it opens belong to that.
+func ownCgroup(t *testing.T) string {
+	t.Helper()
+	return nstest.NewCgroup(t).Path
+}
