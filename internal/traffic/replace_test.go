@@ -35,9 +35,10 @@ func loaded(t *testing.T, h hook.Hook) (*ebpf.Program, func() uint64) {
 }
 
 // TestReplace puts one program in the place of another while packets come: each
-// packet is seen by the one or by the other.
+// packet is seen by the one or by the other. (At netfilter both are there for a
+// moment; what the first drops the second does not see.)
 func TestReplace(t *testing.T) {
-	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
+	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress, hook.NetfilterPrerouting} {
 		t.Run(h.String(), func(t *testing.T) {
 			a, b := pair(t, lab.LinkOptions{})
 			old, seenOld := loaded(t, h)
