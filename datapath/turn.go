@@ -99,17 +99,21 @@ func (t *turn) undo() error {
 	return errors.Join(errs...)
 }
 
-// leave takes the generation before from the places that it alone had.
-func (t *turn) leave() error {
-	if t.from == nil {
-		return nil
-	}
+// leave takes the generation before from the places that it alone had, and hands
+// on what it has counted there until then.
+func (t *turn) leave(to *Generation) error {
 	var errs []error
+	left := false
 	for _, a := range t.from.Attachments {
+		left = left || a.link != nil
 		errs = append(errs, a.detach())
 		a.link = nil
 	}
-	return errors.Join(errs...)
+	if !left {
+		return nil
+	}
+	quiesce()
+	return errors.Join(append(errs, to.goOn(t.from.State, t.own))...)
 }
 
 // inherit gives the new generation what the one before leaves it.
@@ -168,10 +172,7 @@ func (t *transaction) commit() error {
 		r.Until = uptime() + t.o.Confirm
 		t.g.Confirm = t.o.Confirm
 	}
-	if err := r.write(t.dir); err != nil {
-		return err
-	}
-	return nil
+	return r.write(t.dir)
 }
 
 // finish takes away what the new generation has no use for.
@@ -180,12 +181,12 @@ func (t *transaction) finish() error {
 	if t.from == nil {
 		return nil
 	}
-	return rest(t.dir, &t.turn)
+	return t.rest(t.dir, t.g)
 }
 
 // rest ends a turn whose outcome stands in the record.
-func rest(dir string, t *turn) error {
-	if err := t.leave(); err != nil {
+func (t *turn) rest(dir string, to *Generation) error {
+	if err := t.leave(to); err != nil {
 		return err
 	}
 	r, err := readRecord(dir)
@@ -237,7 +238,7 @@ func (k Kernel) rollback(name string, r record) (int, error) {
 	if err := next.write(dir); err != nil {
 		return 0, errors.Join(err, t.undo())
 	}
-	return to.Number, rest(dir, t)
+	return to.Number, t.rest(dir, to)
 }
 
 // back brings the programs of an earlier generation to their places.
