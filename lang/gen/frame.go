@@ -164,6 +164,11 @@ func pointees(f *ir.Func) map[*ir.Value][]*ir.Slot {
 				switch v.Op {
 				case ir.OpSlot:
 					have = with(have, v.Slot)
+				case ir.OpCall:
+					if v.Imm != ir.Kfunc || v.Type != ir.Ptr {
+						break
+					}
+					fallthrough // bpf_dynptr_slice gives the address of its copy, or another
 				case ir.OpPhi, ir.OpAdd, ir.OpSub:
 					for _, a := range v.Args {
 						for _, s := range points[a] {

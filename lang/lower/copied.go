@@ -5,8 +5,9 @@ import (
 	"weir/packet"
 )
 
-// L3 where no octet can be read in place: the header is copied to the stack by one
-// call of the kernel, or two for IPv6.
+// L3 where the context gives no bounds. At netfilter a call of the kernel gives the
+// header's address. For a packet socket the header is copied to the stack by one
+// call, or two for IPv6.
 
 // copyAt is where in its slot the copy of the L3 header lies: what comes before it
 // in the buffer ends there, so that one call copies both and the header is aligned.
@@ -20,41 +21,52 @@ func (l *lowerer) copyOfL3() *ir.Value {
 	return l.opi(ir.OpAdd, l.copySlot("ip", copyAt+40), copyAt)
 }
 
-// copyL3 copies the header of a packet without tags, and takes it where it has no
-// options.
-func (l *lowerer) copyL3(to *ir.Value, slow, none, done *ir.Block) {
-	at, ok := l.start0(), l.block()
-	before := l.opi(ir.OpAdd, to, -at)
-	l.branch(ir.Eq, l.loadBytes(l.konst(0), before, int(at)+packet.IP4.Size()), l.konst(0), ok, slow)
-	l.start(ok)
-	take := func(h packet.Header) {
-		good := l.block()
+// sliceL3 takes the header at the start of the buffer, where it lies, if it has no
+// options. copyTo is for one that does not lie together.
+func (l *lowerer) sliceL3(copyTo *ir.Value, slow, none, done *ir.Block) {
+	have := l.block()
+	first := l.fetch(l.konst(0), copyTo, packet.IP4.Size(), have, slow)
+	l.start(have)
+	l.eachVersion(l.opi(ir.OpAnd, l.load(1, first, 0), 0xf0), none, func(h packet.Header) {
+		p, good := first, l.block()
 		if h == packet.IP4 {
-			l.branch(ir.Eq, l.load(1, to, 0), l.konst(0x45), good, slow)
+			l.branch(ir.Eq, l.load(1, p, 0), l.konst(0x45), good, slow)
 		} else {
-			have, first := l.block(), int64(packet.IP4.Size())
-			l.branch(ir.Eq, l.opi(ir.OpAnd, l.load(1, to, 0), 0xf0), l.konst(0x60), have, slow)
-			l.start(have)
-			rest := l.loadBytes(l.konst(at+first), l.opi(ir.OpAdd, to, first), packet.IP6.Size()-int(first))
-			l.branch(ir.Eq, rest, l.konst(0), good, slow)
+			p = l.fetch(l.konst(0), copyTo, packet.IP6.Size(), good, slow)
 		}
 		l.start(good)
-		l.setL3(h, to, l.konst(at|1<<slowBit), l.konst(0))
+		l.setL3(h, p, l.konst(1<<slowBit), l.konst(0))
 		l.jump(done)
-	}
-	if !l.info.Ethernet {
-		l.eachVersion(l.opi(ir.OpAnd, l.load(1, to, 0), 0xf0), none, take)
-		return
-	}
+	})
+}
+
+// copyL3 copies the header behind an Ethernet header without tags, and takes it
+// where it has no options.
+func (l *lowerer) copyL3(to *ir.Value, slow, done *ir.Block) {
+	ok, size4 := l.block(), int64(packet.IP4.Size())
+	start := l.opi(ir.OpAdd, to, -ethSize)
+	l.branch(ir.Eq, l.loadBytes(l.konst(0), start, ethSize+int(size4)), l.konst(0), ok, slow)
+	l.start(ok)
 	typ := l.load(2, to, -2)
 	for _, k := range l3Kinds[:2] {
 		if !l.needs.header[k.h] {
 			continue
 		}
-		hit, next := l.block(), l.block()
+		hit, next, good := l.block(), l.block(), l.block()
 		l.branch(ir.Eq, typ, l.konst(k.typ), hit, next)
 		l.start(hit)
-		take(k.h)
+		if k.h == packet.IP4 {
+			l.branch(ir.Eq, l.load(1, to, 0), l.konst(0x45), good, slow)
+		} else {
+			have := l.block()
+			l.branch(ir.Eq, l.opi(ir.OpAnd, l.load(1, to, 0), 0xf0), l.konst(0x60), have, slow)
+			l.start(have)
+			rest := l.loadBytes(l.konst(ethSize+size4), l.opi(ir.OpAdd, to, size4), packet.IP6.Size()-int(size4))
+			l.branch(ir.Eq, rest, l.konst(0), good, slow)
+		}
+		l.start(good)
+		l.setL3(k.h, to, l.konst(ethSize|1<<slowBit), l.konst(0))
+		l.jump(done)
 		l.start(next)
 	}
 	l.jump(slow) // tags, ARP, or nothing

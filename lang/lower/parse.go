@@ -197,7 +197,8 @@ func (l *lowerer) needL3() {
 		return
 	}
 	var copyTo *ir.Value // of both ways, where both copy
-	if l.way.direct() {
+	switch {
+	case l.way.direct():
 		head := l.block()
 		p := l.within(0, l.least(), head, slow)
 		l.start(head)
@@ -206,9 +207,12 @@ func (l *lowerer) needL3() {
 		} else {
 			l.fastVersion(p, slow, none, done)
 		}
-	} else {
+	case l.way == byDynptr:
 		copyTo = l.copyOfL3()
-		l.copyL3(copyTo, slow, none, done)
+		l.sliceL3(copyTo, slow, none, done)
+	default:
+		copyTo = l.copyOfL3()
+		l.copyL3(copyTo, slow, done)
 	}
 	l.start(none)
 	if l.cur != nil {

@@ -134,9 +134,9 @@ func (l *lowerer) fastL4(ip packet.Header, h, copyTo *ir.Value, slow, none, done
 			l.takeL4(k.h, p, off, off, none, done)
 		} else {
 			off := l.opi(ir.OpAdd, l.opi(ir.OpAnd, l.get(l.facts.l3), 0xffff), size)
-			l.branch(ir.Eq, l.loadBytes(off, copyTo, k.h.Size()), l.konst(0), ok, none)
+			p := l.fetch(off, copyTo, k.h.Size(), ok, none)
 			l.start(ok)
-			l.takeL4(k.h, copyTo, l.opi(ir.OpOr, off, 1<<slowBit), off, none, done)
+			l.takeL4(k.h, p, l.opi(ir.OpOr, off, 1<<slowBit), off, none, done)
 		}
 		l.start(next)
 	}

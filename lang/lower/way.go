@@ -12,7 +12,7 @@ const (
 	byXDP    way = iota // in place, xdp_load_bytes
 	bySKB               // in place, skb_load_bytes
 	byCopy              // skb_load_bytes alone: socket filters
-	byDynptr            // bpf_dynptr_read: netfilter
+	byDynptr            // bpf_dynptr_slice, bpf_dynptr_read: netfilter
 )
 
 // direct reports whether the context gives the bounds of the linear part.
@@ -86,6 +86,19 @@ func (b *builder) loadBytes(off, p *ir.Value, n int) *ir.Value {
 		return b.call(helperDynptrRead, "dynptr_read", ir.Int, p, size, b.dynptr, off, b.konst(0))
 	}
 	return b.call(helperLoadBytes, "skb_load_bytes", ir.Int, b.ctx, off, p, size)
+}
+
+// fetch branches to yes with the address of n octets at off of the buffer if they are
+// all there: copied to p, or at netfilter where they lie if they lie together. A
+// slice costs half of a copy there.
+func (b *builder) fetch(off, p *ir.Value, n int, yes, no *ir.Block) *ir.Value {
+	if b.way != byDynptr {
+		b.branch(ir.Eq, b.loadBytes(off, p, n), b.konst(0), yes, no)
+		return p
+	}
+	s := b.call(ir.Kfunc, "bpf_dynptr_slice", ir.Ptr, b.dynptr, off, p, b.konst(int64(n)))
+	b.branch(ir.Ne, s, b.konst(0), yes, no)
+	return s
 }
 
 // bounds reads the bounds of the linear part from the context.

@@ -27,8 +27,9 @@ var helperWrites = map[int64]class{
 	5: 0, 7: 0, 8: 0, // ktime_get_ns, get_prandom_u32, get_smp_processor_id
 	23: 0, 51: 0, // redirect, redirect_map
 	26: packet, 189: packet, // skb_load_bytes, xdp_load_bytes: what they copy to
-	188: 0,      // xdp_get_buff_len
-	201: packet, // dynptr_read
+	188:      0,      // xdp_get_buff_len
+	201:      packet, // dynptr_read
+	ir.Kfunc: packet, // bpf_dynptr_from_skb, bpf_dynptr_slice: a dynptr, a copy
 }
 
 // A memory is what is known about the memory of a function: which slots are
