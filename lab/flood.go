@@ -56,6 +56,10 @@ type FloodStats struct {
 	// was full, or it takes no XDP frames at all.
 	Lost    uint64
 	Elapsed time.Duration
+	// CPU is the time of the processor in the sender's system calls: what others
+	// on it took is not in it, the receiver's work is, but for what the kernel
+	// leaves to ksoftirqd.
+	CPU time.Duration
 }
 
 // ErrNotReceived says that the other end takes no XDP frames.
@@ -111,8 +115,13 @@ func (h *Host) flood(ctx context.Context, o Flood) (FloodStats, error) {
 	}
 	start := time.Now()
 	// The system call redirects to interfaces of the namespace it is made in.
-	err = h.Do(func() error { return src.run(ctx, o) })
-	st := FloodStats{Elapsed: time.Since(start)}
+	var cpu time.Duration
+	err = h.Do(func() error {
+		from := threadTime()
+		defer func() { cpu = threadTime() - from }()
+		return src.run(ctx, o)
+	})
+	st := FloodStats{Elapsed: time.Since(start), CPU: cpu}
 	var serr error
 	if st.Sent, serr = src.sent(); serr != nil {
 		err = errors.Join(err, serr)
@@ -123,6 +132,15 @@ func (h *Host) flood(ctx context.Context, o Flood) (FloodStats, error) {
 	}
 	st.Lost = st.Sent - min(st.Sent, after-before)
 	return st, nil
+}
+
+// threadTime is the calling thread's clock, or 0 if it cannot be read.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }
 
 // veth returns how many frames that were redirected to a veth interface its
