@@ -7,6 +7,9 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+
+	"weir/datapath"
+	"weir/hook"
 )
 
 // A feeder stands before a program in a test run that repeats. A test run hands
@@ -17,7 +20,9 @@ import (
 //	   ▲                                         │
 //	   └─────────────────── verdict ◄────────────┘
 //
-// So the packets vary, and what the program writes is gone with the next turn.
+// So the packets vary, and what the program writes is gone with the next turn. At
+// hooks where nothing may be written all turns see the first frame.
+//
 // The order has no pattern that a branch predictor could learn: it is that of a
 // linear congruential generator (Knuth, MMIX), the same for every program.
 //
@@ -29,22 +34,19 @@ import (
 // how wide its loads are.
 type feeder struct {
 	prog   *ebpf.Program
-	frame  []byte // the first, for the test run
+	run    *datapath.TestRun // of the first frame
 	closes []interface{ Close() error }
-}
-
-// Places in the contexts of programs: struct xdp_md and struct __sk_buff.
-func dataPlace(t ebpf.ProgramType) (data, end int16) {
-	if t == ebpf.XDP {
-		return 0, 4
-	}
-	return 76, 80
 }
 
 // newFeeder makes a feeder of frames, which all have one length and whose number
 // is a power of two. The target stays the caller's.
-func newFeeder(target *ebpf.Program, frames [][]byte) (f *feeder, err error) {
-	f = &feeder{frame: frames[0]}
+func newFeeder(h hook.Hook, target *ebpf.Program, frames [][]byte) (f *feeder, err error) {
+	f = &feeder{}
+	run, sees := datapath.NewTestRun(h, frames[0], nil)
+	if !sees {
+		return f, fmt.Errorf("feeder: %s never sees such a frame", h)
+	}
+	f.run = run
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("feeder: %w", err), f.Close())
@@ -72,9 +74,10 @@ func newFeeder(target *ebpf.Program, frames [][]byte) (f *feeder, err error) {
 	if err := jump.Put(uint32(0), target); err != nil {
 		return f, err
 	}
+	k := kindOf(h)
 	f.prog, err = ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "feeder", Type: target.Type(), License: "GPL",
-		Instructions: feed(target.Type(), frames, store.FD(), next.FD(), jump.FD()),
+		Name: "feeder", Type: k.typ, AttachType: k.at, License: "GPL",
+		Instructions: feed(k, frames, store.FD(), next.FD(), jump.FD()),
 	})
 	if err != nil {
 		return f, err
@@ -99,14 +102,31 @@ const (
 
 // feed returns the feeder's instructions: r6 the context, r7 the
 // generator's place, r9 its state, r8 the frame, r2 the packet.
-func feed(t ebpf.ProgramType, frames [][]byte, store, next, jump int) asm.Instructions {
-	size := len(frames[0])
-	data, end := dataPlace(t)
+func feed(k kind, frames [][]byte, store, next, jump int) asm.Instructions {
 	ins := asm.Instructions{
 		asm.Mov.Reg(asm.R6, asm.R1),
 		asm.LoadMapValue(asm.R7, next, 0),
 		asm.Mov.Imm(asm.R9, 0),
 		exchange(asm.R7, asm.R9),
+	}
+	if k.end != 0 {
+		ins = append(ins, overwrite(k, frames, store)...)
+	}
+	return append(ins,
+		exchange(asm.R7, asm.R9),
+		asm.Mov.Reg(asm.R1, asm.R6),
+		asm.LoadMapPtr(asm.R2, jump),
+		asm.Mov.Imm(asm.R3, 0),
+		asm.FnTailCall.Call(),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("short"),
+		asm.Return(),
+	)
+}
+
+// overwrite puts the next frame in the place of the packet.
+func overwrite(k kind, frames [][]byte, store int) asm.Instructions {
+	size := len(frames[0])
+	ins := asm.Instructions{
 		asm.LoadImm(asm.R1, multiplier, asm.DWord),
 		asm.Mul.Reg(asm.R9, asm.R1),
 		asm.LoadImm(asm.R1, increment, asm.DWord),
@@ -116,8 +136,8 @@ func feed(t ebpf.ProgramType, frames [][]byte, store, next, jump int) asm.Instru
 		asm.Mul.Imm(asm.R1, int32(size)),
 		asm.LoadMapValue(asm.R8, store, 0),
 		asm.Add.Reg(asm.R8, asm.R1),
-		asm.LoadMem(asm.R2, asm.R6, data, asm.Word),
-		asm.LoadMem(asm.R3, asm.R6, end, asm.Word),
+		asm.LoadMem(asm.R2, asm.R6, k.data, asm.Word),
+		asm.LoadMem(asm.R3, asm.R6, k.end, asm.Word),
 		asm.Mov.Reg(asm.R1, asm.R2),
 		asm.Add.Imm(asm.R1, int32(size)),
 		asm.JGT.Reg(asm.R1, asm.R3, "short"),
@@ -130,15 +150,7 @@ func feed(t ebpf.ProgramType, frames [][]byte, store, next, jump int) asm.Instru
 		ins = append(ins, asm.LoadMem(asm.R1, asm.R8, int16(off), width), asm.StoreMem(asm.R2, int16(off), asm.R1, width))
 		off += width.Sizeof()
 	}
-	return append(ins,
-		exchange(asm.R7, asm.R9),
-		asm.Mov.Reg(asm.R1, asm.R6),
-		asm.LoadMapPtr(asm.R2, jump),
-		asm.Mov.Imm(asm.R3, 0),
-		asm.FnTailCall.Call(),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("short"),
-		asm.Return(),
-	)
+	return ins
 }
 
 // exchange swaps src and the 64-bit word at dst.

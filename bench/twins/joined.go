@@ -94,7 +94,7 @@ func program(name string, h hook.Hook, frames [][]byte, parts ...lang.Part) (*si
 		return nil, err
 	}
 	m := st.SystemMap(p, lang.ExitMap)
-	s := &side{name: name, prog: st.Object(p), closes: []func() error{st.Close}}
+	s := &side{name: name, hook: h, prog: st.Object(p), closes: []func() error{st.Close}}
 	s.exits = func() ([]Exit, error) { return exitsByReason(p, m) }
 	return newSide(s, frames)
 }

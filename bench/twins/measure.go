@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -148,7 +147,9 @@ func (s *side) batch(turns int) (time.Duration, error) {
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &from); err != nil {
 		return 0, err
 	}
-	_, err := s.feed.prog.Run(&ebpf.RunOptions{Data: s.feed.frame, Repeat: uint32(turns)})
+	o := s.feed.run.RunOptions
+	o.Repeat = uint32(turns)
+	_, err := s.feed.prog.Run(&o)
 	if err != nil {
 		return 0, fmt.Errorf("timed run of %s: %w", s.name, err)
 	}

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/features"
 	"golang.org/x/sys/unix"
 
+	"weir/datapath"
 	"weir/hook"
 )
 
@@ -46,7 +46,7 @@ func (t Twin) Open(h hook.Hook) (p *Pair, err error) {
 	if p.again, err = t.ours("weir again", prog, p.frames); err != nil {
 		return p, err
 	}
-	for _, v := range Versions() {
+	for _, v := range t.Versions() {
 		s, err := t.twin(h, v, prog, p.frames)
 		if err != nil && v != Versions()[0] && !takes4() {
 			continue
@@ -127,18 +127,21 @@ type result struct {
 	frame   []byte
 }
 
-// run gives one frame to the program, past its feeder. A frame that a test run
-// refuses gives the zero result.
+// run gives one frame to the program, past its feeder. A frame that the hook never
+// sees, or that a test run refuses, gives the zero result.
 func (s *side) run(frame []byte) (result, error) {
-	o := ebpf.RunOptions{Data: frame, DataOut: make([]byte, len(frame)+64)}
-	v, err := s.prog.Run(&o)
+	o, sees := datapath.NewTestRun(s.hook, frame, make([]byte, len(frame)+64))
+	if !sees {
+		return result{}, nil
+	}
+	v, err := s.prog.Run(&o.RunOptions)
 	if errors.Is(err, unix.EINVAL) {
 		return result{}, nil
 	}
 	if err != nil {
 		return result{}, fmt.Errorf("test run of %s: %w", s.name, err)
 	}
-	return result{int32(v), o.DataOut}, nil
+	return result{int32(v), o.Frame()}, nil
 }
 
 // takes4 reports whether the kernel takes instructions of version 4: a load

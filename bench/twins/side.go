@@ -17,6 +17,7 @@ import (
 // A side is a program in the kernel, with a feeder before it.
 type side struct {
 	name   string
+	hook   hook.Hook
 	prog   *ebpf.Program
 	feed   *feeder
 	exits  func() ([]Exit, error)
@@ -44,7 +45,7 @@ func newSide(s *side, frames [][]byte) (*side, error) {
 		}
 	}
 	if err == nil {
-		s.feed, err = newFeeder(s.prog, frames)
+		s.feed, err = newFeeder(s.hook, s.prog, frames)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", s.name, err), s.close())
@@ -73,7 +74,7 @@ func (t Twin) ours(name string, p *lang.Program, frames [][]byte) (*side, error)
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p.Exits[a].Line, p.Exits[b].Line) })
-	s := &side{name: name, prog: st.Object(p), closes: []func() error{st.Close}}
+	s := &side{name: name, hook: p.Hook, prog: st.Object(p), closes: []func() error{st.Close}}
 	s.exits = func() ([]Exit, error) { return readExits(m, order) }
 	return newSide(s, frames)
 }
@@ -85,12 +86,12 @@ func (t Twin) twin(h hook.Hook, version string, p *lang.Program, frames [][]byte
 	if err != nil {
 		return nil, err
 	}
-	spec.Programs["twin"].AttachType = ebpf.AttachNone // as ours: tail calls join equals alone
+	spec.Programs["twin"].AttachType = kindOf(h).at // as ours: tail calls join equals alone
 	c, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, fmt.Errorf("load twin of %s for %s: %w", t.Name, version, err)
 	}
-	s := &side{name: Compiler + " " + version, prog: c.Programs["twin"], closes: []func() error{func() error { c.Close(); return nil }}}
+	s := &side{name: Compiler + " " + version, hook: h, prog: c.Programs["twin"], closes: []func() error{func() error { c.Close(); return nil }}}
 	for i := range p.Maps {
 		if err := fill(c, &p.Maps[i]); err != nil {
 			return nil, errors.Join(fmt.Errorf("twin of %s: %w", t.Name, err), s.close())
@@ -143,16 +144,14 @@ func readExits(m *ebpf.Map, order []int) ([]Exit, error) {
 
 // empty loads a program that does nothing.
 func empty(h hook.Hook, frames [][]byte) (*side, error) {
-	typ, pass := ebpf.SchedCLS, int32(-1)
-	if h == hook.XDP {
-		typ, pass = ebpf.XDP, 2
-	}
+	k := kindOf(h)
+	pass, _ := h.Code("PASS")
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "empty", Type: typ, License: "GPL",
+		Name: "empty", Type: k.typ, AttachType: k.at, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, pass), asm.Return()},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return newSide(&side{name: "floor", prog: prog, closes: []func() error{prog.Close}}, frames)
+	return newSide(&side{name: "floor", hook: h, prog: prog, closes: []func() error{prog.Close}}, frames)
 }

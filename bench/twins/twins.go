@@ -61,32 +61,41 @@ type Twin struct {
 	Name  string // of its files
 	Title string // what it does, in a few words
 
-	timed func(*traffic) [][]byte // frames of one length
+	timed    func(*traffic) [][]byte // frames of one length
+	versions []string                // of the twin; nil: all
 }
 
 // All returns the twins, in their order.
 func All() []Twin {
 	return []Twin{
-		{"parse", "parse and drop", parseFrames},
-		{"flows", "5-tuple table count", mixedFrames},
-		{"prefix", "prefix drop", prefixFrames},
-		{"ports", "list of 200 ports", portFrames},
-		{"rate", "rate limit", mixedFrames},
-		{"tags", "two tags, IPv6 walk", tagFrames},
-		{"nat", "NAT with checksums", natFrames},
-		{"match", "payload match", requestFrames},
-		{"find", "find in 64 bytes", hostFrames},
-		{"options", "loop over TCP options", synFrames},
-		{"sample", "sampling to a ring", mixedFrames},
-		{"record", "record update", tcpFrames},
-		{"rules", "20 rules in a row", ruleFrames},
-		{"hash", "hash with multiplications", udpFrames},
-		{"mix", "150-line mix", siteFrames},
+		{Name: "parse", Title: "parse and drop", timed: parseFrames},
+		{Name: "flows", Title: "5-tuple table count", timed: mixedFrames},
+		{Name: "prefix", Title: "prefix drop", timed: prefixFrames},
+		{Name: "ports", Title: "list of 200 ports", timed: portFrames},
+		{Name: "rate", Title: "rate limit", timed: mixedFrames},
+		{Name: "tags", Title: "two tags, IPv6 walk", timed: tagFrames},
+		{Name: "nat", Title: "NAT with checksums", timed: natFrames},
+		{Name: "match", Title: "payload match", timed: requestFrames},
+		{Name: "find", Title: "find in 64 bytes", timed: hostFrames},
+		{Name: "options", Title: "loop over TCP options", timed: synFrames},
+		{Name: "sample", Title: "sampling to a ring", timed: mixedFrames},
+		{Name: "record", Title: "record update", timed: tcpFrames},
+		{Name: "rules", Title: "20 rules in a row", timed: ruleFrames},
+		{Name: "hash", Title: "hash with multiplications", timed: udpFrames},
+		{Name: "mix", Title: "150-line mix", timed: siteFrames},
 	}
 }
 
-// Versions are the instruction sets that the twins are compiled for.
+// Versions are the instruction sets that twins are compiled for.
 func Versions() []string { return []string{"v3", "v4"} }
+
+// Versions are those that the twin is compiled for.
+func (t Twin) Versions() []string {
+	if t.versions != nil {
+		return t.versions
+	}
+	return Versions()
+}
 
 // Compiler is what compiled the twins.
 const Compiler = "clang-22"
@@ -102,11 +111,7 @@ func (t Twin) Compile(h hook.Hook) (*lang.Program, error) {
 
 // Object returns the ELF object of the twin in C.
 func (t Twin) Object(h hook.Hook, version string) ([]byte, error) {
-	name := "xdp"
-	if h != hook.XDP {
-		name = "tc"
-	}
-	return files.ReadFile(fmt.Sprintf("objects/%s.%s.%s.o", t.Name, name, version))
+	return files.ReadFile(fmt.Sprintf("objects/%s.%s.%s.o", t.Name, kindOf(h).object, version))
 }
 
 // spec returns the object as cilium/ebpf loads it.
