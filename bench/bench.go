@@ -53,6 +53,7 @@ func All() []Bench {
 	return []Bench{
 		{Name: "compile", Summary: "time from text to a chain at work", measure: compile},
 		{Name: "compose", Summary: "ten chains on one hook, beside one file and beside ten programs", measure: compose},
+		{Name: "hooks", Summary: "a small filter at every hook, beside C and what else filters there", Compares: true, measure: hooks},
 		{Name: "lang", Summary: "chains beside the same in C", Compares: true, measure: language},
 	}
 }

@@ -34,7 +34,7 @@ func language(ctx context.Context, o Options, row func(Row)) error {
 			if o.Rows != nil && !o.Rows.MatchString(t.Name) && !o.Rows.MatchString(t.Title) {
 				continue
 			}
-			rows, err := compareTwin(ctx, t, h)
+			rows, err := compareTwin(ctx, t, h, goalRow)
 			if err != nil {
 				return err
 			}
@@ -52,16 +52,16 @@ func language(ctx context.Context, o Options, row func(Row)) error {
 	return nil
 }
 
-// Listing returns the instructions of a row of the lang bench, by its name or
-// what it measures, beside those that clang made: both at a hook, each version of
+// Listing returns the instructions of a row of the lang or the hooks bench, by its
+// name or what it measures, beside those that clang made: both at a hook, each version of
 // the twin in turn. The error wraps [ErrNoRow] if there is no such row.
 func Listing(row string, h hook.Hook) (string, error) {
-	for _, t := range twins.All() {
+	for _, t := range append(twins.All(), twins.Drop()) {
 		if row != t.Name && row != t.Title {
 			continue
 		}
 		var all strings.Builder
-		for _, v := range twins.Versions() {
+		for _, v := range t.Versions() {
 			text, err := t.Listing(h, v)
 			if err != nil {
 				return "", err
@@ -73,8 +73,9 @@ func Listing(row string, h hook.Hook) (string, error) {
 	return "", fmt.Errorf("%w %q", ErrNoRow, row)
 }
 
-// compareTwin measures a chain at a hook, beside each version of its twin.
-func compareTwin(ctx context.Context, t twins.Twin, h hook.Hook) (rows []Row, err error) {
+// compareTwin measures a chain at a hook, beside each version of its twin. The goal
+// is of each row.
+func compareTwin(ctx context.Context, t twins.Twin, h hook.Hook, goal float64) (rows []Row, err error) {
 	p, err := t.Open(h)
 	if err != nil {
 		return nil, err
@@ -96,10 +97,10 @@ func compareTwin(ctx context.Context, t twins.Twin, h hook.Hook) (rows []Row, er
 			AA: max(ours, again) / min(ours, again), Floor: middle(ts.Floor.NS),
 			Insns: ts.Ours.Insns, PeerInsns: peer.Insns,
 			Sent: ts.Ours.Sent + peer.Sent, Counted: ts.Ours.Counted() + peer.Counted(),
-			Goal: fmt.Sprintf("<=%.2f", goalRow),
+			Goal: fmt.Sprintf("<=%.2f", goal),
 		}
 		r.Ratio = r.Ours / r.Peer
-		r.Holds = r.Ratio <= goalRow*r.AA
+		r.Holds = r.Ratio <= goal*r.AA
 		switch {
 		case same != nil:
 			r.Why = same.Error()

@@ -33,6 +33,7 @@ that does not match, the row is INVALID. Needs root.`,
   weir bench compile
   weir bench compile --json --svg compile.svg
   weir bench lang --hook xdp --run 'NAT|record'
+  weir bench hooks --hook netfilter-input
   weir bench lang --asm 'NAT with checksums'`,
 		Args: wants("[NAME]"),
 		RunE: runs(func(ctx context.Context, args []string) error {
@@ -60,9 +61,9 @@ that does not match, the row is INVALID. Needs root.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print an object a row, as soon as it is there")
-	c.Flags().StringVar(&rows, "run", "", "of lang: only rows whose name matches this expression")
-	c.Flags().StringVar(&hookName, "hook", "", "of lang: only this hook")
-	c.Flags().StringVar(&asm, "asm", "", "of lang: print the instructions of this row, those of C beside")
+	c.Flags().StringVar(&rows, "run", "", "of lang and hooks: only rows whose name matches this expression")
+	c.Flags().StringVar(&hookName, "hook", "", "of lang and hooks: only this hook")
+	c.Flags().StringVar(&asm, "asm", "", "of lang and hooks: print the instructions of this row, those of C beside")
 	c.Flags().StringVar(&svg, "svg", "", "write a chart to this file")
 	c.MarkFlagFilename("svg", "svg")
 	return c
