@@ -78,8 +78,13 @@ func linkCgroup(dir string, at ebpf.AttachType, p *ebpf.Program, o Order) (link.
 		program: uint32(p.FD()), target: uint32(f.Fd()), attach: uint32(at), flags: flags, relative: relative,
 	})
 	// A kernel without an order takes no flags here: cgroup_bpf_link_attach.
+	// Newer ones take no program that has no link beside one that has.
 	if errors.Is(err, unix.EINVAL) {
-		return nil, &orderError{o, because(ebpf.ErrNotSupported, "programs of a cgroup have no order in this kernel (needs Linux 6.17)")}
+		why := "programs of a cgroup have no order in this kernel (needs Linux 6.17)"
+		if flags&flagID != 0 && flags&flagLink == 0 {
+			why += ", or none beside a program that was attached without a link"
+		}
+		return nil, &orderError{o, because(ebpf.ErrNotSupported, "%s", why)}
 	}
 	return raw, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -14,8 +15,8 @@ import (
 	"weir/internal/nstest"
 )
 
-// loadDispatcher loads libxdp's own dispatcher for n programs.
-func loadDispatcher(t *testing.T, n byte) *ebpf.Program {
+// loadDispatcher loads libxdp's own dispatcher for n programs. It returns its types, too.
+func loadDispatcher(t *testing.T, n byte) (*ebpf.Program, *btf.Spec) {
 	t.Helper()
 	found, err := filepath.Glob("/usr/lib/*/bpf/xdp-dispatcher.o")
 	if err != nil || len(found) == 0 {
@@ -42,15 +43,20 @@ func loadDispatcher(t *testing.T, n byte) *ebpf.Program {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	return c.Programs[dispatcherName]
+	return c.Programs[dispatcherName], spec.Types
 }
 
 // member puts a program into a place of the dispatcher, if the kernel allows it.
-func member(t *testing.T, d *ebpf.Program, place, name string) bool {
+func member(t *testing.T, d *ebpf.Program, types *btf.Spec, place, name string) bool {
 	t.Helper()
+	var f *btf.Func
+	if err := types.TypeByName(place, &f); err != nil {
+		t.Fatal(err)
+	}
+	first := btf.WithFuncMetadata(asm.Mov.Imm(asm.R0, 2).WithSymbol(place), f)
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: name, Type: ebpf.Extension, License: "GPL", AttachTarget: d, AttachTo: place,
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()},
+		Instructions: asm.Instructions{first, asm.Return()},
 	})
 	if errors.Is(err, unix.EPERM) || errors.Is(err, ebpf.ErrNotSupported) {
 		return false
@@ -71,9 +77,9 @@ func member(t *testing.T, d *ebpf.Program, place, name string) bool {
 func TestDispatcher(t *testing.T) {
 	n := nstest.New(t)
 	n.Veth("wa", "wb", 1500)
-	d := loadDispatcher(t, 2)
+	d, types := loadDispatcher(t, 2)
 	members := ""
-	if member(t, d, "prog1", "second") && member(t, d, "prog0", "first") {
+	if member(t, d, types, "prog1", "second") && member(t, d, types, "prog0", "first") {
 		members = ": first, second"
 	}
 	n.Do(func() error {

@@ -57,7 +57,10 @@ func TestNow(t *testing.T) {
 			}
 			l := at()
 			check(l, "attached", w, true)
-			change(n, "wa", func(dev netlink.Link) error { return netlink.LinkSetName(dev, "wnew") })
+			change(n, "wa", func(dev netlink.Link) error {
+				// Before Linux 6.2 what is up keeps its name.
+				return errors.Join(netlink.LinkSetDown(dev), netlink.LinkSetName(dev, "wnew"), netlink.LinkSetUp(dev))
+			})
 			w.Interface = "wnew"
 			check(l, "renamed", w, true)
 			moved := Where{Netns: other.Path, Interface: "wnew", Hook: tt.hook}

@@ -165,7 +165,7 @@ func netfilterPlace(x *link.NetfilterInfo) (where, how string) {
 
 func perfPlace(x *link.PerfEventInfo) string {
 	if x == nil {
-		return "perf event"
+		return anyPerfEvent
 	}
 	switch {
 	case x.Tracepoint() != nil:
@@ -175,7 +175,7 @@ func perfPlace(x *link.PerfEventInfo) string {
 	case x.Uprobe() != nil:
 		return fmt.Sprintf("uprobe %s+%#x", x.Uprobe().File, x.Uprobe().Offset)
 	}
-	return "perf event"
+	return anyPerfEvent
 }
 
 // traced names the function, the tracepoint or the program of a tracing link.

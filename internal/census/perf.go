@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -25,6 +26,9 @@ type taskFDQuery struct {
 
 const taskFDQueryCommand = 20 // BPF_TASK_FD_QUERY
 
+// anyPerfEvent is what is known of a perf event that has no name.
+const anyPerfEvent = "perf event"
+
 // BPF_FD_TYPE_*
 var perfKinds = []string{"raw tracepoint", "tracepoint", "kprobe", "kretprobe", "uprobe", "uretprobe"}
 
@@ -44,7 +48,7 @@ func (t *taker) perfEvents() {
 		if errno != 0 {
 			continue // an event that runs no program, or one of another namespace
 		}
-		kind := "perf event"
+		kind := anyPerfEvent
 		if int(q.kind) < len(perfKinds) {
 			kind = perfKinds[q.kind]
 		}
@@ -53,17 +57,21 @@ func (t *taker) perfEvents() {
 			continue
 		}
 		where := strings.TrimSpace(fmt.Sprintf("%s %s", kind, unix.ByteSliceToString(name)))
-		if !p.at(where) { // by a link, or on another CPU
+		switch {
+		case p.at(where) != nil: // by a link, or on another CPU
+		case p.at(anyPerfEvent) != nil: // by a link of a kernel before 6.6, which says no more
+			p.at(anyPerfEvent).Where = where
+		default:
 			t.add(p.ID, Attachment{Where: where})
 		}
 	}
 }
 
-func (p *Program) at(where string) bool {
-	for _, a := range p.On {
-		if a.Where == where {
-			return true
-		}
+// at returns the attachment to a place, or nil.
+func (p *Program) at(where string) *Attachment {
+	i := slices.IndexFunc(p.On, func(a Attachment) bool { return a.Where == where })
+	if i < 0 {
+		return nil
 	}
-	return false
+	return &p.On[i]
 }
