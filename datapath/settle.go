@@ -163,7 +163,7 @@ func keepOnly(dir string, keep ...int) error {
 
 // mendWait is how long reading waits for another process's change before it
 // shows what is there.
-const mendWait = time.Second
+const mendWait = 10 * time.Second
 
 // mend is settle before something is read: what cannot be mended is shown as it
 // is. It takes the lock only if there is something to do; who has it is at work.
