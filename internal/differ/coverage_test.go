@@ -49,6 +49,10 @@ func (cov *coverage) add(t *testing.T, c Case, all []random.Source) {
 	for _, m := range p.Maps {
 		cov.kinds[m.Spec.Kind.String()]++
 	}
+	o.Hook = hook.NetfilterInput // which has operations of its own
+	if _, err := lang.Compile(c.Source, o); err != nil && !cannot(err) && !tooLarge(err) {
+		t.Errorf("%s at %s: %v", c.File, o.Hook, err)
+	}
 }
 
 // stage takes what the compiler tells of a stage: of a pass only if it changed

@@ -139,6 +139,9 @@ func (g *gen) listLoop(most int) {
 		return
 	}
 	l := pick(g, short...)
+	if g.one(3) {
+		l = short[len(short)-1] // one of bools, where there is one: few loops are that short
+	}
 	x := variable{name: g.name("x"), kind: l.values, fixed: true}
 	y := variable{name: g.name("x"), kind: unsigned, fixed: true}
 	names, over, vars := x.name, l.name, []variable{x}
