@@ -263,6 +263,9 @@ func (k *kernel) outcome() (lang.Outcome, lang.Exit, error) {
 	return o, k.prog.Exits[o.Exit], nil
 }
 
+// errWrong is told of a case that finds itself wrong.
+var errWrong = errors.New(`reason "wrong": both sides give what the case says is not so`)
+
 // note adds up what the reference counted, and compares what was told at once.
 func (k *kernel) note(want ref.Result) error {
 	if k.counts == nil {
@@ -276,7 +279,7 @@ func (k *kernel) note(want ref.Result) error {
 		return err
 	}
 	if want.Reason == "wrong" && !k.c.unlike {
-		return errors.New(`reason "wrong": both sides give what the case says is not so`)
+		return errWrong
 	}
 	return nil
 }
