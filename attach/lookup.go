@@ -17,7 +17,7 @@ func (l *Link) attachLookup(o Options) error {
 	if err != nil {
 		return err
 	}
-	ns, err := os.Open("/proc/thread-self/ns/net")
+	ns, err := os.Open(ownNetns)
 	if err != nil {
 		return fmt.Errorf("open network namespace: %w", err)
 	}
@@ -34,4 +34,22 @@ func (l *Link) attachLookup(o Options) error {
 		return because(err, "sk-lookup: %s", why)
 	}
 	return because(err, "sk-lookup: %s", short(err))
+}
+
+// lookupRow is what is attached in the thread's network namespace.
+func lookupRow() ([]Standing, error) {
+	ns, err := os.Open(ownNetns)
+	if err != nil {
+		return nil, err
+	}
+	defer ns.Close()
+	r, err := link.QueryPrograms(link.QueryOptions{Target: int(ns.Fd()), Attach: ebpf.AttachSkLookup})
+	if err != nil {
+		return nil, err
+	}
+	var row []Standing
+	for _, p := range r.Programs {
+		row = append(row, Standing{Program: p.ID, Mode: BPFLink})
+	}
+	return row, nil
 }

@@ -131,6 +131,8 @@ func (o Order) check(h hook.Hook) error {
 		why = "there is room for one program, so that there is no order"
 	case h.Netfilter():
 		why = "priorities say the order"
+	case h == hook.SkLookup:
+		why = "programs stand in the order in which they were attached"
 	default:
 		why = "programs have no order there"
 	}

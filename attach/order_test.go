@@ -286,6 +286,7 @@ func TestNoOrder(t *testing.T) {
 	for h, want := range map[hook.Hook]string{
 		hook.XDP:            `at xdp: first: there is room for one program, so that there is no order \(tc-ingress, tc-egress and hooks of cgroups have one\)$`,
 		hook.NetfilterInput: `at netfilter-input: first: priorities say the order \(tc-ingress, `,
+		hook.SkLookup:       `at sk-lookup: first: programs stand in the order in which they were attached \(tc-ingress, `,
 		hook.Socket:         `at socket: first: programs have no order there \(tc-ingress, `,
 	} {
 		t.Run(h.String(), func(t *testing.T) {
@@ -299,5 +300,29 @@ func TestNoOrder(t *testing.T) {
 			}
 			matches(t, err.Error(), want)
 		})
+	}
+}
+
+// Programs at sk-lookup stand in the order in which they came.
+func TestLookupRow(t *testing.T) {
+	n := nstest.New(t)
+	w := Where{Netns: n.Path, Hook: hook.SkLookup}
+	var want []ebpf.ProgramID
+	for range 3 {
+		p := programFor(t, w.Hook)
+		l, err := Attach(w, Options{Chain: "edge", Linear: loader(p)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		want = append(want, programID(p))
+	}
+	row, err := Row(w)
+	var got []ebpf.ProgramID
+	for _, s := range row {
+		got = append(got, s.Program)
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("row %v, %v, want %v", got, err, want)
 	}
 }

@@ -54,6 +54,9 @@ func Row(w Where) ([]Standing, error) {
 func rowAt(w Where) ([]Standing, error) {
 	switch w.Hook.Info().Place {
 	case hook.Netns:
+		if w.Hook == hook.SkLookup {
+			return lookupRow()
+		}
 		return nil, nil
 	case hook.Cgroup:
 		dir, err := cgroupDir(w.Cgroup)
