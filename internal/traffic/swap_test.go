@@ -68,7 +68,7 @@ func newSwapTest(t *testing.T) *swapTest {
 	s.down, up = joined(t, l, a, b, "eth1", "10.0.0.1/24", "10.0.0.2/24")
 	s.server = must(b.ServeHTTP(t.Context(), netip.AddrPortFrom(up.Addrs[0].Addr(), 80)))(t)
 	s.flood = udpFlood(t, s.from, s.at)
-	s.flood.Duration, s.flood.PPS = 10*time.Minute, 600_000
+	s.flood.Duration, s.flood.PPS = time.Hour, 600_000 // it is ended when all swaps are done
 	dir := t.TempDir()
 	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
 		t.Fatal(err)
