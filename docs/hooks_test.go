@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"weir/attach"
 	"weir/hook"
+	"weir/internal/toll"
+	"weir/lab"
 )
 
 // TestHooksPage holds hooks.md to package hook: its table is generated, and every
@@ -32,7 +35,47 @@ func TestHooksPage(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
+	if *update && *machine {
+		page, err = between(page, "<!-- measured by go test ./docs -run HooksPage -update -machine -->\n", "<!-- end of it -->", costTable(t))
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
 	wantPage(t, file, page)
+}
+
+// costTable is what weir hooks --measure tells of this machine.
+func costTable(t *testing.T) string {
+	t.Helper()
+	var points []toll.Point
+	for _, h := range hook.All() {
+		for _, m := range attach.Modes(h) {
+			points = append(points, toll.Point{Hook: h, Mode: m})
+		}
+	}
+	rows, err := toll.Measure(t.Context(), points, toll.Options{Rounds: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("\n| hook | mode | way | chain | none | pass | drop | drop / none |\n|---|---|---|---|---|---|---|---|\n")
+	for _, r := range rows {
+		if !r.Valid() {
+			t.Errorf("%s at %s: %d sent, %d counted", r.Mode, r.Hook, r.Sent, r.Counted)
+		}
+		drop, ratio := "–", "–"
+		if r.Drop > 0 {
+			drop, ratio = fmt.Sprintf("%.0f", r.Drop), fmt.Sprintf("%.2f", r.Drop/r.None)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %.0f | %.0f | %.0f | %s | %s |\n", r.Hook, r.Mode, r.Way(), r.Chain, r.None, r.Pass, drop, ratio)
+	}
+	return b.String() + "\n"
+}
+
+func TestMain(m *testing.M) {
+	toll.MaybeOpen()
+	lab.MaybeGuardian()
+	os.Exit(m.Run())
 }
 
 // between puts a text between two marks of a page.

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) hooks() *cobra.Command {
-	var asJSON bool
+	var asJSON, measure bool
 	c := &cobra.Command{
 		Use:   "hooks [NAME]",
 		Short: "List the places where chains run, and what they see and may do there",
@@ -30,20 +30,40 @@ elsewhere (TX, redirect, reject), to another cpu, into the peer of a veth, write
 mark; rewrite where a connection goes, choose the socket that takes it.
 
 HERE are the modes in which chains run there on this machine. That is found by
-trying, in a network namespace and a cgroup that are gone afterwards.`,
+trying, in a network namespace and a cgroup that are gone afterwards.
+
+--measure sends packets through a small network of namespaces and tells in ns what
+they cost at each hook that is here. CHAIN is a run of a chain that looks for a port,
+by the kernel's statistics. NONE is a packet on its whole way without a chain, PASS
+with one that lets it pass. DROP is a packet that the chain drops, up to there. The
+way in begins with the generator of the packets and ends at a socket, the way out
+begins with a system call. Compare figures of one way only. It needs root, and some
+20 seconds of a machine that does nothing else.`,
 		Example: `  weir hooks
   weir hooks tc-ingress
-  weir hooks --json`,
+  weir hooks --json
+  weir hooks xdp --measure`,
 		Args: wants("[NAME]"),
-		RunE: runs(func(_ context.Context, args []string) error {
-			if len(args) == 0 {
-				return a.listHooks(asJSON)
+		RunE: runs(func(ctx context.Context, args []string) error {
+			hooks := hook.All()
+			if len(args) > 0 {
+				h, err := parseHook(args[0])
+				if err != nil {
+					return err
+				}
+				hooks = []hook.Hook{h}
 			}
-			h, err := parseHook(args[0])
-			if err != nil {
-				return err
+			rows := hookRows(hooks...)
+			if measure {
+				return a.measureHooks(ctx, rows, asJSON)
 			}
-			return a.showHook(h, asJSON)
+			if asJSON {
+				return a.hooksJSON(rows, len(args) > 0)
+			}
+			if len(args) > 0 {
+				return a.showHook(rows[0])
+			}
+			return a.listHooks(rows)
 		}),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -57,7 +77,16 @@ trying, in a network namespace and a cgroup that are gone afterwards.`,
 		},
 	}
 	jsonFlag(c, &asJSON)
+	c.Flags().BoolVar(&measure, "measure", false, "measure what packets cost at each hook")
 	return c
+}
+
+// hooksJSON prints an array of hooks, or one that was asked for.
+func (a *app) hooksJSON(rows []hookRow, one bool) error {
+	if one {
+		return term.JSON(a.out).Encode(rows[0])
+	}
+	return term.JSON(a.out).Encode(rows)
 }
 
 // A hookRow is one hook in a listing.
@@ -156,11 +185,7 @@ func extent(b hook.Ability, a hook.Access) string {
 	return "yes"
 }
 
-func (a *app) listHooks(asJSON bool) error {
-	rows := hookRows(hook.All()...)
-	if asJSON {
-		return term.JSON(a.out).Encode(rows)
-	}
+func (a *app) listHooks(rows []hookRow) error {
 	tb := term.Table{Head: []string{"HOOK", ">IN", ">THROUGH", ">OUT", "SEES", "MAY", "HERE"}}
 	for _, r := range rows {
 		tb.Add(r.Name, positions(r.In), positions(r.Through), positions(r.Out), r.Sees, may(r.hook), a.here(r))
@@ -236,12 +261,8 @@ func (a *app) whyNot(r hookRow) {
 }
 
 // showHook tells all of a hook.
-func (a *app) showHook(h hook.Hook, asJSON bool) error {
-	r := hookRows(h)[0]
-	if asJSON {
-		return term.JSON(a.out).Encode(r)
-	}
-	t := a.out
+func (a *app) showHook(r hookRow) error {
+	h, t := r.hook, a.out
 	fmt.Fprintf(t, "%s: %s\n\n", t.Paint(term.Bold, r.Name), r.Summary)
 	tb := term.Table{Head: []string{"", ""}}
 	tb.Add("on", r.On)

@@ -7,8 +7,9 @@
 // there is no global state. Exit codes: 0 done, 1 failed, 2 wrong usage.
 // Errors go to standard error, the first line says it all.
 //
-// The binary has two more faces, chosen by its name in os.Args[0]: the compiler
-// in a child process (package child) and the guardian of a lab (package lab).
+// The binary has more faces, chosen by its name in os.Args[0]: the compiler in a
+// child process (package child), the guardian of a lab (package lab), the server of a
+// demo (package demo), and who opens sockets in a cgroup (package toll).
 package main
 
 import (
@@ -23,6 +24,7 @@ import (
 	"weir/internal/child"
 	"weir/internal/demo"
 	"weir/internal/term"
+	"weir/internal/toll"
 	"weir/lab"
 )
 
@@ -42,6 +44,7 @@ func main() {
 	child.MaybeServe()
 	lab.MaybeGuardian()
 	demo.MaybeServe()
+	toll.MaybeOpen()
 	os.Exit(run())
 }
 

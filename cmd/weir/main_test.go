@@ -27,6 +27,7 @@ import (
 	"weir/internal/child"
 	"weir/internal/demo"
 	"weir/internal/nstest"
+	"weir/internal/toll"
 	"weir/lab"
 )
 
@@ -35,6 +36,7 @@ func TestMain(m *testing.M) {
 	child.MaybeServe()
 	lab.MaybeGuardian()
 	demo.MaybeServe()
+	toll.MaybeOpen()
 	testscript.Main(m, map[string]func(){"weir": func() { os.Exit(run()) }})
 }
 

@@ -62,6 +62,7 @@ var rows = []row{
 	{"internal/doctor", []string{"datapath"}, []string{ebpfM, linkM, sysM}, "tries what the datapath needs, as a user of it"},
 	{"internal/live", []string{"trace", "internal/term"}, nil, "shows what counters say, and owns none"},
 	{"internal/demo", []string{"lab", "examples", "internal/child", "internal/live"}, []string{sysM}, "a user of chains, with no private door"},
+	{"internal/toll", []string{"lab", "internal/cost"}, []string{sysM}, "what packets cost at hooks, for those who choose one"},
 	{"internal/frames", nil, []string{gopacketM}, "packets for tests, not made by what is tested"},
 	{"internal/random", nil, nil, "random programs for tests are text"},
 	{"internal/codetest", []string{"lang"}, []string{asmM}, "programs for tests of what loads programs"},

@@ -85,6 +85,15 @@ func (p *Progress) Set(done, items uint64) {
 	fmt.Fprintf(p.t, "\r%s %s %s, %s/s\x1b[K", p.label, p.t.Paint(Green, Bar(fraction(done, p.total), 30)), Count(items), Number(rate))
 }
 
+// Part says how many of the parts of the work are done.
+func (p *Progress) Part(done, total int) {
+	if !p.t.Terminal || time.Since(p.drawn) < 100*time.Millisecond {
+		return
+	}
+	p.drawn = time.Now()
+	fmt.Fprintf(p.t, "\r%s %s %d of %d\x1b[K", p.label, p.t.Paint(Green, Bar(fraction(uint64(done), uint64(total)), 30)), done, total)
+}
+
 // Done takes the bar away.
 func (p *Progress) Done() {
 	if p.t.Terminal && !p.drawn.IsZero() {
