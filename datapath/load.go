@@ -118,7 +118,7 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 		Interface: resolve, Source: source.Line, Kfunc: types.function, Field: types.field,
 	})
 	if err != nil {
-		return err
+		return u.lacking(err) // of a kernel without the hook also its functions are not there
 	}
 	for i := range ins {
 		ref := ins[i].Reference()
@@ -138,7 +138,7 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 }
 
 func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
-	typ, at, needs := programType(u.prog.Hook)
+	typ, at, _ := programType(u.prog.Hook)
 	if u.point != "" {
 		at = attach.Points[u.point]
 	}
@@ -153,10 +153,16 @@ func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
 	if v := verifierError(u.prog, err); v != nil {
 		return nil, v
 	}
+	return nil, permission(u.lacking(err))
+}
+
+// lacking says so if err comes of a kernel that has no programs for the hook.
+func (u *unit) lacking(err error) error {
+	typ, _, needs := programType(u.prog.Hook)
 	if errors.Is(features.HaveProgramType(typ), ebpf.ErrNotSupported) {
-		return nil, fmt.Errorf("%s programs: not supported (needs %s): %w", typ, needs, err)
+		return fmt.Errorf("%s programs: %w (needs %s): %w", typ, ebpf.ErrNotSupported, needs, err)
 	}
-	return nil, permission(err)
+	return err
 }
 
 // permission says what is missing where the kernel says no more than EPERM.
