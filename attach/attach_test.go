@@ -11,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -57,6 +58,9 @@ func programFor(t *testing.T, h hook.Hook) *ebpf.Program {
 	}
 	s.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, ret), asm.Return()}
 	p, err := ebpf.NewProgram(s)
+	if lacks := features.HaveProgramType(s.Type); errors.Is(lacks, ebpf.ErrNotSupported) {
+		t.Skip(lacks)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
