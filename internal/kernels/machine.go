@@ -121,6 +121,11 @@ func (b *built) machine(kernel string, suites []suite) (*vm.Machine, error) {
 			return nil, err
 		}
 	}
+	objects, err := filepath.Glob("/usr/lib/*/bpf/*.o") // libxdp's dispatcher
+	if err != nil {
+		return nil, err
+	}
+	m.Files.Folder("/", "/", objects)
 	for _, name := range []string{"weir", "probe"} {
 		m.Files["/bin/"+name] = vm.Content{From: filepath.Join(b.dir, name), Mode: 0o755}
 	}

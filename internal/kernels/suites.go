@@ -15,14 +15,13 @@ type suite struct {
 // part of the chains runs there, each on a part of the frames.
 var suites = []suite{
 	{name: "attach: every hook and mode", pkg: "attach"},
-	{name: "datapath: load, attach, pin, find again", pkg: "datapath"},
+	{name: "datapath: load, attach, pin, swap, find again", pkg: "datapath"},
 	{name: "trace: replay", pkg: "trace"},
 	{name: "doctor: what there is", pkg: "internal/doctor"},
 	{name: "VLAN devices", pkg: "internal/traffic", tests: "^TestVLANDevice"},
-	{name: "real traffic", pkg: "internal/traffic", tests: "^Test[^V]", limit: 10 * time.Minute},
 	{name: "hooks: what only some can do, against the reference", pkg: "internal/differ", tests: "^TestHooks$", args: []string{"-every", "20"}},
 	{name: "corpus at tc, against the reference", pkg: "internal/differ", tests: "^TestCorpusOfTC$", args: []string{"-every", "20"}},
-	{name: "a tenth of the corpus, against the reference", pkg: "internal/differ", tests: "^TestCorpus$", args: []string{"-cases", "10", "-every", "20"}, limit: 20 * time.Minute},
+	{name: "corpus, a twentieth, against the reference", pkg: "internal/differ", tests: "^TestCorpus$", args: []string{"-cases", "20", "-every", "20"}, limit: 20 * time.Minute},
 }
 
 // floor is what runs on the oldest kernel within "make test".
