@@ -10,7 +10,7 @@
 // test -json" on standard output, for a reader like internal/tally, and a [result],
 // from which the page is made. Without QEMU or the kernel it fails and says so.
 //
-// Machines run one after another, each bounded in time and memory. A test that
+// Machines run one after another unless told else, each bounded in time and memory. A test that
 // needs what its kernel lacks is skipped by the kernel's own error; the page
 // lists every skip with its reason.
 //
@@ -19,12 +19,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 )
 
 // names are the kernels, the oldest first, as scripts/kernels.sh calls them.
@@ -33,16 +36,17 @@ var names = []string{"6.1", "6.12", "newest"}
 func main() {
 	doc := flag.String("doc", "", "write the page to `FILE`")
 	run := flag.String("run", "", "only suites whose name has `TEXT` in it")
+	machines := flag.Int("machines", 1, "run `N` machines at a time; each takes two processors and 2 GiB")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := work(ctx, *doc, *run, flag.Args()); err != nil {
+	if err := work(ctx, *doc, *run, *machines, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "kernels:", err)
 		os.Exit(1)
 	}
 }
 
-func work(ctx context.Context, doc, run string, kernels []string) error {
+func work(ctx context.Context, doc, run string, machines int, kernels []string) error {
 	if len(kernels) == 0 {
 		kernels = names
 	}
@@ -57,16 +61,35 @@ func work(ctx context.Context, doc, run string, kernels []string) error {
 		return err
 	}
 	defer b.remove()
-	var all []*result
-	for _, k := range kernels {
-		r, err := b.run(ctx, k, chosen, os.Stdout)
-		if err != nil {
-			return fmt.Errorf("kernel %s: %w", k, err)
-		}
-		all = append(all, r)
-	}
-	if doc == "" {
-		return nil
+	all, err := b.runAll(ctx, kernels, chosen, machines)
+	if err != nil || doc == "" {
+		return err
 	}
 	return os.WriteFile(doc, []byte(page(chosen, all)), 0o644)
+}
+
+// runAll runs suites on kernels, some at a time, and writes their events one
+// kernel after another.
+func (b *built) runAll(ctx context.Context, kernels []string, suites []suite, machines int) ([]*result, error) {
+	all, errs := make([]*result, len(kernels)), make([]error, len(kernels))
+	room := make(chan struct{}, max(machines, 1))
+	var wait sync.WaitGroup
+	var mu sync.Mutex // of standard output
+	for i, k := range kernels {
+		room <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-room }()
+			var events bytes.Buffer
+			r, err := b.run(ctx, k, suites, &events)
+			if err != nil {
+				err = fmt.Errorf("kernel %s: %w", k, err)
+			}
+			all[i], errs[i] = r, err
+			mu.Lock()
+			defer mu.Unlock()
+			os.Stdout.Write(events.Bytes())
+		})
+	}
+	wait.Wait()
+	return all, errors.Join(errs...)
 }

@@ -16,7 +16,7 @@ type suite struct {
 var suites = []suite{
 	{name: "attach: every hook and mode", pkg: "attach"},
 	{name: "datapath: load, attach, pin, swap, find again", pkg: "datapath"},
-	{name: "trace: replay", pkg: "trace"},
+	{name: "trace: replay", pkg: "trace", args: []string{"-test.skip", "WhileTiming"}}, // which is about time
 	{name: "doctor: what there is", pkg: "internal/doctor"},
 	{name: "VLAN devices", pkg: "internal/traffic", tests: "^TestVLANDevice"},
 	{name: "hooks: what only some can do, against the reference", pkg: "internal/differ", tests: "^TestHooks$", args: []string{"-every", "20"}},
