@@ -37,9 +37,6 @@ func TestReplaceClsact(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := k.Detach(t.Context(), "edge"); err != nil {
-		t.Error(err)
-	}
 }
 
 // An interface that went away and came again is a new place.

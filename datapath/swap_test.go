@@ -79,9 +79,15 @@ func compiled(t *testing.T, n *nstest.Net, source string, places ...string) []Ch
 	return out
 }
 
-// attached attaches and closes.
+// attachedAs attaches or replaces edge, and closes it. It is detached before the
+// test's namespace ends, without which a clsact filter is not to be reached.
 func attachedAs(t *testing.T, k Kernel, o Options) *Generation {
 	t.Helper()
+	t.Cleanup(func() {
+		if err := k.Detach(context.Background(), "edge"); err != nil && !errors.Is(err, ErrNotFound) {
+			t.Error(err)
+		}
+	})
 	o.Name, o.Pin = "edge", true
 	g, err := k.Attach(t.Context(), o)
 	if err != nil {
@@ -346,10 +352,8 @@ func TestReplaceLeaksNothing(t *testing.T) {
 	n.Veth("wa", "wb", 1500)
 	var ids []ebpf.ProgramID
 	for i, source := range []string{first, second, first, second} {
-		g, err := k.Attach(t.Context(), Options{Name: "edge", Pin: true, Replace: i > 0, Chains: compiled(t, n, source, "wa", "wb:tc-egress")})
-		if err != nil {
-			t.Fatal(err)
-		}
+		attachedAs(t, k, Options{Replace: i > 0, Chains: compiled(t, n, source, "wa", "wb:tc-egress")})
+		g := opened(t, k)
 		for _, a := range g.Attachments {
 			ids = append(ids, a.ProgramID())
 		}
