@@ -227,9 +227,9 @@ func chainsOf(p *lang.Program) []chainOf {
 	return out
 }
 
-// order is the files of chains as packets go through them, with the function where
+// files is the files of chains as packets go through them, with the function where
 // it is not main: edge.weir → guard.weir:outgoing.
-func order(cs []chainOf) string {
+func files(cs []chainOf) string {
 	var out []string
 	for _, c := range cs {
 		s := c.File
@@ -249,8 +249,17 @@ func (r *row) standing(at *datapath.Attachment) {
 	}
 	r.Position, r.Of = s.Position, s.Of
 	if s.Where != at.Where {
-		r.Now = strings.TrimSuffix(s.Where.String(), ":"+r.Hook)
+		r.Now = s.Where.On()
 	}
+}
+
+// placeNow is where an attachment is for a table: as it was attached, and where that is
+// now if the interface was renamed or has moved.
+func placeNow(t *term.Term, on, now string) string {
+	if now == "" {
+		return on
+	}
+	return on + t.Paint(term.Yellow, ", now "+now)
 }
 
 // useOf is the cost of all programs of a place.
@@ -293,22 +302,19 @@ func attachedLines(t *term.Term, rows []row, rates bool) []string {
 	}
 	tb := term.Table{Head: append(head, "SINCE", "FILE")}
 	for _, r := range rows {
-		on, mode, place := r.On, r.Mode, "–"
-		if r.Now != "" {
-			on += t.Paint(term.Yellow, ", now "+r.Now)
-		}
+		mode, order := r.Mode, "–"
 		if r.Gone {
 			mode = t.Paint(term.Red, "gone")
 		}
 		if r.Of > 0 {
-			place = fmt.Sprintf("%d/%d", r.Position, r.Of)
+			order = fmt.Sprintf("%d/%d", r.Position, r.Of)
 		}
-		cells := []string{t.Paint(term.Blue, r.Name), fmt.Sprint(r.Generation), on, r.Hook, place, mode,
+		cells := []string{t.Paint(term.Blue, r.Name), fmt.Sprint(r.Generation), placeNow(t, r.On, r.Now), r.Hook, order, mode,
 			term.Count(r.Packets), term.Count(r.Dropped), number(r.NsPacket)}
 		if rates {
 			cells = append(cells, number(r.PPS))
 		}
-		tb.Add(append(cells, r.Since.Format(time.DateTime), order(r.Chains))...)
+		tb.Add(append(cells, r.Since.Format(time.DateTime), files(r.Chains))...)
 	}
 	return tb.Lines(t)
 }

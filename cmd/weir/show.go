@@ -127,7 +127,9 @@ func (a *app) showCounters(g *datapath.Generation) error {
 		if p.Gone {
 			mode = t.Paint(term.Red, "gone")
 		}
-		tb.Add(p.Where, p.Hook, mode, term.Count(p.Packets), term.Count(p.Bytes),
+		var r row
+		r.standing(places[i])
+		tb.Add(placeNow(t, p.Where, r.Now), p.Hook, mode, term.Count(p.Packets), term.Count(p.Bytes),
 			fmt.Sprintf("id %d, tag %s", places[i].ProgramID(), places[i].Tag()))
 	}
 	fmt.Fprintln(t)
