@@ -2,7 +2,8 @@
 // attaches them, and reads and changes their state while packets flow.
 //
 // The model: a [Generation] is what runs under one NAME. It has an
-// [Attachment] for each place, each with a program object of its own, and a
+// [Attachment] for each place, each with a program object of its own (a chain at
+// connect has one for each of the kernel's points there), and a
 // [State]: the maps, parameters and counters, shared by all attachments of the
 // generation but for the counters of exits, of which each attachment has its
 // own. [Load] makes a State with a program that is attached nowhere, for

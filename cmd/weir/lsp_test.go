@@ -220,6 +220,7 @@ func TestLSPCompletion(t *testing.T) {
 		{"pkt.payload.▮", []string{"startswith", "len"}, []string{"ifindex"}},
 		{"y = ▮", []string{"ip", "pkt", "flows", "known", "twice", "PASS", "drop", "hash_of", "not", "len"}, []string{"sport"}},
 		{"bucket.allow(▮", []string{"k =", "rate =", "burst ="}, nil},
+		{"def guard(conn):\n        return conn.▮", []string{"ip4", "dport", "uid", "cookie"}, []string{"eth", "len"}},
 		{"x = 1  # pkt.▮", nil, []string{"tcp", "pkt"}},
 		{"count(\"pkt.▮", nil, []string{"tcp", "pkt"}},
 	} {

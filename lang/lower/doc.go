@@ -36,6 +36,13 @@
 // global functions. After them nothing is known of the packet: headers are found
 // anew. That no view of before is used the checker has seen to.
 //
+// # Connections
+//
+// At connect and sk-lookup there is no packet: what chains read lies in the context
+// (conn.go). A chain at connect is lowered once for each family of sockets; if it
+// writes where connections go, Reverse makes the programs that tell processes of
+// their peers (origin.go).
+//
 // # The verifier
 //
 // Every program must load, and the verifier looks at a million instructions at
