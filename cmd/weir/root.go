@@ -118,8 +118,9 @@ func (a *app) root() *cobra.Command {
 		Short: "Program the Linux data path with chains",
 		Long: `weir compiles chains, short scripts in a Python-like language, to eBPF and
 runs them at hooks on a packet's way: in the driver (xdp), in traffic control
-(tc-ingress, tc-egress), where netfilter and cgroups see IP packets, and at
-packet sockets. weir hooks lists them.`,
+(tc-ingress, tc-egress), where netfilter and cgroups see IP packets, at packet
+sockets, and where connections are made (connect, sk-lookup). weir hooks lists
+them.`,
 		Example: `  weir demo                          see what it does, in half a minute
   weir check edge.weir               is this chain right?
   weir run edge.weir --on eth0       run it while you watch, until ^C

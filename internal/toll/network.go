@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -221,13 +223,22 @@ func onCPU(cpu int, f func() error) error {
 	return <-done
 }
 
-// newCgroup makes a cgroup and returns its folder.
+// newCgroup makes a cgroup and returns its folder. It removes those of processes that
+// were killed.
 func newCgroup() (string, error) {
 	root, err := attach.CgroupRoot()
 	if err != nil {
 		return "", err
 	}
-	return os.MkdirTemp(root, "weir-toll-")
+	const prefix = "weir-toll-"
+	old, _ := filepath.Glob(filepath.Join(root, prefix+"*"))
+	for _, dir := range old {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), prefix), "-")
+		if n, err := strconv.Atoi(pid); err == nil && errors.Is(unix.Kill(n, 0), unix.ESRCH) {
+			os.Remove(dir) // another may have been first
+		}
+	}
+	return os.MkdirTemp(root, fmt.Sprintf("%s%d-", prefix, os.Getpid()))
 }
 
 // cgroupPath is a folder's path in the hierarchy.
