@@ -28,15 +28,17 @@ type contender struct {
 type standing struct {
 	counted func(ctx context.Context) (uint64, error)
 	down    func() error
-	runs    func() (uint64, error) // of the floor: see watched
+	runs    func() (uint64, error)        // of the floor, as run statistics have it: see forget
+	take    func() (time.Duration, error) // of receivers: takes what is there, and tells the time
 }
 
 // A place is where contenders meet. A packet that passes goes no further than
 // what comes next: what follows would cost more than the filter.
 type place struct {
-	hook  hook.Hook
-	to    end
-	peers []contender
+	hook    hook.Hook
+	to      end
+	packets uint64 // of a round
+	peers   []contender
 }
 
 // An end is where packets go that pass.
@@ -50,9 +52,11 @@ const (
 
 // places are those where others filter, too.
 var places = []place{
-	{hook.TCIngress, elsewhere, []contender{nftIngress, tcU32}},
-	{hook.NetfilterPrerouting, nowhere, []contender{nftPrerouting, iptablesRaw}},
-	{hook.NetfilterInput, fullQueue, []contender{nftInput, iptablesInput}},
+	{hook.XDP, elsewhere, burst, []contender{afXDP}},
+	{hook.Socket, elsewhere, burst, []contender{afPacket}},
+	{hook.TCIngress, elsewhere, racePackets, []contender{nftIngress, tcU32}},
+	{hook.NetfilterPrerouting, nowhere, racePackets, []contender{nftPrerouting, iptablesRaw}},
+	{hook.NetfilterInput, fullQueue, racePackets, []contender{nftInput, iptablesInput}},
 }
 
 // Measures of a race.
@@ -171,11 +175,11 @@ func (t *lap) leave() error {
 }
 
 // once sends packets to a contender.
-func (t *lap) once(ctx context.Context, to end, port uint16) error {
+func (t *lap) once(ctx context.Context, at place, port uint16) error {
 	if t.why != "" {
 		return nil
 	}
-	frame, err := t.frame(to, port)
+	frame, err := t.frame(at.to, port)
 	if err != nil {
 		return err
 	}
@@ -183,9 +187,16 @@ func (t *lap) once(ctx context.Context, to end, port uint16) error {
 	if err != nil {
 		return err
 	}
-	st, err := t.from.Flood(ctx, lab.Flood{Iface: "eth0", Template: frame, Packets: racePackets})
+	st, err := t.from.Flood(ctx, lab.Flood{Iface: "eth0", Template: frame, Packets: at.packets})
 	if err != nil {
 		return err
+	}
+	if t.take != nil {
+		d, err := t.take()
+		if err != nil {
+			return err
+		}
+		st.CPU += d
 	}
 	after, err := t.counted(ctx)
 	if err != nil {
@@ -223,7 +234,7 @@ func race(ctx context.Context, at place, port uint16, all []contender) (laps []*
 		}
 		for k := range laps {
 			t := laps[(k+r)%len(laps)]
-			if err := t.once(ctx, at.to, port); err != nil {
+			if err := t.once(ctx, at, port); err != nil {
 				return laps, fmt.Errorf("%s at %s: %w", t.name, at.hook, err)
 			}
 		}
