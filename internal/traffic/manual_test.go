@@ -23,6 +23,9 @@ func TestWhole(t *testing.T) {
 		"v6": {hook.NetfilterOutput, hook.NetfilterPostrouting, hook.CgroupEgress, hook.CgroupIngress},
 	}
 	for _, h := range hook.All() {
+		if h.Info().Conn {
+			continue
+		}
 		t.Run(h.String(), func(t *testing.T) {
 			p := place{hook: h}
 			if h == hook.TCEgress {
@@ -163,7 +166,7 @@ def main(pkt):
 // IP header, and one attachment sees both families.
 func TestAsIfEthernet(t *testing.T) {
 	for _, h := range hook.All() {
-		if h.Info().Ethernet {
+		if h.Info().Ethernet || h.Info().Conn {
 			continue
 		}
 		t.Run(h.String(), func(t *testing.T) {
