@@ -274,7 +274,7 @@ func (w *world) run(line string) (string, error) {
 	if follows && !strings.Contains(line, "--for") {
 		line += " --for 100ms"
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", line)
 	cmd.Dir, cmd.Env = w.dir, w.env

@@ -37,8 +37,9 @@ func TestBpftoolAgrees(t *testing.T) {
 		attach(w)
 	}
 	type program struct {
-		ID        cost.Program
-		Type, Tag string
+		ID   cost.Program
+		Type any // a number where bpftool is older than the kernel
+		Tag  string
 	}
 	var before, after []program
 	bpftool(t, &before, "prog", "list")
@@ -57,7 +58,8 @@ func TestBpftoolAgrees(t *testing.T) {
 			continue // gone meanwhile
 		}
 		checked++
-		if got, ok := found[want.ID]; !ok || got.Type != want.Type || got.Tag != want.Tag {
+		got, ok := found[want.ID]
+		if name, known := want.Type.(string); !ok || known && got.Type != name || got.Tag != want.Tag {
 			t.Errorf("program %+v of bpftool is %+v", want, got)
 		}
 	}
