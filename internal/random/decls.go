@@ -57,8 +57,8 @@ func (g *gen) declareLists() {
 			fmt.Sprintf("[x * x + %d for x in range(%d)]", by, n))
 	}
 	if g.one(2) {
-		g.list(&list{name: "MIXED", what: "list of both signs", keys: signed, values: signed, indexed: true, size: 4},
-			fmt.Sprintf("[-%d, %d, %d, -1]", 1+g.r.IntN(100), g.r.IntN(100), g.r.IntN(1000)))
+		g.list(&list{name: "MIXED", what: "list of both signs", keys: signed, values: signed, indexed: true, size: 3},
+			fmt.Sprintf("[-%d, %d, %d]", 1+g.r.IntN(100), g.r.IntN(100), g.r.IntN(1000)))
 	}
 	if g.one(2) {
 		g.list(&list{name: "HOSTS", what: "list of ip4", keys: addr4, values: addr4, indexed: true, size: 3},
