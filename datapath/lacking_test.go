@@ -29,5 +29,5 @@ func TestLacking(t *testing.T) {
 	if !errors.Is(err, ebpf.ErrNotSupported) {
 		t.Errorf("%v, want what is not supported", err)
 	}
-	matches(t, err.Error(), `^load edge for netfilter-input: Netfilter programs: not supported \(needs Linux 6\.4\): `)
+	matches(t, err.Error(), `netfilter-input: Netfilter programs: not supported \(needs Linux 6\.4\): `)
 }
