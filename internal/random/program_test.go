@@ -13,7 +13,7 @@ import (
 func TestPrograms(t *testing.T) {
 	uses := map[string]int{}
 	lines := 0
-	for seed := range uint64(1000) {
+	for seed := range uint64(4000) {
 		src := random.Program(rand.New(rand.NewPCG(seed, 1)))
 		if _, err := parse("random.weir", []byte(src.Text)); err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, src.Text)
@@ -29,7 +29,7 @@ func TestPrograms(t *testing.T) {
 	features := random.Features()
 	for _, name := range features {
 		if uses[name] == 0 {
-			t.Errorf("%s: not in 1000 programs", name)
+			t.Errorf("%s: not in 4000 programs", name)
 		}
 		t.Logf("%6d %s", uses[name], name)
 	}
@@ -38,7 +38,7 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("%s: counted, but no feature", name)
 		}
 	}
-	t.Logf("%d lines in the mean", lines/1000)
+	t.Logf("%d lines in the mean", lines/4000)
 }
 
 func TestProgramRepeats(t *testing.T) {
