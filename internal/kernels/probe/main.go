@@ -32,10 +32,10 @@ var tries = []try{
 	{"BPF at cgroup ingress (link)", func() error { return attach(ebpf.CGroupSKB, ebpf.AttachCGroupInetIngress, inCgroup) }},
 	{"BPF at cgroup connect4 (link)", func() error { return attach(ebpf.CGroupSockAddr, ebpf.AttachCGroupInet4Connect, inCgroup) }},
 	{"BPF at socket lookup (link)", func() error { return attach(ebpf.SkLookup, ebpf.AttachSkLookup, lookup) }},
-	{"XDP on a tap device", func() error { return xdp(&netlink.Tuntap{LinkAttrs: named("tap0"), Mode: netlink.TUNTAP_MODE_TAP}) }},
-	{"XDP on a bond", func() error { return xdp(netlink.NewLinkBond(named("bond0"))) }},
+	{"XDP on a tap device", func() error { return xdp(&netlink.Tuntap{LinkAttrs: named("weirtap"), Mode: netlink.TUNTAP_MODE_TAP}) }},
+	{"XDP on a bond", func() error { return xdp(netlink.NewLinkBond(named("weirbond"))) }},
 	{"VLAN device", vlan},
-	{"netkit device", func() error { return made(&netlink.Netkit{LinkAttrs: named("nk0"), Mode: netlink.NETKIT_MODE_L2}) }},
+	{"netkit device", netkit},
 	{"raw tracepoint", rawTracepoint},
 	{"typed tracepoint (tp_btf)", func() error { return tracing(ebpf.AttachTraceRawTp, "kfree_skb") }},
 	{"fentry", func() error { return tracing(ebpf.AttachTraceFEntry, "ip_rcv") }},
@@ -140,13 +140,21 @@ func made(l netlink.Link) error {
 	return netlink.LinkDel(l)
 }
 
+func netkit() error {
+	pair := &netlink.Netkit{LinkAttrs: named("weirnk0"), Mode: netlink.NETKIT_MODE_L2}
+	peer := named("weirnk1")
+	pair.SetPeerAttrs(&peer)
+	return made(pair)
+}
+
+// vlan takes names that no module gives to interfaces of its own.
 func vlan() error {
-	under := &netlink.Dummy{LinkAttrs: named("dummy0")}
+	under := &netlink.Dummy{LinkAttrs: named("weirdummy")}
 	if err := netlink.LinkAdd(under); err != nil {
 		return fmt.Errorf("make dummy: %w", err)
 	}
 	defer netlink.LinkDel(under)
-	a := named("dummy0.7")
+	a := named("weirvlan")
 	a.ParentIndex = under.Attrs().Index
 	return made(&netlink.Vlan{LinkAttrs: a, VlanId: 7})
 }
