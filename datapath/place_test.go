@@ -60,8 +60,8 @@ func TestReplaceReturned(t *testing.T) {
 
 // Where frames come in fragments the program for them is swapped.
 func TestReplaceFrags(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 9000)
 	for i, source := range []string{first, second} {
 		cs := compiled(t, n, source, "wa")
@@ -86,8 +86,8 @@ func TestReplaceFrags(t *testing.T) {
 
 // An interface that has another name now has the place that it had.
 func TestReplaceRenamed(t *testing.T) {
-	k := kernel(t)
 	n := nstest.New(t)
+	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	attachedAs(t, k, Options{Chains: compiled(t, n, first, "wa", "wa:tc-ingress")})
 	was := linkIDs(opened(t, k))
