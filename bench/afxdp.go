@@ -23,11 +23,10 @@ const chunk = 2048
 //	fill: chunks for packets ──► kernel ──► rx: chunks with packets ──► fill …
 type xsk struct {
 	userFilter
-	fd             int
-	memory         []byte // ringSlots chunks
-	fillMap, rxMap []byte
-	fill, rx       ring
-	closes         []func() error
+	fd       int
+	memory   []byte // ringSlots chunks
+	fill, rx ring
+	closes   []func() error
 }
 
 // A ring of the kernel's: one side produces, the other one consumes.
