@@ -34,7 +34,6 @@ check:
 	@scripts/check.sh
 
 test: setup check build
-	@scripts/kernels.sh 6.1
 	@scripts/test.sh -timeout $(TIMEOUT) ./...
 
 test-kernels: setup

@@ -9,14 +9,22 @@ import (
 )
 
 // Every chain of the corpus loads, too, when what it drops is handed to user
-// space; each in one of the variants in turn.
+// space; each in one of the variants in turn that can do that and take the chain.
 func TestCorpusWithCapture(t *testing.T) {
+	loaded := 0
 	for i, c := range cases(t) {
 		v := variants[i%len(variants)]
+		if !v.hook.Info().Keep {
+			v = variants[0]
+		}
 		p, err := lang.Compile(c.Source, lang.Options{File: c.File, Func: c.Func, Hook: v.hook, Frags: v.frags, Capture: true, Load: os.ReadFile})
+		if cannot(err) {
+			continue
+		}
 		if err != nil {
 			t.Fatalf("%s:%s for %s: %v", c.File, c.Func, v.name, err)
 		}
+		loaded++
 		s, err := datapath.Load(p, datapath.LoadOptions{Interface: func(string) (uint32, error) { return 1, nil }})
 		if err != nil {
 			t.Errorf("%s:%s at %s: %v", c.File, c.Func, v.name, err)
@@ -25,5 +33,8 @@ func TestCorpusWithCapture(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+	if loaded < 600 {
+		t.Errorf("%d chains were loaded", loaded)
 	}
 }

@@ -2,15 +2,20 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFloor runs the most telling tests on the oldest kernel that weir supports.
+// TestFloor runs the most telling tests on the oldest kernel that weir supports, in
+// the long run: emulation takes minutes.
 // A test may be skipped there for what the kernel lacks, and for nothing else.
 func TestFloor(t *testing.T) {
+	if os.Getenv("WEIR_SOAK") == "" {
+		t.Skip("boots a machine in emulation: with WEIR_SOAK=1")
+	}
 	b, err := build(t.Context(), floor)
 	if err != nil {
 		t.Fatal(err)

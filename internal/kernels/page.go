@@ -8,7 +8,7 @@ import (
 
 const head = `# What works on which kernel
 
-Made by ` + "`make test-kernels`" + `: do not edit. It boots Debian's kernels for clouds in QEMU, which translates their code, and runs weir's own tests there (as root; QEMU and the kernels are fetched by ` + "`scripts/kernels.sh`" + `). The floor is Linux 6.1, which runs a part of this in ` + "`make test`" + ` as well. No time is told: emulated times mean nothing.
+Made by ` + "`make test-kernels`" + `: do not edit. It boots Debian's kernels for clouds in QEMU, which translates their code, and runs weir's own tests there (as root; QEMU and the kernels are fetched by ` + "`scripts/kernels.sh`" + `). The floor is Linux 6.1, which runs a part of this in ` + "`make soak`" + ` as well. No time is told: emulated times mean nothing.
 
 `
 

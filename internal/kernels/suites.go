@@ -24,7 +24,7 @@ var suites = []suite{
 	{name: "corpus, a twentieth, against the reference", pkg: "internal/differ", tests: "^TestCorpus$", args: []string{"-cases", "20", "-every", "20"}, limit: 20 * time.Minute},
 }
 
-// floor is what runs on the oldest kernel within "make test".
+// floor is what runs on the oldest kernel within "make soak".
 var floor = []suite{
 	{name: "attach", pkg: "attach"},
 	{name: "datapath", pkg: "datapath"},
