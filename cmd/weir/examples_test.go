@@ -267,6 +267,9 @@ func (w *world) run(line string) (string, error) {
 	if line = prepared(line); free {
 		line = "weir detach --all && " + line
 	}
+	if strings.Contains(line, "--watch") { // until ^C
+		line = strings.Replace(line, "weir ls", "timeout --foreground --preserve-status -s INT 2 weir ls", 1)
+	}
 	line = strings.ReplaceAll(line, "blue/", w.blue+"/")
 	line = strings.ReplaceAll(line, "--for 10s", "--for 100ms")
 	line = strings.ReplaceAll(line, "--for 5s", "--for 100ms")
