@@ -230,10 +230,10 @@ func (a *app) mapsPut() *cobra.Command {
 The map sockets of a chain at sk-lookup has the names of to_socket(). Its values
 are sockets that a process has: tcp:ADDRESS:PORT and udp:ADDRESS:PORT in the
 network namespace of the chain (ADDRESS may be *), or pid:NUMBER/fd:NUMBER. Without
-a value the name itself is looked for, as after a server has started again.`,
+a value the name itself is looked for, as after a server has started again:
+weir maps put steer sockets web tcp:127.0.0.1:8080`,
 		Example: `  weir maps put edge blocked 203.0.113.0/24
-  weir maps put edge hits 192.0.2.1 0
-  weir maps put steer sockets web tcp:127.0.0.1:8080`,
+  weir maps put edge hits 192.0.2.1 0`,
 		Args:              wants("NAME", "MAP", "KEY", "[VALUE]"),
 		Annotations:       map[string]string{takesValues: "yes"},
 		ValidArgsFunction: a.completeMaps,

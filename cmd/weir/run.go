@@ -60,7 +60,7 @@ mode clsact the second at the same place is refused.
   weir run edge.weir --on eth0 --on eth1:tc-ingress --set limit=500
   weir run edge.weir --on blue/veth0 --for 10s --json
   weir run shield.weir edge.weir --on eth0
-  weir run web.weir --on @cgroup-ingress=/system.slice/nginx.service
+  weir run edge.weir --on @cgroup-ingress=/
   weir run -e 'PASS if pkt.icmp4 else DROP' --on eth0:socket -w icmp.pcapng --snap 96
   weir run -e 'drop("dns") if pkt.udp.dport == 53 else PASS' --on eth0 -w drops.pcapng`,
 		Args:              r.wants("FILE…"),
