@@ -48,7 +48,7 @@ func TestReplace(t *testing.T) {
 			}))(t)
 			t.Cleanup(func() { l.Detach() })
 			f := udpFlood(t, a, b)
-			f.Packets, f.PPS = long[uint64](100_000, 1_000_000), 400_000
+			f.Packets, f.PPS = long[uint64](100_000, 1_000_000), 50_000 // two seconds: time for swaps
 			done := make(chan lab.FloodStats, 1)
 			go func() {
 				st, err := a.Host.Flood(t.Context(), f)
