@@ -119,10 +119,10 @@ func TestTake(t *testing.T) {
 		{"raw tracepoint", "raw_tracepoint", rawTracepoint, []string{"raw tracepoint sys_enter link"}},
 		{"tp_btf", "tracing", tpBTF, []string{"raw tracepoint sys_enter link"}},
 		{"iterator", "tracing", iterator, []string{"iterator of bpf_map link"}},
-		{"perf event", "perf_event", perfLink, []string{"perf event link"}},
-		{"perf event without link", "perf_event", perfNoLink, nil},
-		{"tracepoint", "tracepoint", tracepointLink, []string{"tracepoint sched_switch link"}},
-		{"tracepoint without link", "tracepoint", tracepointNoLink, []string{"tracepoint sched_switch"}},
+		{"perf event", "perf_event", byLink(ebpf.PerfEvent, clockEvent), []string{"perf event link"}},
+		{"perf event without link", "perf_event", noLink(ebpf.PerfEvent, clockEvent), nil},
+		{"tracepoint", "tracepoint", byLink(ebpf.TracePoint, switchEvent), []string{"tracepoint sched_switch link"}},
+		{"tracepoint without link", "tracepoint", noLink(ebpf.TracePoint, switchEvent), []string{"tracepoint sched_switch"}},
 		{"tail call", "xdp", tailCall, []string{`tail call of map ID "jumps" (slot 1, 3)`}},
 		{"cpumap", "xdp", cpuMap, []string{`entry of map ID "cpus" (key 0)`}},
 		{"sockmap", "sk_msg", sockMap, []string{`sockets of map ID "socks" (msg-verdict)`}},
@@ -305,17 +305,23 @@ func clockEvent(w *world) int {
 	return fd
 }
 
-func perfLink(w *world) *ebpf.Program {
-	p := w.load(ebpf.ProgramSpec{Type: ebpf.PerfEvent}, 0)
-	l, err := link.AttachRawLink(link.RawLinkOptions{Target: clockEvent(w), Program: p, Attach: ebpf.AttachPerfEvent})
-	w.keep(l, err)
-	return p
+// byLink attaches a program of a type to an event by a link.
+func byLink(typ ebpf.ProgramType, event func(*world) int) func(*world) *ebpf.Program {
+	return func(w *world) *ebpf.Program {
+		p := w.load(ebpf.ProgramSpec{Type: typ}, 0)
+		l, err := link.AttachRawLink(link.RawLinkOptions{Target: event(w), Program: p, Attach: ebpf.AttachPerfEvent})
+		w.keep(l, err)
+		return p
+	}
 }
 
-func perfNoLink(w *world) *ebpf.Program {
-	p := w.load(ebpf.ProgramSpec{Type: ebpf.PerfEvent}, 0)
-	w.must(unix.IoctlSetInt(clockEvent(w), unix.PERF_EVENT_IOC_SET_BPF, p.FD()))
-	return p
+// noLink attaches a program of a type to an event as before there were links.
+func noLink(typ ebpf.ProgramType, event func(*world) int) func(*world) *ebpf.Program {
+	return func(w *world) *ebpf.Program {
+		p := w.load(ebpf.ProgramSpec{Type: typ}, 0)
+		w.must(unix.IoctlSetInt(event(w), unix.PERF_EVENT_IOC_SET_BPF, p.FD()))
+		return p
+	}
 }
 
 // switchEvent opens the event of a tracepoint.
@@ -331,19 +337,6 @@ func switchEvent(w *world) int {
 	w.must(err)
 	w.Cleanup(func() { unix.Close(fd) })
 	return fd
-}
-
-func tracepointLink(w *world) *ebpf.Program {
-	p := w.load(ebpf.ProgramSpec{Type: ebpf.TracePoint}, 0)
-	l, err := link.AttachRawLink(link.RawLinkOptions{Target: switchEvent(w), Program: p, Attach: ebpf.AttachPerfEvent})
-	w.keep(l, err)
-	return p
-}
-
-func tracepointNoLink(w *world) *ebpf.Program {
-	p := w.load(ebpf.ProgramSpec{Type: ebpf.TracePoint}, 0)
-	w.must(unix.IoctlSetInt(switchEvent(w), unix.PERF_EVENT_IOC_SET_BPF, p.FD()))
-	return p
 }
 
 func (w *world) newMap(spec ebpf.MapSpec) *ebpf.Map {

@@ -16,6 +16,7 @@ import (
 	"weir/attach"
 	"weir/datapath"
 	"weir/hook"
+	"weir/internal/sockaddr"
 	"weir/lang"
 	"weir/lang/ref"
 )
@@ -146,7 +147,7 @@ func (k *kernel) connect(c Conn) (saw, error) {
 	}
 	defer unix.Close(fd)
 	if c.Src.IsValid() && !c.Src.IsUnspecified() || c.SrcPort != 0 {
-		if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(c.Src, c.SrcPort))); err != nil {
+		if err := unix.Bind(fd, sockaddr.From(netip.AddrPortFrom(c.Src, c.SrcPort))); err != nil {
 			return saw{}, fmt.Errorf("bind: %w", err)
 		}
 		c.SrcPort = localPort(fd)
@@ -156,7 +157,7 @@ func (k *kernel) connect(c Conn) (saw, error) {
 		return saw{}, err
 	}
 	c.PID, c.UID, c.Cookie = uint32(os.Getpid()), uint32(os.Getuid()), cookie
-	dst := sockaddr(netip.AddrPortFrom(c.Dst, c.DstPort))
+	dst := sockaddr.From(netip.AddrPortFrom(c.Dst, c.DstPort))
 	if c.Send {
 		err = unix.Sendto(fd, []byte("x"), 0, dst)
 		c.SrcPort = localPort(fd) // which it has been given before the chain sees it
@@ -191,7 +192,7 @@ func told(verdict string, err error) error {
 // noted that it changed something, what it made of it.
 func (k *kernel) wentTo(fd int, c Conn) (netip.AddrPort, error) {
 	if peer, err := unix.Getpeername(fd); err == nil {
-		return addrPort(peer), nil
+		return sockaddr.AddrPort(peer), nil
 	}
 	m := k.state.SystemMap(k.prog, lang.OriginMap)
 	if m == nil || !c.Send {
@@ -221,22 +222,5 @@ func localPort(fd int) uint16 {
 	if err != nil {
 		return 0
 	}
-	return addrPort(a).Port()
-}
-
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if a.Addr().Is4() {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
-}
-
-func addrPort(a unix.Sockaddr) netip.AddrPort {
-	switch a := a.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
-	}
-	return netip.AddrPort{}
+	return sockaddr.AddrPort(a).Port()
 }

@@ -209,16 +209,22 @@ func connStock(h hook.Hook) []Conn {
 	return out
 }
 
-// TestConns: chains of connections do the same in the reference and in the kernel.
-func TestConns(t *testing.T) {
-	net := connNet(t)
-	var listener int
+// connWorld makes what connections are made in: a network with a socket that listens,
+// and a cgroup with this process.
+func connWorld(t *testing.T) (net *nstest.Net, cgroup *nstest.Cgroup, listener int) {
+	t.Helper()
+	net = connNet(t)
 	net.Do(func() (err error) {
 		listener, err = listen()
 		return err
 	})
 	t.Cleanup(func() { unix.Close(listener) })
-	cgroup := nstest.NewCgroup(t)
+	return net, nstest.NewCgroup(t), listener
+}
+
+// TestConns: chains of connections do the same in the reference and in the kernel.
+func TestConns(t *testing.T) {
+	net, cgroup, listener := connWorld(t)
 	ran := 0
 	for _, tt := range connChains {
 		for _, h := range []hook.Hook{hook.Connect, hook.SkLookup} {

@@ -7,10 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"weir/hook"
-	"weir/internal/nstest"
 )
 
 var portField = regexp.MustCompile(`\bpkt\.(?:tcp|udp|l4)\.(sport|dport)`)
@@ -31,14 +28,7 @@ func ofConnections(c Case) Case {
 // TestCorpusOfConns: what of the corpus can be said of connections means the same
 // there.
 func TestCorpusOfConns(t *testing.T) {
-	net := connNet(t)
-	var listener int
-	net.Do(func() (err error) {
-		listener, err = listen()
-		return err
-	})
-	t.Cleanup(func() { unix.Close(listener) })
-	cgroup := nstest.NewCgroup(t)
+	net, cgroup, listener := connWorld(t)
 	stock := map[hook.Hook][]Conn{}
 	for h, n := range map[hook.Hook]int{hook.SkLookup: 60, hook.Connect: 12} {
 		stock[h] = connStock(h)[:n]

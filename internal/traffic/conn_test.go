@@ -15,6 +15,7 @@ import (
 	"weir/examples"
 	"weir/hook"
 	"weir/internal/nstest"
+	"weir/internal/sockaddr"
 	"weir/lab"
 	"weir/lang"
 )
@@ -79,29 +80,12 @@ func newSock(t *testing.T, h *lab.Host, six bool, typ int) sock {
 	return s
 }
 
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if a.Addr().Is4() {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
-}
-
-func fromSockaddr(a unix.Sockaddr) netip.AddrPort {
-	switch a := a.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
-	}
-	return netip.AddrPort{}
-}
-
-func (s sock) connect(to netip.AddrPort) error { return unix.Connect(s.fd, sockaddr(to)) }
+func (s sock) connect(to netip.AddrPort) error { return unix.Connect(s.fd, sockaddr.From(to)) }
 
 // peer is what the kernel says the socket is connected to.
 func (s sock) peer() netip.AddrPort {
 	s.t.Helper()
-	return fromSockaddr(must(unix.Getpeername(s.fd))(s.t))
+	return sockaddr.AddrPort(must(unix.Getpeername(s.fd))(s.t))
 }
 
 // ask sends a datagram, to an address unless the socket is connected, and returns
@@ -110,7 +94,7 @@ func (s sock) ask(text string, to netip.AddrPort) (string, netip.AddrPort) {
 	s.t.Helper()
 	var err error
 	if to.IsValid() {
-		err = unix.Sendto(s.fd, []byte(text), 0, sockaddr(to))
+		err = unix.Sendto(s.fd, []byte(text), 0, sockaddr.From(to))
 	} else {
 		_, err = unix.Write(s.fd, []byte(text))
 	}
@@ -122,7 +106,7 @@ func (s sock) ask(text string, to netip.AddrPort) (string, netip.AddrPort) {
 	if err != nil {
 		s.t.Fatalf("answer to %q from %v: %v", text, to, err)
 	}
-	return string(b[:n]), fromSockaddr(from)
+	return string(b[:n]), sockaddr.AddrPort(from)
 }
 
 // answer answers each datagram at an address with NAME and its text.
@@ -278,7 +262,7 @@ def main(conn):
 				}
 			}
 			s := newSock(t, a.Host, f.six, unix.SOCK_DGRAM)
-			if err := unix.Sendto(s.fd, []byte("x"), 0, sockaddr(to)); !errors.Is(err, want) {
+			if err := unix.Sendto(s.fd, []byte("x"), 0, sockaddr.From(to)); !errors.Is(err, want) {
 				t.Errorf("%s: send to port %d: %v, want %v", f.name, port, err, want)
 			}
 			seen += 3

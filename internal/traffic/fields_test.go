@@ -126,17 +126,7 @@ func tcpFields(t *testing.T, c *chain, a, b lab.Iface, f family) {
 	}
 	before := must(a.Host.Counters())(t)
 	l := listen(t, b.Host, f.b, 5001)
-	got := make(chan int64, 1)
-	go func() {
-		conn, err := l.Accept()
-		if err != nil {
-			got <- -1
-			return
-		}
-		defer conn.Close()
-		n, _ := io.Copy(io.Discard, conn)
-		got <- n
-	}()
+	got := drained(l)
 	conn, err := dial(a.Host, sport, netip.AddrPortFrom(f.b, 5001), 5*time.Second)
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +155,22 @@ func tcpFields(t *testing.T, c *chain, a, b lab.Iface, f family) {
 		t.Errorf("%s (%d segments sent again; -want +got):\n%s", k, again, d)
 	}
 	tcpBlocked(t, c, a, b, f)
+}
+
+// drained accepts one connection, and tells how many octets came by it, or -1.
+func drained(l net.Listener) <-chan int64 {
+	got := make(chan int64, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			got <- -1
+			return
+		}
+		defer conn.Close()
+		n, _ := io.Copy(io.Discard, conn)
+		got <- n
+	}()
+	return got
 }
 
 func tcpBlocked(t *testing.T, c *chain, a, b lab.Iface, f family) {

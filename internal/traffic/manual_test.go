@@ -9,6 +9,7 @@ import (
 
 	"weir/datapath"
 	"weir/hook"
+	"weir/internal/nstest"
 	"weir/lab"
 )
 
@@ -112,7 +113,7 @@ def main(pkt):
     return DROP if pkt.udp and pkt.udp.dport == 5001 else PASS
 `
 	a, _ := pair(t, lab.LinkOptions{})
-	cgroup := ownCgroup(t)
+	cgroup := nstest.NewCgroup(t).Path
 	for _, h := range hook.Path(hook.Out) {
 		if h == hook.Socket {
 			continue // it drops nothing
@@ -134,7 +135,7 @@ def main(pkt):
 // request itself, and no socket gets it.
 func TestNoAnswersAtCgroup(t *testing.T) {
 	a, b := pair(t, lab.LinkOptions{})
-	ownCgroup(t) // below the one that the chain is at
+	nstest.NewCgroup(t) // below the one that the chain is at
 	c := run(t, `
 def main(pkt):
     if pkt.icmp4 or pkt.icmp6:

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"weir/hook"
+	"weir/internal/nstest"
 	"weir/lab"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestPaths(t *testing.T) {
 	t.Run("out and in", func(t *testing.T) {
 		a, b := pair(t, lab.LinkOptions{})
-		c := ownCgroup(t)
+		c := nstest.NewCgroup(t).Path
 		at := func(h hook.Hook, i lab.Iface) place { return place{at: i, hook: h, cgroup: c} }
 		var out, in []place
 		for _, h := range hook.Path(hook.Out) {

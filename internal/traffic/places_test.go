@@ -3,7 +3,6 @@ package traffic
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -145,17 +144,7 @@ def main(pkt):
 			t.Errorf("%s: %d of 10 arrived (%d, %d dropped)", f.name, n, c.dropped("mark"), c.dropped("interface"))
 		}
 		l := listen(t, b.Host, f.b, 5001)
-		got := make(chan int64, 1)
-		go func() {
-			conn, err := l.Accept()
-			if err != nil {
-				got <- -1
-				return
-			}
-			defer conn.Close()
-			n, _ := io.Copy(io.Discard, conn)
-			got <- n
-		}()
+		got := drained(l)
 		conn, err := dial(a.Host, 0, netip.AddrPortFrom(f.b, 5001), 5*time.Second)
 		if err != nil {
 			t.Fatal(err)
@@ -217,11 +206,4 @@ func TestKeptOfIP(t *testing.T) {
 			}
 		})
 	}
-}
-
-// ownCgroup puts the process into a cgroup of its own until the test ends, and returns
-// its path. What sockets it opens belong to that.
-func ownCgroup(t *testing.T) string {
-	t.Helper()
-	return nstest.NewCgroup(t).Path
 }

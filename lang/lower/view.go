@@ -73,15 +73,7 @@ func (l *lowerer) ethPointer() *ir.Value {
 	}
 	yes, no := l.block(), l.coldBlock()
 	p := l.within(0, ethSize, yes, no)
-	done, v := l.block(), l.newVar()
-	l.start(yes)
-	l.set(v, p)
-	l.jump(done)
-	l.start(no)
-	l.set(v, l.konst(0))
-	l.jump(done)
-	l.start(done)
-	return l.fresh(l.get(v))
+	return l.fresh(l.orNull(l.newVar(), p, yes, no))
 }
 
 // ethCopy returns a pointer to a copy of the Ethernet header, or 0. It is copied
@@ -91,16 +83,23 @@ func (l *lowerer) ethCopy() *ir.Value {
 		return l.get(l.facts.eth)
 	}
 	to, v := l.slot("eth", 16, 8), l.facts.eth
-	yes, no, done := l.block(), l.block(), l.block()
+	yes, no := l.block(), l.block()
 	l.branch(ir.Eq, l.loadBytes(l.konst(0), to, ethSize), l.konst(0), yes, no)
+	p := l.orNull(v, to, yes, no)
+	l.st.eth = true
+	return p
+}
+
+// orNull sets v to p where yes leads, and to 0 where no does.
+func (l *lowerer) orNull(v variable, p *ir.Value, yes, no *ir.Block) *ir.Value {
+	done := l.block()
 	l.start(yes)
-	l.set(v, to)
+	l.set(v, p)
 	l.jump(done)
 	l.start(no)
 	l.set(v, l.konst(0))
 	l.jump(done)
 	l.start(done)
-	l.st.eth = true
 	return l.get(v)
 }
 
@@ -160,14 +159,8 @@ func (l *lowerer) stale() bool {
 
 // derive sets v to a pointer to size octets at place, or 0.
 func (l *lowerer) derive(v variable, place *ir.Value, size int) {
-	yes, no, done := l.block(), l.coldBlock(), l.block()
+	yes, no := l.block(), l.coldBlock()
 	q := l.op(ir.OpAdd, l.data(), l.opi(ir.OpAnd, place, 0xffff))
 	l.branch(ir.ULe, l.opi(ir.OpAdd, q, int64(size)), l.end(), yes, no)
-	l.start(yes)
-	l.set(v, q)
-	l.jump(done)
-	l.start(no)
-	l.set(v, l.konst(0))
-	l.jump(done)
-	l.start(done)
+	l.orNull(v, q, yes, no)
 }
