@@ -31,7 +31,7 @@ far two equal figures lie apart. What is sent is counted at the hook; where
 that does not match, the row is INVALID. Needs root.`,
 		Example: `  weir bench
   weir bench compile
-  weir bench compile --json --svg compile.svg
+  weir bench lang --run find --json --svg find.svg
   weir bench lang --hook xdp --run 'NAT|record'
   weir bench hooks --hook netfilter-input
   weir bench lang --asm 'NAT with checksums'`,
