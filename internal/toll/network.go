@@ -25,8 +25,8 @@ import (
 const (
 	floodTime   = 40 * time.Millisecond
 	sentPackets = 20_000
-	sentSpan    = 2_000 // of which the fastest counts
-	tries       = 10    // of a burst that others did not let through
+	sentSpan    = 2_000            // of which the fastest counts
+	patience    = 20 * time.Second // with others that do not let a burst through
 )
 
 var errBusy = errors.New("others use this CPU so much that nothing can be measured")
@@ -172,7 +172,7 @@ func (n *network) send(ctx context.Context, w hook.Way) (ns float64, sent uint64
 		ns, err := n.sockets.send(n.cpu)
 		return ns, sentPackets, err
 	}
-	for range tries {
+	for until := time.Now().Add(patience); ; {
 		st, err := n.sender.Flood(ctx, lab.Flood{
 			Iface: "eth0", Template: n.frames[w], Duration: floodTime, Pin: true, CPU: n.cpu, Urgent: true,
 		})
@@ -182,8 +182,15 @@ func (n *network) send(ctx context.Context, w hook.Way) (ns float64, sent uint64
 		if sent += st.Sent - st.Lost; st.Fastest > 0 && st.Lost <= st.Sent/100 {
 			return st.Fastest, sent, settled(n.host, n.in.Name)
 		}
+		if time.Now().After(until) {
+			return 0, 0, errBusy
+		}
+		select {
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		case <-time.After(floodTime): // those who wait for this CPU get on
+		}
 	}
-	return 0, 0, errBusy
 }
 
 // settled waits until what was sent has been received: where the kernel puts packets
