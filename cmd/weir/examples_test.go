@@ -103,14 +103,17 @@ func readmeExamples(t *testing.T) []example {
 	return out
 }
 
+// scripted are long ones that a script of TestScripts runs.
+var scripted = regexp.MustCompile(`^weir (demo|bench compile)$`)
+
 // TestExamples runs every command that the help texts and the README show, on a
 // host with the interfaces, files and attachments that they speak of.
 func TestExamples(t *testing.T) {
 	w := newWorld(t)
 	for _, e := range append(helpExamples(t), readmeExamples(t)...) {
 		t.Run(e.line, func(t *testing.T) {
-			if strings.HasPrefix(e.line, "weir demo") && !strings.Contains(e.line, "--list") {
-				return // TestScripts/demo runs it
+			if scripted.MatchString(e.line) {
+				return
 			}
 			if w.dirty {
 				w.attach(t)
@@ -246,15 +249,15 @@ var changing = regexp.MustCompile(`^weir (run|attach|detach|rollback|confirm|set
 // prepared sees to it that there is a generation to go back to, or to confirm, and
 // that what waits to be confirmed is.
 func prepared(line string) string {
-	const waits = " & until weir show edge 2>/dev/null | grep -q 'to be confirmed'; do sleep 0.05; done; "
-	const open = "sleep 9 2>/dev/null | " // an input that does not end
+	// Its input does not end.
+	const waits = " < <(exec sleep 60 2>/dev/null) & until weir show edge 2>/dev/null | grep -q 'to be confirmed'; do sleep 0.05; done; "
 	switch {
 	case strings.HasPrefix(line, "weir rollback"):
 		return "weir attach edge.weir --replace && " + line
 	case strings.HasPrefix(line, "weir confirm"):
-		return open + "weir attach edge.weir --replace --confirm 60s" + waits + line + " && wait $!"
+		return "weir attach edge.weir --replace --confirm 60s" + waits + line + " && wait $!"
 	case strings.HasPrefix(line, "weir attach") && strings.Contains(line, "--confirm"):
-		return strings.Replace(line, "weir attach", open+"weir attach", 1) + waits + "weir confirm edge && wait $!"
+		return line + waits + "weir confirm edge && wait $!"
 	}
 	return line
 }
