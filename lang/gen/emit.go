@@ -144,7 +144,6 @@ func (e *emitter) instruction(m *minst) {
 	e.after(m)
 }
 
-// after stores a result that is wanted on the stack later.
 // after stores what an instruction has made, if it is stored early. Of a number
 // that is compared later the verifier must know that register and place hold the
 // same: before Linux 6.8 it does only if the register was copied before.
@@ -201,12 +200,24 @@ func (e *emitter) set(d uint8, o operand, pos int) {
 	}
 }
 
+// sizeArg is which argument of a helper is the size of memory. Linux 6.12 forgets the
+// unsigned range of a number when it learns something from a comparison of that number
+// plus a constant, and finds it again with the next arithmetic: so one that is in a
+// register gets an addition of nothing.
+var sizeArg = map[int64]int{
+	9: 3, 26: 3, 189: 3, 190: 3, // skb_store_bytes, skb_load_bytes, xdp_load_bytes, xdp_store_bytes
+	113: 1, 201: 1, // probe_read_kernel, dynptr_read
+}
+
 func (e *emitter) call(m *minst) {
 	var moves []move
 	for i, a := range m.args {
 		moves = append(moves, move{-1, place{phys: int8(i + 1)}, e.fn.source(a, m.at+1)})
 	}
 	e.fn.parallel(moves, 1<<numRegs-2) // r0 is free: the call destroys it
+	if i, ok := sizeArg[m.v.Imm]; ok && m.v.Op == ir.OpCall && m.args[i].kind == opAny {
+		e.op(Insn{Op: addImm, Dst: uint8(i + 1)})
+	}
 	switch {
 	case m.v.Op == ir.OpCall && m.v.Imm == ir.Kfunc:
 		e.reloc(Insn{Op: callOp, Src: pseudoKfunc, Imm: -1}, RelocKfunc, m.v.Sym, 0)
