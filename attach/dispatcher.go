@@ -104,7 +104,7 @@ func membersOf(target ebpf.ProgramID) []string {
 	return names
 }
 
-// programName returns a program's name, as far as the kernel keeps it.
+// programName returns a program's name: where the kernel cut it, that of its types.
 func programName(id ebpf.ProgramID) string {
 	p, err := ebpf.NewProgramFromID(id)
 	if err != nil {

@@ -115,7 +115,7 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 	}
 	types := new(kernelTypes)
 	ins, err := u.prog.CodeAt(u.point).Assemble(gen.AssembleOptions{
-		Interface: resolve, Source: source.Line, Kfunc: types.function, Field: types.field,
+		Name: u.name, Interface: resolve, Source: source.Line, Kfunc: types.function, Field: types.field,
 	})
 	if err != nil {
 		return u.lacking(err) // of a kernel without the hook also its functions are not there

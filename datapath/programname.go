@@ -3,25 +3,23 @@ package datapath
 import (
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"weir/attach"
 )
 
 // programPrefix begins the kernel's names of weir's programs.
 const programPrefix = "weir_"
 
-// ProgramName returns the name that the kernel has for the programs of a NAME:
-// weir_NAME, in which what the kernel refuses is an underscore, cut to the 15
-// octets that it keeps (bpf_obj_name_cpy).
+// ProgramName returns the name of the programs of a NAME: weir_NAME, in which what
+// the kernel refuses in names of functions is an underscore. The kernel keeps 15
+// octets of it (bpf_obj_name_cpy). Whoever finds that many there takes the name of
+// the first function from the program's types, as bpftool does: it is this one.
 func ProgramName(name string) string {
-	s := strings.Map(func(c rune) rune {
-		if c == '_' || c == '.' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
+	return strings.Map(func(c rune) rune {
+		if c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' {
 			return c
 		}
 		return '_'
 	}, programPrefix+name)
-	return s[:min(len(s), unix.BPF_OBJ_NAME_LEN-1)]
 }
 
 // anchor fills in the programs of a NAME that a stands for.

@@ -47,7 +47,7 @@ type Census struct {
 type Program struct {
 	ID     cost.Program
 	Type   string // as bpftool has it: xdp, sched_cls
-	Name   string // at most 15 octets
+	Name   string // whole, where its types have it; else at most 15 octets
 	Tag    string
 	UID    uint32 // of who loaded it
 	Loaded time.Time

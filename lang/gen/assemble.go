@@ -10,6 +10,9 @@ import (
 
 // AssembleOptions say what a Code leaves open.
 type AssembleOptions struct {
+	// Name is what the kernel's types call the entry, from which bpftool, perf and
+	// kallsyms have it. Empty: as the chain does.
+	Name string
 	// Interface returns the index of an interface. Nil makes every index 0.
 	Interface func(name string) (uint32, error)
 	// Kfunc returns the number of a function of the kernel in its BTF, and Field
@@ -29,7 +32,7 @@ func (c *Code) Assemble(opts AssembleOptions) (asm.Instructions, error) {
 	for i, n := range c.Insns {
 		insns[i] = assemble(n)
 	}
-	names := symbols(c.Funcs)
+	names := symbols(c.Funcs, opts.Name)
 	for _, r := range c.Relocs {
 		if err := relocate(&insns[r.Insn], r, names, opts); err != nil {
 			return nil, err
@@ -106,12 +109,15 @@ func fillIn[T int16 | int32](name string, find func(string) (T, error), put func
 }
 
 // symbols gives every function a name that is a C identifier, as the kernel's
-// BTF wants it, and that no other has.
-func symbols(funcs []Func) map[string]string {
+// BTF wants it, and that no other has. That of the entry is given if it is not empty.
+func symbols(funcs []Func, entry string) map[string]string {
 	names := map[string]string{}
 	taken := map[string]bool{}
 	for _, f := range funcs {
 		base := identifier(f.Name)
+		if f.Linkage == ir.Entry && entry != "" {
+			base = identifier(entry)
+		}
 		name := base
 		for n := 2; taken[name]; n++ {
 			name = fmt.Sprintf("%s_%d", base, n)
