@@ -26,7 +26,11 @@ func (l *Link) attachCgroup(o Options) error {
 	if err != nil {
 		return err
 	}
-	raw, err := linkCgroup(dir, cgroupType(l.Where), p, o.Order)
+	attach := linkCgroup
+	if wayBack(l.Where.Point) {
+		attach = linkWayBack
+	}
+	raw, err := attach(dir, cgroupType(l.Where), p, o.Order)
 	if errors.As(err, new(*orderError)) {
 		return err
 	}

@@ -65,18 +65,7 @@ func linkCgroup(dir string, at ebpf.AttachType, p *ebpf.Program, o Order) (link.
 	if o.Side == Last {
 		return link.AttachCgroup(link.CgroupOptions{Path: dir, Attach: at, Program: p})
 	}
-	flags, relative, err := o.anchorCgroup(dir, at)
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := createLink(&linkCreate{
-		program: uint32(p.FD()), target: uint32(f.Fd()), attach: uint32(at), flags: flags, relative: relative,
-	})
+	flags, raw, err := linkOrdered(dir, at, p, o, 0)
 	// A kernel without an order takes no flags here: cgroup_bpf_link_attach.
 	// Newer ones take no program that has no link beside one that has.
 	if errors.Is(err, unix.EINVAL) {
@@ -89,21 +78,57 @@ func linkCgroup(dir string, at ebpf.AttachType, p *ebpf.Program, o Order) (link.
 	return raw, err
 }
 
+// linkOrdered makes the link with the flags of o and others.
+func linkOrdered(dir string, at ebpf.AttachType, p *ebpf.Program, o Order, more uint32) (flags uint32, raw link.Link, err error) {
+	flags, relative, err := o.anchorCgroup(dir, at)
+	if err != nil {
+		return flags, nil, err
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return flags, nil, err
+	}
+	defer f.Close()
+	raw, err = createLink(&linkCreate{
+		program: uint32(p.FD()), target: uint32(f.Fd()), attach: uint32(at), flags: flags | more, relative: relative,
+	})
+	return flags, raw, err
+}
+
+// linkWayBack attaches p, which undoes what another program of its chain does at a
+// cgroup where o says: what was done last is undone first. So it stands on the other
+// side of others, and runs with those that go from the root down to the process's
+// cgroup (BPF_F_PREORDER), where all others go up. Kernels that have no order for
+// links let it run behind others as anywhere.
+func linkWayBack(dir string, at ebpf.AttachType, p *ebpf.Program, o Order) (link.Link, error) {
+	back := o
+	back.Side = [...]Side{Last: First, First: Last, Before: After, After: Before}[o.Side]
+	_, raw, err := linkOrdered(dir, at, p, back, flagPreorder)
+	switch {
+	case !errors.Is(err, unix.EINVAL):
+		return raw, err
+	case o.Side == Last:
+		return linkCgroup(dir, at, p, o)
+	}
+	return linkCgroup(dir, at, p, back) // beside one that goes up, or not at all
+}
+
 // Flags of linux/bpf.h that say where a link goes.
 const (
-	flagBefore = 1 << 3
-	flagAfter  = 1 << 4
-	flagID     = 1 << 5  // the anchor is given by its number
-	flagLink   = 1 << 13 // the anchor is a link
+	flagBefore   = 1 << 3
+	flagAfter    = 1 << 4
+	flagID       = 1 << 5 // the anchor is given by its number
+	flagPreorder = 1 << 6
+	flagLink     = 1 << 13 // the anchor is a link
 )
 
 // anchorCgroup returns the flags and the number for o. Programs that have a link are
 // found by that only, others by themselves.
 func (o Order) anchorCgroup(dir string, at ebpf.AttachType) (flags, relative uint32, err error) {
-	if flags = flagBefore; o.Side == After {
+	if flags = flagBefore; o.Side == After || o.Side == Last {
 		flags = flagAfter
 	}
-	if o.Side == First {
+	if o.Side == First || o.Side == Last {
 		return flags, 0, nil
 	}
 	row, err := cgroupRow(dir, at)

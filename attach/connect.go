@@ -1,6 +1,10 @@
 package attach
 
-import "github.com/cilium/ebpf"
+import (
+	"strings"
+
+	"github.com/cilium/ebpf"
+)
 
 // Points are the kernel's places that the programs of a chain at connect are
 // attached to, by their names there.
@@ -9,4 +13,10 @@ var Points = map[string]ebpf.AttachType{
 	"sendmsg4": ebpf.AttachCGroupUDP4Sendmsg, "sendmsg6": ebpf.AttachCGroupUDP6Sendmsg,
 	"recvmsg4": ebpf.AttachCGroupUDP4Recvmsg, "recvmsg6": ebpf.AttachCGroupUDP6Recvmsg,
 	"getpeername4": ebpf.AttachCgroupInet4GetPeername, "getpeername6": ebpf.AttachCgroupInet6GetPeername,
+}
+
+// wayBack reports whether programs at a point tell processes of another peer than
+// the true one, since those at other points have sent them there.
+func wayBack(point string) bool {
+	return strings.HasPrefix(point, "recvmsg") || strings.HasPrefix(point, "getpeername")
 }

@@ -31,17 +31,28 @@ func NewCgroup(t testing.TB) *Cgroup {
 	if _, err := os.Stat(root + "/unified/cgroup.procs"); err == nil {
 		root += "/unified" // beside those of version 1
 	}
-	c := &Cgroup{Path: fmt.Sprintf("/weir-test-%d-%d", os.Getpid(), time.Now().UnixNano()), t: t, was: root}
+	was := root
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range strings.Split(string(text), "\n") {
 		if path, ok := strings.CutPrefix(line, "0::"); ok {
-			c.was = filepath.Join(root, path)
+			was = filepath.Join(root, path)
 		}
 	}
-	c.Dir = root + c.Path
+	return enter(t, root, fmt.Sprintf("/weir-test-%d-%d", os.Getpid(), time.Now().UnixNano()), was)
+}
+
+// Below makes a cgroup below c, with this process in it until the test ends.
+func (c *Cgroup) Below(name string) *Cgroup {
+	c.t.Helper()
+	return enter(c.t, strings.TrimSuffix(c.Dir, c.Path), c.Path+"/"+name, c.Dir)
+}
+
+func enter(t testing.TB, root, path, was string) *Cgroup {
+	t.Helper()
+	c := &Cgroup{Path: path, Dir: root + path, t: t, was: was}
 	if err := os.Mkdir(c.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -33,12 +33,17 @@ func runAt(t *testing.T, source string, w attach.Where) *chain {
 
 func tryAt(t *testing.T, source string, w attach.Where) (*chain, error) {
 	t.Helper()
+	return tryOrdered(t, source, w, attach.Order{})
+}
+
+func tryOrdered(t *testing.T, source string, w attach.Where, o attach.Order) (*chain, error) {
+	t.Helper()
 	p, err := lang.Compile([]byte(source), lang.Options{File: "traffic.weir", Hook: w.Hook})
 	if err != nil {
 		t.Fatalf("compile for %s: %v\n%s", w.Hook, err, source)
 	}
 	k := datapath.Kernel{Root: "/sys/fs/bpf/weir-traffic", Lock: filepath.Join(t.TempDir(), "lock")}
-	g, err := k.Attach(t.Context(), datapath.Options{Name: "traffic", Chains: []datapath.Chain{{Where: w, Program: p}}})
+	g, err := k.Attach(t.Context(), datapath.Options{Name: "traffic", Order: o, Chains: []datapath.Chain{{Where: w, Program: p}}})
 	if err != nil {
 		return nil, err
 	}
