@@ -230,3 +230,44 @@ func TestExampleSteer(t *testing.T) {
 		t.Errorf("%d were steered, want 2", n)
 	}
 }
+
+// TestSteerTogether: where several chains are asked, the first socket that was chosen
+// is taken, and a choice counts more than a refusal.
+func TestSteerTogether(t *testing.T) {
+	const one, two, late = `to_socket("tcp:*:9001")`, `to_socket("tcp:*:9002")`, "PASS another has chosen a socket"
+	for _, tt := range []struct {
+		verdicts [2]string // in the order in which they are attached
+		counts   [2]string
+		want     string // empty: refused
+	}{
+		{[2]string{"DROP", one}, [2]string{"DROP ", "SOCKET "}, "one"},
+		{[2]string{one, "DROP"}, [2]string{"SOCKET ", "DROP "}, "one"},
+		{[2]string{one, "ACCEPT"}, [2]string{"SOCKET ", "ACCEPT "}, "one"},
+		{[2]string{"ACCEPT", one}, [2]string{"ACCEPT ", "SOCKET "}, "one"},
+		{[2]string{one, two}, [2]string{"SOCKET ", late}, "one"},
+		{[2]string{two, one}, [2]string{"SOCKET ", late}, "two"},
+		{[2]string{"DROP", "ACCEPT"}, [2]string{"DROP ", "ACCEPT "}, ""},
+		{[2]string{"PASS", "reject()"}, [2]string{"PASS ", "REJECT "}, ""},
+	} {
+		t.Run(strings.Join(tt.verdicts[:], " then "), func(t *testing.T) {
+			a, b := site(t)
+			accept(t, listen(t, b.Host, b4, 7100), "kernel's")
+			accept(t, listen(t, b.Host, b4, 9001), "one")
+			accept(t, listen(t, b.Host, b4, 9002), "two")
+			var cs []*chain
+			for _, v := range tt.verdicts {
+				source := text("def main(conn):\n    return VERDICT if conn.dport == 7100 else ACCEPT\n", "VERDICT", v)
+				cs = append(cs, runAt(t, source, attach.Where{Netns: b.Host.Netns(), Hook: hook.SkLookup}))
+			}
+			got, err := reads(a.Host, "10.0.0.2:7100")
+			if who, _, _ := strings.Cut(got, " "); who != tt.want || errors.Is(err, unix.ECONNREFUSED) != (tt.want == "") {
+				t.Errorf("%q (%v), want %q", got, err, tt.want)
+			}
+			for i, c := range cs { // each was asked
+				if n := c.ended(func(x datapath.ExitCount) bool { return x.Verdict+" "+x.Reason == tt.counts[i] }); n == 0 {
+					t.Errorf("%s has not ended in %s", tt.verdicts[i], tt.counts[i])
+				}
+			}
+		})
+	}
+}

@@ -63,6 +63,7 @@ func (p *pass) constant(v starlark.Value, pos diag.Pos) (Expr, error) {
 		case ToSocket:
 			p.c.socket(v.to)
 			p.c.verdict(Verdict{Action: Pass, Reason: NoSocket})
+			p.c.verdict(Verdict{Action: Pass, Reason: Chosen})
 			fallthrough
 		case Redirect, RedirectPeer:
 			p.c.verdict(v.v)

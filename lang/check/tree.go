@@ -65,6 +65,10 @@ const NoCPU = "no such CPU"
 // cannot take it.
 const NoSocket = "no such socket"
 
+// Chosen is the reason of a PASS that was to go to a socket where another program has
+// chosen one already.
+const Chosen = "another has chosen a socket"
+
 var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT", "SOCKET"}
 
 // String returns the action as counters and reports name it.

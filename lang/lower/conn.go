@@ -214,20 +214,28 @@ func (b *builder) putContext(w, off int, x *ir.Value) {
 }
 
 // toSocket hands the connection to the socket in a slot of the socket map, or, if
-// there is none that can take it, to the kernel.
+// there is none that can take it, to the kernel. What another program has chosen
+// stays, as if its verdict had ended the way.
 func (e *exitBlock) toSocket(l *lowerer, index *ir.Value, slot func(verdict int) *ir.Value) {
 	l.set(e.code, l.konst(l.codes(check.Accept)))
-	found, none := l.block(), l.coldBlock()
+	found, failed, chosen, none := l.block(), l.coldBlock(), l.coldBlock(), l.coldBlock()
 	sock := l.lookup(l.maps[SocketMap], l.indexKey(index))
 	l.branch(ir.Ne, sock, l.konst(0), found, none)
 	l.start(found)
 	r := l.call(helperSkAssign, "sk_assign", ir.Int, l.ctx, sock, l.konst(0))
 	l.call(helperSkRelease, "sk_release", ir.Int, sock)
-	l.branch(ir.Eq, r, l.konst(0), e.blk, none)
-	l.start(none)
-	l.set(e.slot, slot(l.verdictOf(check.Verdict{Action: check.Pass, Reason: check.NoSocket})))
-	l.set(e.target, l.konst(0))
-	l.jump(e.blk)
+	l.branch(ir.Eq, r, l.konst(0), e.blk, failed)
+	l.start(failed)
+	const exists = -17 // EEXIST of asm-generic/errno-base.h: bpf_sk_lookup_assign
+	l.branch(ir.Eq, r, l.konst(exists), chosen, none)
+	pass := func(blk *ir.Block, reason string) {
+		l.start(blk)
+		l.set(e.slot, slot(l.verdictOf(check.Verdict{Action: check.Pass, Reason: reason})))
+		l.set(e.target, l.konst(0))
+		l.jump(e.blk)
+	}
+	pass(chosen, check.Chosen)
+	pass(none, check.NoSocket)
 }
 
 // refuse ends the program with what a closed port would say.
