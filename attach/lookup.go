@@ -11,7 +11,8 @@ import (
 )
 
 // attachLookup makes a link to the thread's network namespace. Programs of several
-// links there run one after another; the last socket that is chosen is taken.
+// links there run one after another, whatever they say; a socket that one has chosen
+// is taken, also where others refuse.
 func (l *Link) attachLookup(o Options) error {
 	p, err := o.Linear()
 	if err != nil {

@@ -237,6 +237,23 @@ func (k Kernel) List() ([]*Generation, error) {
 	return out, errors.Join(errs...)
 }
 
+// Kept opens the generations that are kept for [Kernel.Rollback], sorted by name:
+// none of them is attached. The caller closes them. What cannot be opened is left out.
+func (k Kernel) Kept() []*Generation {
+	dirs, _ := k.dirs()
+	var out []*Generation
+	for _, dir := range dirs {
+		r, err := readRecord(dir)
+		if err != nil || r.Previous == 0 {
+			continue
+		}
+		if g, err := k.openNumber(unescape(filepath.Base(dir)), r.Previous); err == nil {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
 // open opens the generation of a NAME that runs. If it is replaced meanwhile the
 // next one is opened.
 func (k Kernel) open(name string) (*Generation, error) {

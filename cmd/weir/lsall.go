@@ -107,8 +107,8 @@ func (a *app) programRows(c census.Census) []programRow {
 			On: []programPlace{}, Processes: []programProcess{}, Pins: []string{}, Weir: owner(ours, p),
 		}
 		for _, at := range p.On {
-			if strings.HasPrefix(at.Where, "@netfilter") {
-				at.Where = cmp.Or(ours[p.ID].where, at.Where) // the kernel does not tell the namespace
+			if o, ok := ours[p.ID]; ok && strings.HasPrefix(at.Where, "@netfilter") {
+				at.Where = cmp.Or(o.where, at.Where+" that is gone, or out of reach") // the kernel does not tell it
 			}
 			r.On = append(r.On, programPlace{at.Where, at.How, uint32(at.Link), at.Position, at.Of, at.String()})
 		}
@@ -132,18 +132,30 @@ func (a *app) programRows(c census.Census) []programRow {
 // ourProgram is what a manifest says of a program.
 type ourProgram struct {
 	programOwner
-	tag, where string
+	tag   string
+	where string // at present; empty: nowhere, or out of reach
 }
 
-// ourPrograms are those that manifests have. What cannot be opened is not told to be
-// weir's.
+// ourPrograms are those that manifests have, also of generations that are kept for a
+// rollback. What cannot be opened is not told to be weir's.
 func (a *app) ourPrograms() map[cost.Program]ourProgram {
 	gs, _ := a.kernel.List()
 	defer closeAll(gs)
+	kept := a.kernel.Kept()
+	defer closeAll(kept)
 	ours := map[cost.Program]ourProgram{}
+	for _, g := range kept {
+		for _, at := range g.Attachments {
+			ours[at.ProgramID()] = ourProgram{programOwner{g.Name, g.Number}, at.Tag(), ""}
+		}
+	}
 	for _, g := range gs {
 		for _, at := range g.Attachments {
-			ours[at.ProgramID()] = ourProgram{programOwner{g.Name, g.Number}, at.Tag(), at.Where.String()}
+			o := ourProgram{programOwner{g.Name, g.Number}, at.Tag(), ""}
+			if s := at.Standing(); s.There {
+				o.where = s.Where.String()
+			}
+			ours[at.ProgramID()] = o
 		}
 	}
 	return ours
