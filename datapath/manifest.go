@@ -98,7 +98,10 @@ func (m *manifest) pin(dir string) error {
 		return err
 	}
 	defer obj.Close()
-	next := filepath.Join(dir, manifestName+"-next")
+	next := filepath.Join(dir, manifestName+nextSuffix)
+	if err := vacate(next); err != nil {
+		return wrap(err, "pin manifest")
+	}
 	if err := obj.Pin(next); err != nil {
 		return wrap(err, "pin manifest")
 	}

@@ -97,14 +97,26 @@ func (r record) next() int { return max(r.Last, r.Generation) + 1 }
 
 // write puts r in the place of the record in the folder of a NAME.
 func (r record) write(dir string) error {
-	next := filepath.Join(dir, recordName+"-next")
-	if err := os.Remove(next); err != nil && !errors.Is(err, os.ErrNotExist) {
+	next := filepath.Join(dir, recordName+nextSuffix)
+	if err := vacate(next); err != nil {
 		return fmt.Errorf("write record: %w", err)
 	}
 	if err := os.Symlink(r.String(), next); err != nil {
 		return fmt.Errorf("write record: %w", err)
 	}
 	return wrap(os.Rename(next, filepath.Join(dir, recordName)), "write record")
+}
+
+// nextSuffix is what the name ends in under which something is made that is to take
+// the place of another.
+const nextSuffix = "-next"
+
+// vacate removes what a killed process may have left at the path.
+func vacate(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // overdue reports whether the generation should have been confirmed by now.

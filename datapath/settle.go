@@ -104,6 +104,10 @@ func (k Kernel) agree(name string, r record) error {
 	if err := keepOnly(dir, r.Generation, r.Previous); err != nil {
 		return err
 	}
+	// A rollback that was cut short writes that manifest, too.
+	if err := vacate(filepath.Join(dir, strconv.Itoa(r.Previous), manifestName+nextSuffix)); err != nil {
+		return err
+	}
 	for _, a := range g.Attachments {
 		if a.link == nil {
 			continue
