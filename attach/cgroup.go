@@ -27,7 +27,7 @@ func (l *Link) attachCgroup(o Options) error {
 		return err
 	}
 	attach := linkCgroup
-	if wayBack(l.Where.Point) {
+	if WayBack(l.Where.Point) {
 		attach = linkWayBack
 	}
 	raw, err := attach(dir, cgroupType(l.Where), p, o.Order)

@@ -15,8 +15,10 @@ var Points = map[string]ebpf.AttachType{
 	"getpeername4": ebpf.AttachCgroupInet4GetPeername, "getpeername6": ebpf.AttachCgroupInet6GetPeername,
 }
 
-// wayBack reports whether programs at a point tell processes of another peer than
-// the true one, since those at other points have sent them there.
-func wayBack(point string) bool {
+// WayBack reports whether programs at a point tell processes of another peer than
+// the true one, since those at other points have sent them there. They are to be
+// attached before those, and detached after them: no answer comes from a stranger
+// meanwhile.
+func WayBack(point string) bool {
 	return strings.HasPrefix(point, "recvmsg") || strings.HasPrefix(point, "getpeername")
 }

@@ -152,8 +152,6 @@ func (w Where) inNetns(s string) string {
 // Do runs f in the network namespace of w; see [InNetns].
 func (w Where) Do(f func() error) error { return InNetns(w.Netns, f) }
 
-const namedNetns = "ip netns lists those that have a name"
-
 // InNetns runs f on a thread inside a network namespace: a name in [NetnsDir],
 // or a path if it has a slash. With an empty name f runs on the caller's
 // thread. If the thread cannot return to its own namespace it is not used
@@ -168,7 +166,7 @@ func InNetns(name string, f func() error) error {
 	}
 	target, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return because(ErrNoNetns, "%v: %s (%s)", ErrNoNetns, path, namedNetns)
+		return fmt.Errorf("%w: %s", ErrNoNetns, path)
 	}
 	if err != nil {
 		return fmt.Errorf("open network namespace: %w", err)
@@ -188,9 +186,7 @@ func InNetns(name string, f func() error) error {
 		defer home.Close()
 		if e := unix.Setns(int(target.Fd()), unix.CLONE_NEWNET); e != nil {
 			runtime.UnlockOSThread()
-			if err = fmt.Errorf("enter network namespace %s: %w", path, e); errors.Is(e, unix.EINVAL) {
-				err = because(ErrNoNetns, "%v: %s is something else (%s)", ErrNoNetns, path, namedNetns)
-			}
+			err = fmt.Errorf("enter network namespace %s: %w", path, e)
 			return
 		}
 		defer func() {

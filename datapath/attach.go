@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -201,7 +202,7 @@ func (t *transaction) run() error {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
-		for _, u := range units[i] {
+		for _, u := range slices.Backward(units[i]) { // the way back first: see attach.WayBack
 			if err := t.attach(c, u); err != nil {
 				return err
 			}

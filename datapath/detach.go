@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,6 +74,7 @@ func removeLinks(dir string, kept map[string]bool) error {
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(pins, func(a, b string) int { return last(a) - last(b) })
 	for _, p := range pins {
 		place, which, _ := strings.Cut(filepath.Base(p), "+")
 		if kept[place] && !strings.HasSuffix(which, "next") {
@@ -87,6 +89,14 @@ func removeLinks(dir string, kept map[string]bool) error {
 		}
 	}
 	return nil
+}
+
+// last returns 1 for the pin of a link that goes behind others: see attach.WayBack.
+func last(pin string) int {
+	if attach.WayBack(pin[strings.LastIndexByte(pin, ':')+1:]) {
+		return 1
+	}
+	return 0
 }
 
 // removeFilters takes away the clsact filters of a generation whose places are

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -148,7 +149,7 @@ func (g *Generation) Stop() error {
 		}
 	}
 	var errs []error
-	for _, a := range g.Attachments {
+	for _, a := range slices.Backward(g.Attachments) {
 		if a.stopped {
 			continue
 		}

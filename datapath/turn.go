@@ -104,7 +104,7 @@ func (t *turn) undo() error {
 func (t *turn) leave(to *Generation) error {
 	var errs []error
 	left := false
-	for _, a := range t.from.Attachments {
+	for _, a := range slices.Backward(t.from.Attachments) {
 		left = left || a.link != nil
 		errs = append(errs, a.detach())
 		a.link = nil
