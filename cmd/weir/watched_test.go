@@ -33,6 +33,26 @@ var changes = []uint32{
 	unix.SYS_SYMLINKAT, unix.SYS_SENDTO, unix.SYS_SENDMSG,
 }
 
+// A callKind says of a system call that asked whether it counts.
+type callKind func(nr uint32, first uint64) bool
+
+// every counts all that ask.
+func every(uint32, uint64) bool { return true }
+
+// lasting counts the calls whose effect may outlast the process: not those that
+// read, nor those that make what ends with it unless something else follows.
+func lasting(nr uint32, first uint64) bool {
+	if nr != unix.SYS_BPF {
+		return nr != unix.SYS_SENDTO && nr != unix.SYS_SENDMSG // with tcx netlink only tells
+	}
+	switch first {
+	case unix.BPF_MAP_UPDATE_ELEM, unix.BPF_MAP_UPDATE_BATCH, unix.BPF_OBJ_PIN,
+		unix.BPF_LINK_CREATE, unix.BPF_LINK_UPDATE, unix.BPF_LINK_DETACH:
+		return true
+	}
+	return false
+}
+
 // maybeWatched does not return if this process is to be a watched command.
 // Descriptor 3 takes the number of the listener, 4 ends when the test has it.
 func maybeWatched() {
@@ -71,10 +91,10 @@ func listen() (int, error) {
 	return int(fd), nil
 }
 
-// watched runs weir until it asks for the call after the first n, and kills it
+// watched runs weir until it asks for the call after the first n of a kind, and kills it
 // there; the call is not made. It reports whether the command came to its end
 // before that.
-func (w *world) watched(t *testing.T, n int, args ...string) (ended bool) {
+func (w *world) watched(t *testing.T, which callKind, n int, args ...string) (ended bool) {
 	t.Helper()
 	exe := filepath.Join(w.dir, watchedName)
 	if _, err := os.Lstat(exe); err != nil {
@@ -96,7 +116,7 @@ func (w *world) watched(t *testing.T, n int, args ...string) (ended bool) {
 	listener := takeListener(t, cmd.Process.Pid, number)
 	defer unix.Close(listener)
 	taken.Close()
-	killed := answer(t, listener, cmd.Process.Pid, n)
+	killed := answer(t, listener, cmd.Process.Pid, which, n)
 	if err := cmd.Wait(); err != nil && !killed {
 		t.Fatalf("weir %s: %v\n%s", strings.Join(args, " "), err, out.String())
 	}
@@ -118,9 +138,9 @@ func takeListener(t *testing.T, pid int, number io.Reader) int {
 	return listener
 }
 
-// answer lets n calls of a process go, and all of its children, and kills it at
-// the next. It reports false if the process ended before.
-func answer(t *testing.T, listener, pid, n int) (killed bool) {
+// answer lets n calls of a kind of a process go, and all of its children, and kills it
+// at the next. It reports false if the process ended before.
+func answer(t *testing.T, listener, pid int, which callKind, n int) (killed bool) {
 	t.Helper()
 	for {
 		p := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
@@ -133,7 +153,7 @@ func answer(t *testing.T, listener, pid, n int) (killed bool) {
 			}
 			continue
 		}
-		var ask [80]byte // struct seccomp_notif: id, pid, flags, data
+		var ask [80]byte // struct seccomp_notif: id, pid, flags, data: nr, arch, ip, args
 		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&ask))); errno != 0 {
 			if errno == unix.ENOENT || errno == unix.EINTR {
 				continue // who asked is dead
@@ -141,7 +161,8 @@ func answer(t *testing.T, listener, pid, n int) (killed bool) {
 			t.Fatal(errno)
 		}
 		id, tid := binary.NativeEndian.Uint64(ask[:]), binary.NativeEndian.Uint32(ask[8:])
-		if _, err := os.Stat(fmt.Sprintf("/proc/%d/task/%d", pid, tid)); err == nil && !killed {
+		nr, first := binary.NativeEndian.Uint32(ask[16:]), binary.NativeEndian.Uint64(ask[32:])
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d/task/%d", pid, tid)); err == nil && !killed && which(nr, first) {
 			if n == 0 {
 				check(t, unix.Kill(pid, unix.SIGKILL))
 				killed = true

@@ -202,10 +202,7 @@ func ask(ctx context.Context, o order) (*answer, error) {
 	case err != nil && outOfMemory(stderr.String()):
 		return nil, errMemory
 	case err != nil:
-		if said := firstLine(stderr.String()); said != "" {
-			err = fmt.Errorf("%w: %s", err, said)
-		}
-		return nil, err
+		return nil, fmt.Errorf("%w: %s", err, firstLine(stderr.String()))
 	case sent != nil:
 		return nil, sent
 	}
