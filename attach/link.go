@@ -100,9 +100,9 @@ func (l *Link) Update(p *ebpf.Program) error {
 	case l.sock != nil:
 		err = l.sock.update(p)
 	case l.Mode == Clsact:
-		err = l.Where.Do(func() error { return l.Filter.put(l.Ifindex, l.Where.Hook, p, true) })
+		err = l.Do(func() error { return l.Filter.put(l.Ifindex, l.Where.Hook, p, true) })
 	case l.Where.Hook.Netfilter():
-		err = l.Where.Do(func() error { return l.updateNetfilter(p) })
+		err = l.Do(func() error { return l.updateNetfilter(p) })
 	default:
 		for _, raw := range l.raws {
 			err = errors.Join(err, raw.Update(p))
@@ -123,7 +123,7 @@ func (l *Link) Attached() (bool, error) {
 		return l.sock.attached()
 	case l.Mode == Clsact:
 		var ok bool
-		err := l.Where.Do(func() (err error) {
+		err := l.Do(func() (err error) {
 			ok, err = l.Filter.there(l.Ifindex, l.Where.Hook)
 			return err
 		})
@@ -132,8 +132,9 @@ func (l *Link) Attached() (bool, error) {
 		}
 		return ok, err
 	case l.Where.Hook.Netfilter():
-		_, ok := l.nowNetns()
-		return ok, nil
+		// Of a link that another has ended the kernel does not tell that.
+		_, err := findNetns(l.Where.Netns, l.NetnsInode)
+		return err == nil, nil
 	}
 	for _, raw := range l.raws {
 		info, err := raw.Info()
@@ -185,7 +186,7 @@ func (l *Link) Detach() error {
 	case l.sock != nil:
 		errs = append(errs, l.sock.close())
 	case l.Mode == Clsact:
-		err := l.Where.Do(func() error { return l.Filter.remove(l.Ifindex, l.Where.Hook) })
+		err := l.Do(func() error { return l.Filter.remove(l.Ifindex, l.Where.Hook) })
 		if !errors.Is(err, ErrNoNetns) {
 			errs = append(errs, err)
 		}

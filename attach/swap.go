@@ -63,7 +63,7 @@ func programID(p *ebpf.Program) ebpf.ProgramID {
 // Clsact there is one, which may be another's.
 func (l *Link) running() (ids []ebpf.ProgramID, err error) {
 	if l.Mode == Clsact {
-		err := l.Where.Do(func() error {
+		err := l.Do(func() error {
 			f, err := l.Filter.find(l.Ifindex, l.Where.Hook)
 			if f != nil {
 				ids = append(ids, programOf(f))

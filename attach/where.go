@@ -1,20 +1,14 @@
 package attach
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"weir/hook"
 )
-
-// NetnsDir is where network namespaces have names, as ip-netns(8) has it.
-const NetnsDir = "/run/netns"
 
 // A Where is a place that a program can be attached at.
 type Where struct {
@@ -51,7 +45,7 @@ func ParseWhere(s string) (Where, error) {
 
 // parseAt reads what stands before an @ and after it.
 func parseAt(before, rest string) (Where, error) {
-	w := Where{Netns: strings.TrimSuffix(before, "/")}
+	w := Where{Netns: netnsName(strings.TrimSuffix(before, "/"))}
 	name, cgroup, hasPath := strings.Cut(rest, "=")
 	var err error
 	if w.Hook, err = hook.Parse(name); err != nil {
@@ -74,7 +68,7 @@ func parseAt(before, rest string) (Where, error) {
 		if cgroup == "" {
 			return w, fmt.Errorf("of which cgroup? write @%s=PATH, / for the root", name)
 		}
-		w.Cgroup = cgroup
+		w.Cgroup = filepath.Clean("/" + cgroup)
 	}
 	return w, nil
 }
@@ -93,7 +87,7 @@ func parseInterface(s string) (Where, error) {
 		w.Hook, rest = h, rest[:i]
 	}
 	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
-		if w.Netns, rest = rest[:i], rest[i+1:]; w.Netns == "" {
+		if w.Netns, rest = netnsName(rest[:i]), rest[i+1:]; w.Netns == "" {
 			return w, fmt.Errorf("no network namespace before the slash (%s)", forms)
 		}
 	}
@@ -147,54 +141,4 @@ func (w Where) inNetns(s string) string {
 		return s
 	}
 	return w.Netns + "/" + s
-}
-
-// Do runs f in the network namespace of w; see [InNetns].
-func (w Where) Do(f func() error) error { return InNetns(w.Netns, f) }
-
-// InNetns runs f on a thread inside a network namespace: a name in [NetnsDir],
-// or a path if it has a slash. With an empty name f runs on the caller's
-// thread. If the thread cannot return to its own namespace it is not used
-// again. The error wraps [ErrNoNetns] if there is no such namespace.
-func InNetns(name string, f func() error) error {
-	if name == "" {
-		return f()
-	}
-	path := name
-	if !strings.Contains(name, "/") {
-		path = filepath.Join(NetnsDir, name)
-	}
-	target, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%w: %s", ErrNoNetns, path)
-	}
-	if err != nil {
-		return fmt.Errorf("open network namespace: %w", err)
-	}
-	defer target.Close()
-
-	done := make(chan error, 1)
-	go func() {
-		err := errors.New("ended early") // f called runtime.Goexit
-		defer func() { done <- err }()
-		runtime.LockOSThread()
-		home, e := os.Open("/proc/thread-self/ns/net")
-		if e != nil {
-			err = e
-			return // the thread ends with the goroutine, being locked
-		}
-		defer home.Close()
-		if e := unix.Setns(int(target.Fd()), unix.CLONE_NEWNET); e != nil {
-			runtime.UnlockOSThread()
-			err = fmt.Errorf("enter network namespace %s: %w", path, e)
-			return
-		}
-		defer func() {
-			if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
-				runtime.UnlockOSThread()
-			}
-		}()
-		err = f()
-	}()
-	return <-done
 }

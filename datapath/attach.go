@@ -109,12 +109,17 @@ func (o Options) check() error {
 	if len(o.Chains) == 0 {
 		return fmt.Errorf("attach %s: no place is given", o.Name)
 	}
-	seen := map[attach.Where]bool{}
+	seen := map[attach.Spot]attach.Where{}
 	for _, c := range o.Chains {
-		if seen[c.Where] {
-			return fmt.Errorf("attach %s: %s is given twice", o.Name, c.Where)
+		if spot, err := c.Where.Spot(); err == nil { // else attaching says why
+			switch w, ok := seen[spot]; {
+			case ok && w == c.Where:
+				return fmt.Errorf("attach %s: %s is given twice", o.Name, w)
+			case ok:
+				return fmt.Errorf("attach %s: %s and %s are one place: give it once", o.Name, w, c.Where)
+			}
+			seen[spot] = c.Where
 		}
-		seen[c.Where] = true
 		for _, p := range []*lang.Program{c.Program, c.Frags} {
 			if p != nil && p.Hook != c.Where.Hook {
 				return fmt.Errorf("attach %s: a program for %s at %s", o.Name, p.Hook, c.Where)
@@ -220,6 +225,7 @@ func (t *transaction) run() error {
 // load loads a program for a place: names of interfaces mean those of the
 // place's network namespace.
 func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (us []*unit, err error) {
+	before := t.running(w)
 	err = w.Do(func() (err error) {
 		if us, err = t.g.addAll(p, frags, interfaceIndex); err == nil && t.o.Loaded != nil {
 			err = t.o.Loaded(us[0].system)
@@ -227,8 +233,8 @@ func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (us []*u
 		if err == nil {
 			err = us[0].findSockets()
 		}
-		if err == nil && t.from != nil {
-			err = us[0].keepSockets(t.running(w))
+		if err == nil {
+			err = us[0].keepSockets(before)
 		}
 		return err
 	})
@@ -257,9 +263,9 @@ func (t *transaction) attach(c Chain, linear *unit) error {
 	}
 	c.Where.Point = linear.point
 	if t.o.Pin {
-		o.Pin = filepath.Join(t.dir, "link", pinName(c.Where))
+		o.Pin = linkPin(t.dir, c.Where, t.g.Number)
 	}
-	l, err := t.place(c.Where, o)
+	l, err := t.place(t.running(c.Where), c.Where, o)
 	if err != nil {
 		return err
 	}
@@ -267,7 +273,11 @@ func (t *transaction) attach(c Chain, linear *unit) error {
 	if l.Frags {
 		used, unused = frags, linear
 	}
-	t.g.Attachments = append(t.g.Attachments, &Attachment{Record: l.Record, Program: used.prog, unit: used, link: l})
+	a := &Attachment{Record: l.Record, Program: used.prog, unit: used, link: l}
+	if a.Where = c.Where; t.o.Pin {
+		a.Where = c.Where.Lasting()
+	}
+	t.g.Attachments = append(t.g.Attachments, a)
 	if unused == nil {
 		return nil
 	}

@@ -27,7 +27,8 @@
 //	ROOT/NAME/GENERATION/prog/WHERE  programs
 //	ROOT/NAME/GENERATION/map/MAP     maps; those that were kept in two generations
 //	ROOT/NAME/GENERATION/manifest    a frozen map: how to read the others
-//	ROOT/NAME/link/WHERE             links, by which the programs run
+//	ROOT/NAME/link/GENERATION:WHERE  links, by which the programs run, and which
+//	                                 generation made them
 //
 // The record is written last and removed first, and exchanged in one step. A
 // folder without one, a generation that it does not name, links that do not

@@ -66,8 +66,8 @@ func remove(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// removeLinks ends the links in the folder of a NAME but for those of places that
-// are kept (see [pinName]). Of a place with several links each has a pin, and one
+// removeLinks ends the links in the folder of a NAME but for those of attachments that
+// are kept (by [attach.Record.Key]). Of several links of one each has a pin, and one
 // that was to take the place of another ends in +next.
 func removeLinks(dir string, kept map[string]bool) error {
 	pins, err := filepath.Glob(filepath.Join(dir, "link", "*"))
@@ -76,8 +76,8 @@ func removeLinks(dir string, kept map[string]bool) error {
 	}
 	slices.SortStableFunc(pins, func(a, b string) int { return last(a) - last(b) })
 	for _, p := range pins {
-		place, which, _ := strings.Cut(filepath.Base(p), "+")
-		if kept[place] && !strings.HasSuffix(which, "next") {
+		key, which, _ := strings.Cut(filepath.Base(p), "+")
+		if kept[key] && !strings.HasSuffix(which, "next") {
 			continue
 		}
 		if l, err := link.LoadPinnedLink(p, nil); err == nil {
@@ -99,8 +99,8 @@ func last(pin string) int {
 	return 0
 }
 
-// removeFilters takes away the clsact filters of a generation whose places are
-// not kept. Of one that was never whole nothing is known: see [attach.Sweep].
+// removeFilters takes away the clsact filters of a generation that are not kept. Of
+// one that was never whole nothing is known: see [attach.Sweep].
 func removeFilters(generation string, kept map[string]bool) error {
 	m, err := readManifest(filepath.Join(generation, manifestName))
 	if err != nil {
@@ -108,7 +108,7 @@ func removeFilters(generation string, kept map[string]bool) error {
 	}
 	var errs []error
 	for _, a := range m.Attachments {
-		if a.Record.Mode != attach.Clsact || kept[pinName(a.Record.Where)] {
+		if a.Record.Mode != attach.Clsact || kept[a.Record.Key()] {
 			continue
 		}
 		l, err := attach.Open(a.Record)

@@ -350,6 +350,12 @@ func (g *Generation) openAttachment(dir string, m *manifest, ma manifestAttachme
 	return nil
 }
 
+// linkPin returns the path of the pin of a link that a generation makes. Its number is
+// in it, since by then the place of an earlier one may be called something else.
+func linkPin(dir string, w attach.Where, generation int) string {
+	return filepath.Join(dir, "link", strconv.Itoa(generation)+":"+pinName(w))
+}
+
 // pinName returns the file name of what belongs to a place.
 func pinName(w attach.Where) string {
 	if w.Point != "" {

@@ -76,19 +76,18 @@ func TestDamaged(t *testing.T) {
 	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	ctx := context.Background()
-	attach := func(name, iface string) string {
+	attach := func(name, iface string) *Attachment {
 		g, err := k.Attach(ctx, Options{Name: name, Pin: true, Chains: []Chain{chain(n, iface, hook.XDP)}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer g.Close()
-		return pinName(g.Attachments[0].Where)
+		return g.Attachments[0]
 	}
-	link := attach("nolink", "wa")
-	if err := os.Remove(filepath.Join(k.Root, "nolink", "link", link)); err != nil {
+	if err := os.Remove(attach("nolink", "wa").Pin); err != nil {
 		t.Fatal(err)
 	}
-	prog := attach("noprog", "wb")
+	prog := pinName(attach("noprog", "wb").Where)
 	if err := os.Remove(filepath.Join(k.Root, "noprog", "1", "prog", prog)); err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func TestReplaceRenamed(t *testing.T) {
 	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	attachedAs(t, k, Options{Chains: compiled(t, n, first, "wa", "wa:tc-ingress")})
-	was := linkIDs(opened(t, k))
+	was := opened(t, k)
 	n.Do(func() error {
 		dev, err := netlink.LinkByName("wa")
 		if err != nil {
@@ -101,8 +101,10 @@ func TestReplaceRenamed(t *testing.T) {
 	attachedAs(t, k, Options{Replace: true, Chains: compiled(t, n, second, "wc", "wc:tc-ingress")})
 	n.Send("wb", frame)
 	g := opened(t, k)
-	if now := linkIDs(g); !slices.Equal(now, was) {
-		t.Errorf("links %v, before %v", now, was)
+	for i, a := range g.Attachments {
+		if b := was.Attachments[i]; a.LinkID() != b.LinkID() || a.Where.Interface != "wc" {
+			t.Errorf("%s, link %d, was %s, link %d", a.Where, a.LinkID(), b.Where, b.LinkID())
+		}
 	}
 	if got := counts(t, g); !slices.Equal(got, []uint64{1, 1}) {
 		t.Errorf("counted %d", got)

@@ -92,7 +92,7 @@ func (k Kernel) agree(name string, r record) error {
 	}
 	kept := map[string]bool{}
 	for _, a := range g.Attachments {
-		kept[pinName(a.Where)] = true
+		kept[a.Key()] = true
 	}
 	for _, n := range numbers {
 		if n != r.Generation {

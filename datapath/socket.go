@@ -98,7 +98,7 @@ func (g *Generation) eachSockets(f func(*Attachment, *ebpf.Map) error) error {
 		if m == nil {
 			continue
 		}
-		if err := a.Where.Do(func() error { return f(a, m) }); err != nil {
+		if err := a.Do(func() error { return f(a, m) }); err != nil {
 			return err
 		}
 	}

@@ -51,7 +51,8 @@ func (k Kernel) freeXDP(o Options) error {
 	}
 	taken := k.xdp()
 	for _, c := range o.Chains {
-		if a, ok := taken[c.Where]; ok && a.Chain != o.Name {
+		spot, err := c.Where.Spot()
+		if a, ok := taken[spot]; ok && err == nil && a.Chain != o.Name {
 			return fmt.Errorf("attach %s on %s: %w by weir's own %s: detach that first", o.Name, c.Where, attach.ErrInUse, a.Chain)
 		}
 	}
@@ -60,8 +61,8 @@ func (k Kernel) freeXDP(o Options) error {
 
 // xdp returns where XDP programs of weir's are at present. What of them cannot be read
 // is left out: it is not in the way, or the kernel will say so.
-func (k Kernel) xdp() map[attach.Where]attach.Record {
-	out := map[attach.Where]attach.Record{}
+func (k Kernel) xdp() map[attach.Spot]attach.Record {
+	out := map[attach.Spot]attach.Record{}
 	ms, _ := k.manifests()
 	for _, m := range ms {
 		for _, a := range m.Attachments {
@@ -72,8 +73,8 @@ func (k Kernel) xdp() map[attach.Where]attach.Record {
 			if err != nil {
 				continue
 			}
-			if w, ok := l.Now(); ok {
-				out[w] = a.Record
+			if spot, ok := l.Spot(); ok {
+				out[spot] = a.Record
 			}
 			l.Close()
 		}

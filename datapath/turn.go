@@ -3,7 +3,6 @@ package datapath
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -28,29 +27,15 @@ type step struct {
 	frags bool        // as of old
 }
 
-// place brings the program of o to w: by a swap where the generation before has
-// one, else by attaching it.
-func (t *turn) place(w attach.Where, o attach.Options) (*attach.Link, error) {
-	a := t.running(w)
+// place brings the program of o to w: by a swap of a, which the generation before has
+// there, or by attaching it if that is nil.
+func (t *turn) place(a *Attachment, w attach.Where, o attach.Options) (*attach.Link, error) {
 	if a == nil {
 		l, err := attach.Attach(w, o)
 		if err == nil {
 			t.steps = append(t.steps, step{link: l})
 		}
 		return l, err
-	}
-	there, err := a.link.Attached()
-	if err != nil {
-		return nil, err
-	}
-	if !there {
-		// Its interface is gone, or it was taken away by force: what is left of it
-		// is in the way of the pin.
-		if err := a.link.Detach(); err != nil {
-			return nil, err
-		}
-		a.link = nil
-		return t.place(w, o)
 	}
 	if o.Mode != attach.Best && o.Mode != a.link.Mode {
 		return nil, fmt.Errorf("replace %s on %s: it runs in mode %s, which cannot become %s while packets flow: detach it first", o.Chain, w, a.link.Mode, o.Mode)
@@ -64,23 +49,45 @@ func (t *turn) place(w attach.Where, o attach.Options) (*attach.Link, error) {
 	return s.link, nil
 }
 
-// running returns the attachment of the generation before at w, or nil. An
-// interface may have another name now than when that was attached.
+// running returns the attachment of the generation before at w, or nil: what counts
+// is where that is now, not what its place was called.
 func (t *turn) running(w attach.Where) *Attachment {
 	if t.from == nil {
 		return nil
 	}
-	for _, is := range []func(*Attachment) bool{
-		func(a *Attachment) bool { return a.Where == w },
-		func(a *Attachment) bool { return a.Standing().Where == w },
-	} {
-		for _, a := range t.from.Attachments {
-			if a.link != nil && is(a) {
-				return a
-			}
+	spot, err := w.Spot()
+	if err != nil {
+		return nil
+	}
+	for _, a := range t.from.Attachments {
+		if a.link == nil {
+			continue
+		}
+		if s, ok := a.link.Spot(); ok && s == spot {
+			return a
 		}
 	}
 	return nil
+}
+
+// kept returns what the generation before has of an attachment of an earlier one, or
+// nil: the program is exchanged, the rest is the same. What is left of one that has
+// lost its place is taken away, since it is in the way of the next one's pin.
+func (t *turn) kept(r attach.Record) (*Attachment, error) {
+	for _, a := range t.from.Attachments {
+		if a.link == nil || a.Key() != r.Key() {
+			continue
+		}
+		there, err := a.link.Attached()
+		if there || err != nil {
+			return a, err
+		}
+		if err := a.link.Detach(); err != nil {
+			return nil, err
+		}
+		a.link = nil
+	}
+	return nil, nil
 }
 
 // undo takes back all steps, the last first.
@@ -247,31 +254,53 @@ func (t *turn) back(dir string, to *Generation) (err error) {
 		return err
 	}
 	for _, a := range to.Attachments {
-		p := a.unit.obj
-		if a.link != nil {
-			a.link.Close() // that of the running generation is used
-			a.link = nil
-		}
-		mode := a.Mode
-		if t.running(a.Where) != nil {
-			mode = attach.Best // that of the link
-		}
-		l, err := t.place(a.Where, attach.Options{
-			Chain: to.Name, Mode: mode, Pin: filepath.Join(dir, "link", pinName(a.Where)),
-			Linear: func() (*ebpf.Program, error) { return p, nil }, Priority: a.Priority, Defrag: a.Defrag,
-		})
+		err := t.backTo(dir, to, a)
 		if errors.Is(err, attach.ErrNoInterface) || errors.Is(err, attach.ErrNoNetns) {
 			continue // as it would be, had the other generation never run
 		}
 		if err != nil {
 			return err
 		}
-		l.Frags = a.Frags
-		a.Record, a.link = l.Record, l
 	}
 	quiesce()
 	if err := to.goOn(t.from.State, t.own); err != nil {
 		return err
 	}
 	return to.repin(dir)
+}
+
+// backTo brings the program of a back to its place: into the link or filter that it
+// had, or into what the running generation has there now, or anew.
+func (t *turn) backTo(dir string, to *Generation, a *Attachment) error {
+	if a.link != nil {
+		a.link.Close() // that of the running generation is used
+		a.link = nil
+	}
+	had, err := t.kept(a.Record)
+	if err != nil {
+		return err
+	}
+	w := a.Where
+	if had == nil {
+		if w, err = a.Again(); err != nil {
+			return err
+		}
+		had = t.running(w)
+	}
+	o := attach.Options{
+		Chain: to.Name, Mode: a.Mode, Pin: linkPin(dir, a.Where, to.Number), Priority: a.Priority, Defrag: a.Defrag,
+		Linear: func() (*ebpf.Program, error) { return a.unit.obj, nil },
+	}
+	if had != nil {
+		o.Mode = attach.Best // that of the link
+	}
+	l, err := t.place(had, w, o)
+	if err != nil {
+		return err
+	}
+	l.Frags = a.Frags
+	w = a.Where
+	a.Record, a.link = l.Record, l
+	a.Where = w
+	return nil
 }

@@ -138,7 +138,7 @@ func (l *loading) places(a *app, r child.Request) (places []attach.Where, err er
 		if err != nil {
 			return nil, usageError{err}
 		}
-		if slices.Contains(places, w) {
+		if slices.ContainsFunc(places, func(x attach.Where) bool { return x.Lasting() == w.Lasting() }) {
 			return nil, usage("--on %s is given twice", w)
 		}
 		if l.capture && w.Hook.Info().Conn {
@@ -164,6 +164,9 @@ func (l *loading) places(a *app, r child.Request) (places []attach.Where, err er
 	}
 	for _, at := range g.Places() {
 		w := at.Where
+		if s := at.Standing(); s.There {
+			w = s.Where // which may have another name by now
+		}
 		w.Point = ""
 		places = append(places, w)
 	}

@@ -148,7 +148,7 @@ func (v *victim) says(t *testing.T) []string {
 		if r.Gone {
 			t.Errorf("weir ls: %s at %s is gone", r.On, r.Hook)
 		}
-		out = append(out, r.On+" "+r.Hook)
+		out = append(out, strings.TrimPrefix(r.On, v.host.Netns()+"/")+" "+r.Hook)
 	}
 	slices.Sort(out)
 	return out
