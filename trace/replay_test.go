@@ -5,15 +5,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
+	"golang.org/x/sys/unix"
 
 	"weir/hook"
 	"weir/internal/codetest"
@@ -145,11 +149,12 @@ func TestReplay(t *testing.T) {
 {"n":1,"verdict":"","reason":"","line":0,"in_len":33,"out_len":0,"error":"frame of 33 octets: cut off in the IP header, which this kernel's test run does not take at tc-egress"}
 {"packets":1,"verdicts":{},"counts":{},"reasons":{},"errors":1}
 `},
-		{name: "too large for tc", hooks: []hook.Hook{hook.TCIngress}, in: pcapFile(t, ether[0], frameOf(3500), frameOf(4000)), want: `
+		{name: "too large for tc", hooks: []hook.Hook{hook.TCIngress}, in: pcapFile(t, ether[0], frameOf(3500), frameOf(65537)), want: `
 {"n":1,"verdict":"PASS","reason":"","line":6,"in_len":3500,"out_len":3500}
-{"n":2,"verdict":"","reason":"","line":0,"in_len":4000,"out_len":0,"error":"frame of 4000 octets: larger than this kernel's test run takes at tc-ingress"}
+{"n":2,"verdict":"","reason":"","line":0,"in_len":65537,"out_len":0,"error":"frame of 65537 octets: larger than this kernel's test run takes at tc-ingress"}
 {"packets":2,"verdicts":{"PASS":1},"counts":{"seen":1},"reasons":{},"errors":1}
 `},
+		{name: "more than a page at tc", hooks: []hook.Hook{hook.TCIngress}, in: pcapFile(t, ether[0], frameOf(4000)), want: page(t, 4000)},
 		{name: "too large for linear XDP", hooks: []hook.Hook{hook.XDP}, in: pcapFile(t, ether[0], frameOf(3520), frameOf(3521)), want: `
 {"n":1,"verdict":"PASS","reason":"","line":6,"in_len":3520,"out_len":3520}
 {"n":2,"verdict":"","reason":"","line":0,"in_len":3521,"out_len":0,"error":"frame of 3521 octets: the program takes XDP frames in one piece, up to 3520 octets"}
@@ -181,6 +186,33 @@ func TestReplay(t *testing.T) {
 			})
 		}
 	}
+}
+
+// page is what becomes of a frame of n octets at tc, which kernels differ in: whether
+// theirs takes it, a program says that returns at once.
+func page(t *testing.T, n int) string {
+	t.Helper()
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.SchedCLS, License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	_, err = p.Run(&ebpf.RunOptions{Data: frameOf(n)})
+	switch {
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Sprintf(`
+{"n":1,"verdict":"","reason":"","line":0,"in_len":%d,"out_len":0,"error":"frame of %[1]d octets: larger than this kernel's test run takes at tc-ingress"}
+{"packets":1,"verdicts":{},"counts":{},"reasons":{},"errors":1}
+`, n)
+	case err != nil:
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(`
+{"n":1,"verdict":"PASS","reason":"","line":6,"in_len":%d,"out_len":%[1]d}
+{"packets":1,"verdicts":{"PASS":1},"counts":{"seen":1},"reasons":{}}
+`, n)
 }
 
 func TestReplayErrors(t *testing.T) {
