@@ -233,7 +233,7 @@ func TestErrors(t *testing.T) {
 	}{
 		{"missing interface", Where{Netns: n.Path, Interface: "wnone", Hook: hook.XDP}, xdpOptions(t), `attach edge on .*/wnone at xdp: no such interface$`, ErrNoInterface},
 		{"missing interface at tc", Where{Netns: n.Path, Interface: "wnone", Hook: hook.TCEgress}, xdpOptions(t), `at tc-egress: no such interface$`, ErrNoInterface},
-		{"missing namespace", Where{Netns: "weir-none", Interface: "wa", Hook: hook.XDP}, xdpOptions(t), `attach edge on weir-none/wa at xdp: no such network namespace: /run/netns/weir-none$`, ErrNoNetns},
+		{"missing namespace", Where{Netns: "weir-none", Interface: "wa", Hook: hook.XDP}, xdpOptions(t), `attach edge on weir-none/wa at xdp: no such network namespace: /run/netns/weir-none \(ip netns lists those that have a name\)$`, ErrNoNetns},
 		{"loader fails", Where{Netns: n.Path, Interface: "wa", Hook: hook.XDP}, Options{Chain: "edge", Linear: func() (*ebpf.Program, error) { return nil, os.ErrInvalid }}, `invalid argument$`, os.ErrInvalid},
 		{"native on lo", Where{Netns: n.Path, Interface: "lo", Hook: hook.XDP}, Options{Chain: "edge", Mode: Native, Linear: loader(program(t, ebpf.XDP, 2, 0))}, `at xdp: native XDP: not supported by driver \S+$`, unix.EOPNOTSUPP},
 		{"vanishes", Where{Netns: n.Path, Interface: "wa", Hook: hook.XDP}, Options{Chain: "edge", Linear: vanish(program(t, ebpf.XDP, 2, 0), "wb")}, `no such interface: it vanished meanwhile`, ErrNoInterface},
