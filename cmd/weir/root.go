@@ -37,7 +37,10 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetArgs(negatives(root, args))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		return 0
+		if err = a.out.Err(); err == nil || errors.Is(err, unix.EPIPE) { // who reads has enough
+			return 0
+		}
+		err = failure{err}
 	}
 	var f failure
 	if !errors.As(err, &f) {

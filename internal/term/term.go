@@ -4,7 +4,8 @@
 // A [Term] knows what it writes to. On a terminal it has colours (unless
 // NO_COLOR is set, see no-color.org, or TERM is dumb) and a width; elsewhere
 // everything is plain text of the same words. It never reads, and it keeps no
-// state but that of a [Screen], which owns the lines that it drew last.
+// state but that of a [Screen], which owns the lines that it drew last, and the first
+// error of writing: see [Term.Err].
 package term
 
 import (
@@ -24,14 +25,39 @@ type Term struct {
 	Terminal bool // a person is looking
 	Color    bool
 	fd       int
+	file     *file // of New
+}
+
+// A file remembers the first error of writing to it.
+type file struct {
+	*os.File
+	err error
+}
+
+func (f *file) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	if err != nil && f.err == nil {
+		f.err = err
+	}
+	return n, err
 }
 
 // New returns the Term of an open file.
 func New(f *os.File) *Term {
-	t := &Term{Writer: f, fd: int(f.Fd())}
+	w := &file{File: f}
+	t := &Term{Writer: w, fd: int(f.Fd()), file: w}
 	t.Terminal = term.IsTerminal(t.fd) && os.Getenv("TERM") != "dumb"
 	t.Color = t.Terminal && os.Getenv("NO_COLOR") == ""
 	return t
+}
+
+// Err returns the first error of writing to the file of [New], also where nobody has
+// looked at it: a full disk.
+func (t *Term) Err() error {
+	if t.file == nil {
+		return nil
+	}
+	return t.file.err
 }
 
 // Plain returns a Term without a terminal.
