@@ -29,6 +29,19 @@ func because(err error, format string, args ...any) error {
 	return &reason{fmt.Sprintf(format, args...), err}
 }
 
+// A Denied is an error of what this process has no right to. Who shows it says what
+// that needs.
+type Denied struct {
+	Needs string // capabilities: CAP_BPF, CAP_NET_ADMIN
+	Err   error
+}
+
+// Error returns what was denied.
+func (d *Denied) Error() string { return d.Err.Error() }
+
+// Unwrap returns the cause.
+func (d *Denied) Unwrap() error { return d.Err }
+
 // short returns what the kernel said, without what the library says around it.
 func short(err error) string {
 	var errno unix.Errno

@@ -165,10 +165,10 @@ func (u *unit) lacking(err error) error {
 	return err
 }
 
-// permission says what is missing where the kernel says no more than EPERM.
+// permission marks errors that say that a right is missing with which one that is.
 func permission(err error) error {
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("%w (needs root, or CAP_BPF and CAP_NET_ADMIN)", err)
+		return &attach.Denied{Needs: "CAP_BPF, CAP_NET_ADMIN", Err: err}
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"weir/attach"
 	"weir/internal/doctor"
 	"weir/internal/term"
 	"weir/lang/diag"
@@ -49,12 +50,15 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		return 2
 	}
 	var ds diag.List
+	var denied *attach.Denied
 	switch {
 	case errors.Is(err, errSilent):
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		fmt.Fprintln(a.err, "weir: interrupted")
 	case errors.As(err, &ds):
 		a.printDiags(ds)
+	case errors.As(err, &denied):
+		fmt.Fprintf(a.err, "weir: %s needs root (%s): %s\n", cmd.CommandPath(), denied.Needs, cleanLines(err.Error()))
 	case errors.Is(err, os.ErrPermission) && !privileged():
 		fmt.Fprintf(a.err, "weir: %s needs root (CAP_BPF, CAP_NET_ADMIN): %s\n", cmd.CommandPath(), cleanLines(err.Error()))
 	default:

@@ -194,7 +194,7 @@ func (t *taker) all() error {
 			return nil
 		}
 		if errors.Is(err, os.ErrPermission) {
-			return fmt.Errorf("list programs: %w (needs root, or CAP_SYS_ADMIN)", err)
+			return &attach.Denied{Needs: "CAP_SYS_ADMIN", Err: fmt.Errorf("list programs: %w", err)}
 		}
 		if err != nil {
 			return fmt.Errorf("list programs: %w", err)
