@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"weir/attach"
@@ -29,8 +30,7 @@ type costRow struct {
 func (a *app) measureHooks(ctx context.Context, rows []hookRow, asJSON bool) error {
 	points := pointsOf(rows)
 	if len(points) == 0 {
-		a.whyNot(rows[0])
-		return fmt.Errorf("there is nothing to measure: no chain can be attached here")
+		return errors.Join(errors.New("there is nothing to measure: no chain can be attached here"), a.whyNot(a.err, rows...))
 	}
 	bar := term.NewProgress(a.err, "measuring", 0)
 	costs, err := toll.Measure(ctx, points, toll.Options{Progress: func(done, total int) { bar.Part(done, total) }})

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -193,12 +195,8 @@ func (a *app) listHooks(rows []hookRow) error {
 	if err := tb.Write(a.out); err != nil {
 		return err
 	}
-	for _, r := range rows {
-		if r.Available == nil || !*r.Available {
-			a.whyNot(r)
-		}
-	}
-	return nil
+	missing := slices.DeleteFunc(slices.Clone(rows), func(r hookRow) bool { return r.Available != nil && *r.Available })
+	return a.whyNot(a.out, missing...)
 }
 
 // positions writes places, and - for none.
@@ -244,20 +242,34 @@ func (a *app) here(r hookRow) string {
 	return a.out.Paint(term.Red, "no")
 }
 
-// whyNot says why a hook is not there, and what to do.
-func (a *app) whyNot(r hookRow) {
-	for _, m := range r.Here {
-		if m.Status == doctor.OK {
-			continue
-		}
-		fmt.Fprintf(a.out, "\n%s: %s: %s\n", r.Name, m.Mode, a.out.Paint(statusColors[m.Status], string(m.Status)))
-		if m.Detail != "" {
-			fmt.Fprintf(a.out, "  %s\n", cleanLines(m.Detail))
-		}
-		if m.Do != "" {
-			fmt.Fprintf(a.out, "  %s\n", m.Do)
+// whyNot says why hooks are not there, and what to do: once for all that lack the same.
+func (a *app) whyNot(t *term.Term, rows ...hookRow) error {
+	var reasons []hookMode // without Mode
+	lacking := map[hookMode][]string{}
+	for _, r := range rows {
+		for _, m := range r.Here {
+			if m.Status == doctor.OK {
+				continue
+			}
+			name := r.Name + " (" + m.Mode + ")"
+			if m.Mode = ""; lacking[m] == nil {
+				reasons = append(reasons, m)
+			}
+			lacking[m] = append(lacking[m], name)
 		}
 	}
+	var b strings.Builder
+	for _, m := range reasons {
+		fmt.Fprintf(&b, "\n%s: %s\n", strings.Join(lacking[m], ", "), t.Paint(statusColors[m.Status], string(m.Status)))
+		if m.Detail != "" {
+			fmt.Fprintf(&b, "  %s\n", cleanLines(m.Detail))
+		}
+		if m.Do != "" {
+			fmt.Fprintf(&b, "  %s\n", m.Do)
+		}
+	}
+	_, err := io.WriteString(t, b.String())
+	return err
 }
 
 // showHook tells all of a hook.
@@ -280,8 +292,7 @@ func (a *app) showHook(r hookRow) error {
 	if _, err := fmt.Fprintln(t, strings.Join(tb.Lines(t)[1:], "\n")); err != nil {
 		return err
 	}
-	a.whyNot(r)
-	return nil
+	return a.whyNot(t, r)
 }
 
 // path draws a way with h marked on it.
