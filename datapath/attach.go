@@ -103,7 +103,7 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 }
 
 func (o Options) check() error {
-	if err := checkName(o.Name); err != nil {
+	if err := CheckName(o.Name); err != nil {
 		return err
 	}
 	if len(o.Chains) == 0 {

@@ -66,14 +66,19 @@ func unescape(file string) string {
 	return name
 }
 
-// checkName refuses names that cannot be told apart or typed.
-func checkName(name string) error {
-	if name == "" || len(name) > 64 {
-		return fmt.Errorf("name %q: want 1 to 64 characters", name)
+// CheckName refuses NAMEs that cannot be told apart or typed.
+func CheckName(name string) error {
+	switch {
+	case name == "" || len(name) > 64:
+		return fmt.Errorf("name %q: want 1 to 64 octets: choose another one (--name)", name)
+	case name[0] == '-':
+		return fmt.Errorf("name %q: it begins as flags do: choose another one (--name)", name)
+	case name == "." || name == "..":
+		return fmt.Errorf("name %q: it is that of a folder: choose another one (--name)", name)
 	}
 	for _, c := range name {
 		if c <= ' ' || c == '/' || c == 0x7f {
-			return fmt.Errorf("name %q: %q is not allowed in it", name, c)
+			return fmt.Errorf("name %q: %q is not allowed in it: choose another one (--name)", name, c)
 		}
 	}
 	return nil

@@ -60,6 +60,9 @@ func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.
 	if len(l.on) == 0 && !l.replace {
 		return o, usage(`required flag "on" not set (where to? as in --on eth0)`)
 	}
+	if err := datapath.CheckName(l.name); l.name != "" && err != nil {
+		return o, usageError{err}
+	}
 	if l.mode != "" && !slices.Contains(modes, l.mode) {
 		return o, usage("no mode is named %q (there are %s)", l.mode, strings.Join(modes, ", "))
 	}
