@@ -308,7 +308,7 @@ func (s *State) setParam(name string, word func(lang.Param) (uint64, error)) err
 		return nil
 	})
 	if err == nil && !found {
-		return fmt.Errorf("set %s: parameter %w%s", name, ErrNotFound, thereAre(known))
+		return fmt.Errorf("set %s: param %w%s", name, ErrNotFound, thereAre(known))
 	}
 	return err
 }

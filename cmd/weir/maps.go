@@ -45,7 +45,7 @@ func (a *app) withMap(name, mapName string, f func(*datapath.Map) error) error {
 		return err
 	}
 	defer g.Close()
-	m, err := g.Map(mapName)
+	m, err := mapOf(g, mapName)
 	if err != nil {
 		return err
 	}
@@ -227,11 +227,11 @@ func (a *app) mapsPut() *cobra.Command {
 		Short: "Set the value of a key, add a key to a set, or push a value",
 		Long: `Sets the value of a key, adds a key to a set, or pushes a value.
 
-The map sockets of a chain at sk-lookup has the names of to_socket(). Its values
-are sockets that a process has: tcp:ADDRESS:PORT and udp:ADDRESS:PORT in the
-network namespace of the chain (ADDRESS may be *), or pid:NUMBER/fd:NUMBER. Without
-a value the name itself is looked for, as after a server has started again:
-weir maps put steer sockets web tcp:127.0.0.1:8080`,
+The map sockets of a chain at sk-lookup has the names of to_socket(); get, put, del
+and dump know it. Its values are sockets that a process has: tcp:ADDRESS:PORT and
+udp:ADDRESS:PORT in the network namespace of the chain (ADDRESS may be *), or
+pid:NUMBER/fd:NUMBER. Without a value the name itself is looked for, as after a
+server has started again: weir maps put steer sockets web tcp:127.0.0.1:8080`,
 		Example: `  weir maps put edge blocked 203.0.113.0/24
   weir maps put edge hits 192.0.2.1 0`,
 		Args:              wants("NAME", "MAP", "KEY", "[VALUE]"),

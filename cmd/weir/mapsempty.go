@@ -122,7 +122,7 @@ func (a *app) eachMap(args []string, f func(*datapath.Generation, *datapath.Map)
 	defer g.Close()
 	var all []*datapath.Map
 	for _, name := range args[1:] {
-		m, err := g.Map(name)
+		m, err := mapOf(g, name)
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,19 @@ func (a *app) sockets(args []string, f func(a *app, g *datapath.Generation, args
 	return true, f(a, g, args[2:])
 }
 
+// mapOf returns a map, and says so where one is asked for that is none: sockets.
+func mapOf(g *datapath.Generation, name string) (*datapath.Map, error) {
+	m, err := g.Map(name)
+	if name != datapath.SocketMapName || err == nil {
+		return m, err
+	}
+	if all, serr := g.Sockets(); serr == nil && len(all) > 0 {
+		return nil, fmt.Errorf("map %s: it holds sockets, for which there are get, put, del and dump: weir maps put %s %s %s",
+			name, g.Name, name, all[0].Name)
+	}
+	return nil, err
+}
+
 func putSocket(_ *app, g *datapath.Generation, args []string) error {
 	if len(args) == 1 {
 		args = append(args, "")

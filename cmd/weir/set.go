@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,8 +61,7 @@ func setAll(g *datapath.Generation, ps []datapath.ParamValue, values map[string]
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		t, ok := known[name]
 		if !ok {
-			return fmt.Errorf("%s has no param %s (there are: %s)", g.Name, name,
-				strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			return g.SetParam(name, values[name]) // which tells what there is
 		}
 		if _, err := t.Parse(values[name]); err != nil {
 			return fmt.Errorf("param %s: %w", name, err)
