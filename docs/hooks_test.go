@@ -10,6 +10,7 @@ import (
 	"weir/hook"
 	"weir/internal/toll"
 	"weir/lab"
+	"weir/lang"
 )
 
 // TestHooksPage holds hooks.md to package hook: its table is generated, and every
@@ -76,6 +77,44 @@ func TestMain(m *testing.M) {
 	toll.MaybeOpen()
 	lab.MaybeGuardian()
 	os.Exit(m.Run())
+}
+
+// TestAbilities holds the abilities of hooks to the compiler: what one can do it takes
+// there, and what one cannot do it refuses.
+func TestAbilities(t *testing.T) {
+	bodies := map[string]string{ // of main; of abilities that are about reading some hooks give zero
+		"writing fields and payload":      "pkt.ip4.ttl = 9",
+		"writing where a connection goes": "conn.dport = 9",
+		"to_socket":                       `return to_socket("web")`,
+		"push, pop, trim, tags":           "pkt.trim(20)",
+		"TX, redirect":                    "return TX",
+		"reject":                          "return reject()",
+		"redirect_cpu":                    "return redirect_cpu(0)",
+		"redirect_peer":                   `return redirect_peer("lo")`,
+		"pkt.mark, pkt.priority":          "pkt.mark = 9",
+	}
+	for _, a := range hook.Abilities() {
+		body, ok := bodies[a.Name]
+		if delete(bodies, a.Name); !ok && a.Word != "" && a.Name != "DROP" {
+			t.Errorf("no chain does %q", a.Name)
+		}
+		for _, h := range hook.All() {
+			if !ok {
+				break
+			}
+			arg := "pkt"
+			if h.Info().Conn {
+				arg = "conn"
+			}
+			_, err := lang.Compile(fmt.Appendf(nil, "def main(%s):\n    %s\n", arg, body), lang.Options{File: "a.weir", Hook: h})
+			if can := a.At(h) == hook.ReadWrite; can != (err == nil) {
+				t.Errorf("%s at %s: %t, and the compiler says %v", a.Name, h, can, err)
+			}
+		}
+	}
+	if len(bodies) > 0 {
+		t.Errorf("no abilities: %v", bodies)
+	}
 }
 
 // between puts a text between two marks of a page.

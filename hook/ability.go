@@ -30,7 +30,11 @@ var abilities = []Ability{
 	{"writing where a connection goes", "rewrite", false, changes(func(i Info) bool { return i.Conn && !i.Choose })},
 	{"to_socket", "choose", false, changes(func(i Info) bool { return i.Choose })},
 	{"push, pop, trim, tags", "move", false, changes(func(i Info) bool { return i.Move })},
-	{"TX, redirect, reject", "send", false, changes(func(i Info) bool { return i.Redirect })},
+	{"TX, redirect", "send", false, changes(func(i Info) bool { return i.Redirect })},
+	{"reject", "reject", false, func(h Hook, _ Info) Access {
+		_, ok := h.Code("REJECT")
+		return does(ok)
+	}},
 	{"redirect_cpu", "cpu", false, changes(func(i Info) bool { return i.RedirectCPU })},
 	{"redirect_peer", "peer", false, changes(func(i Info) bool { return i.RedirectPeer })},
 	{"pkt.mark, pkt.priority", "mark", true, func(_ Hook, i Info) Access { return i.Mark }},

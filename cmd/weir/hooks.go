@@ -28,8 +28,9 @@ socket sees a packet twice on the way through.
 SEES is what a packet begins with: frames with the Ethernet header, IP packets
 with the IP header; connections have no packet yet. MAY is what a chain can do with
 it: drop it, write fields and payload, move bytes (push, pop, trim, tags), send it
-elsewhere (TX, redirect, reject), to another cpu, into the peer of a veth, write its
-mark; rewrite where a connection goes, choose the socket that takes it.
+elsewhere (TX, redirect), reject it with an answer, send it to another cpu, into the
+peer of a veth, write its mark; rewrite where a connection goes, choose the socket
+that takes it.
 
 HERE are the modes in which chains run there on this machine. That is found by
 trying, in a network namespace and a cgroup that are gone afterwards.
