@@ -131,7 +131,8 @@ type Record struct {
 	Links  int    // how many the attachment has; those after the first are pinned at Pin+"+N"
 	Filter Filter // of mode Clsact
 
-	Priority int32 // at netfilter, and likewise:
+	// At netfilter, what was asked for; see [Link.RunsAt].
+	Priority int32
 	Defrag   bool
 }
 

@@ -93,7 +93,7 @@ func Open(r Record) (*Link, error) {
 }
 
 // Update puts p in the place of the attached program. No packet is missed, and none
-// sees both but at netfilter: see updateNetfilter. The Record may change.
+// sees both but at netfilter: see updateNetfilter.
 func (l *Link) Update(p *ebpf.Program) error {
 	var err error
 	switch {

@@ -2,7 +2,7 @@ package attach
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -65,7 +65,7 @@ func (l *Link) linkNetfilter(p *ebpf.Program, priority int32) (raws []link.Link,
 func (l *Link) explainNetfilter(err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
-		return because(errors.Join(ErrInUse, err), "another BPF program has priority %d there: choose another one (--priority)", l.Priority)
+		return because(errors.Join(ErrInUse, err), "priority %d is taken there, by another BPF program or by a table of nftables or iptables: choose another one (--priority)", l.Priority)
 	case l.Defrag && l.Priority <= priorityOfDefrag:
 		return because(err, "packets are put together at priority %d: with --defrag choose a greater one", priorityOfDefrag)
 	case l.Defrag && errors.Is(err, unix.ENOENT):
@@ -77,32 +77,81 @@ func (l *Link) explainNetfilter(err error) error {
 	return because(err, "netfilter link: %s", short(err))
 }
 
+// moves is how many priorities are tried for a program that has to make way.
+const moves = 16
+
 // updateNetfilter puts p in the place of the attached program. The kernel has no
-// exchange for these links: p is attached at the next priority that is free, and
-// then the old links go. Packets that come in between pass both.
+// exchange for these links, nor room for two at one priority: p is attached at the next
+// priority that is free, then the old links go, and p comes back to the priority that
+// was asked for in the same way. Packets that come in between pass two programs.
+//
+// If another has taken that priority meanwhile, p stays beside it, where it is whole;
+// the next change tries again.
 func (l *Link) updateNetfilter(p *ebpf.Program) error {
-	const tries = 16
-	priority := l.Priority
-	for range tries {
-		priority = other(priority)
-		raws, err := l.linkNetfilter(p, priority)
-		if errors.Is(err, unix.EBUSY) {
-			continue
-		}
-		if err != nil {
-			return l.explainNetfilter(err)
-		}
-		old := l.raws
-		l.raws, l.Priority = raws, priority
-		return errors.Join(l.repin(), closeAll(old))
+	err := l.moveNetfilter(p, l.Priority)
+	for at, n := l.Priority, 0; errors.Is(err, unix.EBUSY) && n < moves; n++ {
+		at = next(at)
+		err = l.moveNetfilter(p, at)
 	}
-	return fmt.Errorf("no priority near %d is free", l.Priority)
+	if errors.Is(err, unix.EBUSY) {
+		return because(err, "no priority near %d is free: end what is there", l.Priority)
+	}
+	if err != nil {
+		return l.explainNetfilter(err)
+	}
+	if l.aside() {
+		_ = l.moveNetfilter(p, l.Priority) // it runs, wherever that is
+	}
+	return nil
 }
 
-// other is the priority that is tried next to p.
-func other(p int32) int32 {
+// moveNetfilter attaches p at a priority, and ends the links that there were. After
+// an error these are still there.
+func (l *Link) moveNetfilter(p *ebpf.Program, priority int32) error {
+	raws, err := l.linkNetfilter(p, priority)
+	if err != nil {
+		return err
+	}
+	old := l.raws
+	l.raws = raws
+	if err := l.repin(); err != nil {
+		l.raws = old
+		return errors.Join(err, closeAll(raws))
+	}
+	for _, raw := range old { // else they end some time after their pins
+		err = errors.Join(err, raw.Detach())
+	}
+	return errors.Join(err, closeAll(old))
+}
+
+// next is the priority that is tried behind p.
+func next(p int32) int32 {
 	if p < 1<<30 {
 		return p + 1
 	}
 	return p - 1
+}
+
+// RunsAt returns the priority of a program at netfilter: that of the record, but while
+// it is changed, or if another took that meanwhile.
+func (l *Link) RunsAt() int32 {
+	for _, p := range l.priorities() {
+		return p
+	}
+	return l.Priority
+}
+
+// aside reports whether a link is not at the priority that was asked for.
+func (l *Link) aside() bool {
+	return slices.ContainsFunc(l.priorities(), func(p int32) bool { return p != l.Priority })
+}
+
+// priorities are those of the links; none of hooks but netfilter.
+func (l *Link) priorities() (all []int32) {
+	for _, raw := range l.raws {
+		if info, err := raw.Info(); err == nil && info.Netfilter() != nil {
+			all = append(all, info.Netfilter().Priority)
+		}
+	}
+	return all
 }

@@ -11,7 +11,8 @@ import (
 	"weir/internal/nstest"
 )
 
-// At netfilter programs of one priority are refused, and an update finds another.
+// At netfilter programs of one priority are refused. An update steps aside and comes
+// back, unless another was faster.
 func TestNetfilterPriorities(t *testing.T) {
 	n := nstest.New(t)
 	w := Where{Netns: n.Path, Hook: hook.NetfilterInput}
@@ -27,19 +28,37 @@ func TestNetfilterPriorities(t *testing.T) {
 	if !errors.Is(err, ErrInUse) {
 		t.Errorf("a second one: %v", err)
 	}
-	matches(t, err.Error(), `attach edge on network namespace .* at netfilter-input: another BPF program has priority -10 there: choose another one \(--priority\)`)
+	matches(t, err.Error(), `attach edge on network namespace .* at netfilter-input: priority -10 is taken there, by another BPF program or by a table of nftables or iptables: choose another one \(--priority\)`)
 	b, err := at(-9)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := a.Update(programFor(t, w.Hook)); err != nil || a.Priority != -8 {
-		t.Errorf("updated to priority %d, %v, want the next that is free, -8", a.Priority, err)
+	update := func(when string, want int32) {
+		t.Helper()
+		if err := a.Update(programFor(t, w.Hook)); err != nil || a.RunsAt() != want || a.Priority != -10 {
+			t.Errorf("%s: updated to priority %d of %d, %v, want %d of -10", when, a.RunsAt(), a.Priority, err, want)
+		}
 	}
-	if c, err := at(-10); err != nil {
-		t.Errorf("after the update: %v", err)
-	} else {
-		c.Close()
+	for range 3 {
+		update("beside another", -10)
+	}
+	aside := programFor(t, w.Hook)
+	n.Do(func() error { return a.moveNetfilter(aside, -5) })
+	c, err := at(-10) // in the moment in which it is free
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		update("its own is taken", -8)
+		update("its own is taken", -7)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := programFor(t, w.Hook)
+	if err := errors.Join(a.Restore(p), a.Restore(p)); err != nil || a.RunsAt() != -10 {
+		t.Errorf("restored to priority %d, %v, want -10", a.RunsAt(), err)
 	}
 }
 

@@ -37,11 +37,13 @@ func (l *Link) Swap(o Options) error {
 
 // Restore puts p back where a swap that was cut short left another program of
 // the same attachment: one of ours or, where a filter tells no more, one that
-// nobody keeps. It does nothing where p runs, or the attachment is gone.
+// nobody keeps; and brings it back to its priority. It does nothing where p runs, or the
+// attachment is gone.
 func (l *Link) Restore(p *ebpf.Program, ours ...ebpf.ProgramID) error {
 	want := programID(p)
 	now, err := l.running()
-	if err != nil || !slices.ContainsFunc(now, func(id ebpf.ProgramID) bool { return id != want }) {
+	other := slices.ContainsFunc(now, func(id ebpf.ProgramID) bool { return id != want })
+	if err != nil || !other && !l.aside() {
 		return err
 	}
 	if l.Mode == Clsact && !slices.Contains(ours, now[0]) && owner(Foreign{Program: now[0]}) != "" {

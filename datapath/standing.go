@@ -44,6 +44,15 @@ func (a *Attachment) Standing() Standing {
 	return s
 }
 
+// RunsAt returns the priority of a program at netfilter at present; see
+// [attach.Link.RunsAt].
+func (a *Attachment) RunsAt() int32 {
+	if a.link == nil {
+		return a.Priority
+	}
+	return a.link.RunsAt()
+}
+
 // freeXDP refuses interfaces whose XDP is weir's own, under another name.
 func (k Kernel) freeXDP(o Options) error {
 	if !slices.ContainsFunc(o.Chains, func(c Chain) bool { return c.Where.Hook == hook.XDP }) {

@@ -31,7 +31,8 @@ func (a *app) ls() *cobra.Command {
 		Use:   "ls",
 		Short: "List what is attached",
 		Long: `Lists what weir has attached, a row for each place. ORDER is the position among
-all programs that packets meet there, weir's and others'. NS/PACKET is how long
+all programs that packets meet there, weir's and others'; at netfilter, whose others
+the kernel does not tell, it is the priority. NS/PACKET is how long
 the chain took for a packet, measured while this command looks: the kernel
 counts only then.
 
@@ -178,6 +179,7 @@ type row struct {
 	Now        string    `json:"now,omitempty"`      // where it is, if the interface was renamed or moved
 	Position   int       `json:"position,omitempty"` // among those at the place, from 1
 	Of         int       `json:"of,omitempty"`       // how many are there
+	Priority   *int32    `json:"priority,omitempty"` // at netfilter
 	Program    uint32    `json:"program"`
 	Tag        string    `json:"tag"`
 	NsPacket   *float64  `json:"ns_per_packet"` // null if none came while it was measured
@@ -196,7 +198,7 @@ func attachedRows(gs []*datapath.Generation, use map[cost.Program]cost.Use) ([]r
 			r := row{
 				Name: g.Name, Generation: g.Number, On: p.Where, Hook: p.Hook, Mode: p.Mode, Packets: p.Packets,
 				Bytes: p.Bytes, File: at.Program.Chains[0].File, Func: at.Program.Chains[0].Func,
-				Chains: chainsOf(at.Program), Since: g.Time,
+				Chains: chainsOf(at.Program), Since: g.Time, Priority: p.Priority,
 				Program: uint32(at.ProgramID()), Tag: at.Tag(),
 			}
 			for _, e := range p.Exits {
@@ -253,6 +255,18 @@ func (r *row) standing(at *datapath.Attachment) {
 	}
 }
 
+// order says which of those at its place the program is.
+func (r *row) order() string {
+	switch {
+	case r.Gone:
+	case r.Priority != nil:
+		return fmt.Sprintf("priority %d", *r.Priority)
+	case r.Of > 0:
+		return fmt.Sprintf("%d/%d", r.Position, r.Of)
+	}
+	return "–"
+}
+
 // placeNow is where an attachment is for a table: as it was attached, and where that is
 // now if the interface was renamed or has moved.
 func placeNow(t *term.Term, on, now string) string {
@@ -302,14 +316,11 @@ func attachedLines(t *term.Term, rows []row, rates bool) []string {
 	}
 	tb := term.Table{Head: append(head, "SINCE", "FILE")}
 	for _, r := range rows {
-		mode, order := r.Mode, "–"
+		mode := r.Mode
 		if r.Gone {
 			mode = t.Paint(term.Red, "gone")
 		}
-		if r.Of > 0 {
-			order = fmt.Sprintf("%d/%d", r.Position, r.Of)
-		}
-		cells := []string{t.Paint(term.Blue, r.Name), fmt.Sprint(r.Generation), placeNow(t, r.On, r.Now), r.Hook, order, mode,
+		cells := []string{t.Paint(term.Blue, r.Name), fmt.Sprint(r.Generation), placeNow(t, r.On, r.Now), r.Hook, r.order(), mode,
 			term.Count(r.Packets), term.Count(r.Dropped), number(r.NsPacket)}
 		if rates {
 			cells = append(cells, number(r.PPS))

@@ -124,6 +124,9 @@ func (a *app) showCounters(g *datapath.Generation) error {
 	places := g.Places()
 	for i, p := range s.Places {
 		mode := p.Mode
+		if p.Priority != nil {
+			mode += fmt.Sprintf(", priority %d", *p.Priority)
+		}
 		if p.Gone {
 			mode = t.Paint(term.Red, "gone")
 		}

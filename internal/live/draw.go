@@ -165,6 +165,8 @@ func (v View) JSON() ([]byte, error) {
 		Bytes   uint64  `json:"bytes"`
 		PPS     float64 `json:"pps"`
 		BPS     float64 `json:"bits_per_second"`
+
+		Priority *int32 `json:"priority,omitempty"` // at netfilter
 	}
 	type chain struct {
 		Name     string            `json:"name"`
@@ -192,7 +194,7 @@ func (v View) JSON() ([]byte, error) {
 	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused), Forgot: named(v.Forgot), Hists: datapath.Filled(v.Hists), Lost: named(v.Lost), Drops: v.Drops}
 	o.Verdicts, o.Reasons = v.Totals()
 	for _, p := range v.Places {
-		o.Places = append(o.Places, place{p.Where, p.Hook, p.Mode, p.Why, p.Gone, p.Packets, p.Bytes, p.PPS, 8 * p.BPS})
+		o.Places = append(o.Places, place{p.Where, p.Hook, p.Mode, p.Why, p.Gone, p.Packets, p.Bytes, p.PPS, 8 * p.BPS, p.Priority})
 	}
 	for _, c := range v.Chains {
 		o.Chains = append(o.Chains, chain{c.Name, c.File, c.Func, c.Packets, c.Bytes, c.On, c.Verdicts})

@@ -42,6 +42,8 @@ type Place struct {
 	Bytes   uint64
 	Chains  []lang.Chain // that packets go through, in order
 	Exits   []datapath.ExitCount
+
+	Priority *int32 // at netfilter
 }
 
 // Take reads all counters of g.
@@ -79,6 +81,10 @@ func takePlace(a *datapath.Attachment) (Place, error) {
 		return p, err
 	}
 	p.Gone = !there
+	if a.Where.Hook.Netfilter() {
+		at := a.RunsAt()
+		p.Priority = &at
+	}
 	if p.Exits, err = a.Exits(); err != nil {
 		return p, fmt.Errorf("counters of %s: %w", p.Where, err)
 	}
