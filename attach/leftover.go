@@ -3,11 +3,11 @@ package attach
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/vishvananda/netlink"
 
 	"weir/hook"
+	"weir/internal/holder"
 )
 
 // A clsact filter outlives a process that is killed. What tells such a leftover
@@ -27,24 +27,15 @@ func removeLeftover(f netlink.Filter) error {
 	return nil
 }
 
-// Sweep removes the clsact filters of a chain that killed processes left, in
-// the thread's network namespace and in all that have a name. It returns how
-// many there were.
+// Sweep removes the clsact filters of a chain that killed processes left, in all
+// network namespaces that this process can reach. It returns how many there were.
 func Sweep(chain string) (int, error) {
-	places := []string{""}
-	named, err := os.ReadDir(NetnsDir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return 0, err
-	}
-	for _, n := range named {
-		places = append(places, n.Name())
-	}
 	swept := 0
 	var errs []error
-	for _, p := range places {
+	for _, ns := range Namespaces(holder.Find()) {
 		// Where one cannot go is nothing to sweep: one that is being made is no
 		// namespace yet.
-		_ = InNetns(p, func() error {
+		_ = InNetns(ns.Name, func() error {
 			devs, err := Dump(netlink.LinkList)
 			errs = append(errs, err)
 			for _, d := range devs {

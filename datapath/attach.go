@@ -72,8 +72,8 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 		if err := k.mount(); err != nil {
 			return nil, err
 		}
-		if err := k.settle(); err != nil && !settled(k.dir(o.Name)) {
-			return nil, err // of others List tells
+		if err := k.settleFor(o.Name); err != nil {
+			return nil, err
 		}
 	}
 	old, err := k.free(o)

@@ -40,7 +40,7 @@ func (k Kernel) Confirm(ctx context.Context, name string) error {
 	return wrap(r.write(k.dir(name)), "confirm %s", name)
 }
 
-// waiting takes the lock, settles, and reads the record of a NAME.
+// waiting takes the lock, settles the NAME, and reads the record of a NAME.
 func (k Kernel) waiting(ctx context.Context, op, name string) (unlock func(), r record, err error) {
 	if err := k.readable(); err != nil {
 		return nil, r, fmt.Errorf("%s %s: %w", op, name, err)
@@ -49,11 +49,11 @@ func (k Kernel) waiting(ctx context.Context, op, name string) (unlock func(), r 
 	if err != nil {
 		return nil, r, err
 	}
-	if err = k.settle(); err == nil {
+	if err = k.settleFor(name); err == nil {
 		r, err = readRecord(k.dir(name))
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		err = k.instead(fmt.Errorf("%s: %w", name, ErrNotFound))
+		if errors.Is(err, os.ErrNotExist) {
+			err = k.instead(fmt.Errorf("%s: %w", name, ErrNotFound))
+		}
 	}
 	if err != nil {
 		unlock()

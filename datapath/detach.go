@@ -18,7 +18,9 @@ import (
 
 // Detach takes a NAME away, with its state and the previous generation, also one
 // that cannot be read any more, or else what a killed process of that name left
-// (see [attach.Sweep]). The error wraps [ErrNotFound] if there is nothing.
+// (see [attach.Sweep]). The error wraps [ErrNotFound] if there is nothing. What
+// killed processes left of other NAMEs is settled on the way; List tells where
+// that fails.
 func (k Kernel) Detach(ctx context.Context, name string) error {
 	unlock, err := k.lock(ctx)
 	if err != nil {
@@ -28,42 +30,51 @@ func (k Kernel) Detach(ctx context.Context, name string) error {
 	if err := k.readable(); err != nil {
 		return fmt.Errorf("detach %s: %w", name, err)
 	}
+	defer k.settle()
 	if _, err := os.Lstat(k.dir(name)); err == nil {
-		return errors.Join(k.take(name), k.settle())
+		return wrap(take(k.dir(name)), "detach %s", name)
 	}
-	if n, serr := sweep(ctx, name); n > 0 || serr != nil {
-		return wrap(serr, "detach %s", name)
+	n, err := sweep(ctx, name)
+	if n == 0 && err == nil {
+		err = k.instead(ErrNotFound)
 	}
-	return errors.Join(k.instead(fmt.Errorf("detach %s: %w", name, ErrNotFound)), k.settle())
+	return wrap(err, "detach %s", name)
 }
 
-// take takes a NAME away, the record first: whoever is killed behind that leaves
-// a folder without one, which the next command takes away.
-func (k Kernel) take(name string) error {
-	dir := k.dir(name)
-	if err := os.Remove(filepath.Join(dir, recordName)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return wrap(permission(err), "detach %s", name)
+// take takes the folder of a NAME away, the record first: whoever is killed behind
+// that leaves a folder without one, which the next command takes away.
+func take(dir string) error {
+	if err := vacate(filepath.Join(dir, recordName)); err != nil {
+		return permission(err)
 	}
-	return wrap(remove(dir), "detach %s", name)
+	return remove(dir)
 }
 
 // remove takes away what is pinned in the folder of a NAME, and the folder.
 // Links end at once, where the kernel alone would take its time after the last
-// pin is gone.
+// pin is gone. Filters that no manifest tells of are swept, which have lost the
+// pins of their programs by then.
 func remove(dir string) error {
 	var errs []error
 	numbers, err := generations(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	known := len(numbers) > 0
 	for _, n := range numbers {
-		errs = append(errs, removeFilters(filepath.Join(dir, strconv.Itoa(n)), nil))
+		all, err := removeFilters(filepath.Join(dir, strconv.Itoa(n)), nil)
+		known = known && all
+		errs = append(errs, err)
 	}
 	errs = append(errs, removeLinks(dir, nil))
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	return os.RemoveAll(dir)
+	if err := os.RemoveAll(dir); err != nil || known {
+		return err
+	}
+	_, err = attach.Sweep(unescape(filepath.Base(dir)))
+	return err
 }
 
 // removeLinks ends the links in the folder of a NAME but for those of attachments that
@@ -100,11 +111,12 @@ func last(pin string) int {
 }
 
 // removeFilters takes away the clsact filters of a generation that are not kept. Of
-// one that was never whole nothing is known: see [attach.Sweep].
-func removeFilters(generation string, kept map[string]bool) error {
+// one that was never whole, or that another version of weir made, nothing is known:
+// see [attach.Sweep].
+func removeFilters(generation string, kept map[string]bool) (known bool, err error) {
 	m, err := readManifest(filepath.Join(generation, manifestName))
 	if err != nil {
-		return nil
+		return false, nil
 	}
 	var errs []error
 	for _, a := range m.Attachments {
@@ -117,7 +129,7 @@ func removeFilters(generation string, kept map[string]bool) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return true, errors.Join(errs...)
 }
 
 // sweep takes away what killed processes left of a name. The kernel lets go of a
@@ -137,18 +149,27 @@ func sweep(ctx context.Context, name string) (int, error) {
 	}
 }
 
-// DetachAll takes all pinned generations away and returns their names.
+// DetachAll takes away all that is pinned, also what cannot be read any more, and
+// returns the names.
 func (k Kernel) DetachAll(ctx context.Context) ([]string, error) {
-	names, err := k.Names()
+	unlock, err := k.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := k.readable(); err != nil {
+		return nil, fmt.Errorf("detach all: %w", err)
+	}
+	dirs, err := k.dirs()
 	errs := []error{err}
 	var gone []string
-	for _, name := range names {
-		err := k.Detach(ctx, name)
-		if err == nil {
-			gone = append(gone, name)
-		} else if !errors.Is(err, ErrNotFound) {
-			errs = append(errs, err)
+	for _, dir := range dirs {
+		name := unescape(filepath.Base(dir))
+		if err := take(dir); err != nil {
+			errs = append(errs, wrap(err, "detach %s", name))
+			continue
 		}
+		gone = append(gone, name)
 	}
 	return gone, errors.Join(errs...)
 }

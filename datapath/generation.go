@@ -165,6 +165,9 @@ func (g *Generation) Stop() error {
 func (k Kernel) Open(name string) (*Generation, error) {
 	k.mend()
 	g, err := k.open(name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, illegible(name, err)
+	}
 	return g, k.instead(err)
 }
 
@@ -206,18 +209,26 @@ func (k Kernel) manifests() ([]*manifest, error) {
 	errs := []error{err}
 	var ms []*manifest
 	for _, dir := range dirs {
-		r, err := readRecord(dir)
 		var m *manifest
-		if err == nil {
+		err := running(dir, func(r record) (err error) {
 			m, err = readManifest(filepath.Join(dir, strconv.Itoa(r.Generation), manifestName))
-		}
+			return err
+		})
 		if err == nil {
 			ms = append(ms, m)
-		} else if !errors.Is(err, os.ErrNotExist) { // detached meanwhile
-			errs = append(errs, permission(err))
+		} else if !errors.Is(err, ErrNotFound) {
+			errs = append(errs, illegible(unescape(filepath.Base(dir)), err))
 		}
 	}
 	return ms, errors.Join(errs...)
+}
+
+// illegible says of what a NAME has pinned that it cannot be read, and what to do.
+func illegible(name string, err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return permission(err)
+	}
+	return fmt.Errorf("%s cannot be read: %w: weir detach %s takes it away", name, err, name)
 }
 
 // List opens all pinned generations that run, sorted by name. The caller closes
@@ -232,7 +243,7 @@ func (k Kernel) List() ([]*Generation, error) {
 		if err == nil {
 			out = append(out, g)
 		} else if !errors.Is(err, ErrNotFound) {
-			errs = append(errs, err)
+			errs = append(errs, illegible(n, err))
 		}
 	}
 	return out, errors.Join(errs...)
@@ -257,28 +268,43 @@ func (k Kernel) Kept() []*Generation {
 
 // open opens the generation of a NAME that runs. If it is replaced meanwhile the
 // next one is opened.
-func (k Kernel) open(name string) (*Generation, error) {
+func (k Kernel) open(name string) (g *Generation, err error) {
 	if err := k.readable(); err != nil {
 		return nil, err
 	}
+	err = running(k.dir(name), func(r record) (err error) {
+		if g, err = k.openNumber(name, r.Generation); err != nil {
+			return err
+		}
+		g.Previous, g.next = r.Previous, r.next()
+		if r.Until != 0 {
+			g.Confirm = max(r.Until-uptime(), 1)
+		}
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = wrap(err, "%s", name)
+	}
+	return g, err
+}
+
+// running calls f with the record of what is in the folder of a NAME, again if f
+// fails and another generation runs by then. The error wraps [ErrNotFound] if
+// there is no record.
+func running(dir string, f func(record) error) error {
 	for try := 0; ; try++ {
-		r, err := readRecord(k.dir(name))
+		r, err := readRecord(dir)
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%s: %w", name, ErrNotFound)
+			return ErrNotFound
 		}
 		if err != nil {
-			return nil, wrap(permission(err), "open %s", name)
+			return permission(err)
 		}
-		g, err := k.openNumber(name, r.Generation)
-		if err == nil {
-			g.Previous, g.next = r.Previous, r.next()
-			if r.Until != 0 {
-				g.Confirm = max(r.Until-uptime(), 1)
-			}
-			return g, nil
+		if err = f(r); err == nil {
+			return nil
 		}
-		if now, rerr := readRecord(k.dir(name)); try == 3 || rerr == nil && now == r {
-			return nil, err
+		if now, rerr := readRecord(dir); try == 3 || rerr == nil && now == r {
+			return err
 		}
 	}
 }

@@ -26,23 +26,34 @@ func (k Kernel) dirs() ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		out = append(out, filepath.Join(k.root(), e.Name()))
+		if e.IsDir() {
+			out = append(out, filepath.Join(k.root(), e.Name()))
+		}
 	}
 	return out, err
 }
 
 // settle ends what killed processes have begun, and takes back what was not
-// confirmed in time. It is called under the lock.
+// confirmed in time. It is called under the lock. Each NAME is settled whatever
+// becomes of the others; all that could not be is in the error.
 func (k Kernel) settle() error {
 	dirs, err := k.dirs()
 	errs := []error{err}
 	for _, dir := range dirs {
-		if settled(dir) {
-			continue
-		}
-		errs = append(errs, wrap(k.settleName(dir), "clean up %s", filepath.Base(dir)))
+		errs = append(errs, k.settleName(dir))
 	}
 	return errors.Join(errs...)
+}
+
+// settleFor is settle before a change of one NAME: that others cannot be settled is
+// not its matter. List tells of them.
+func (k Kernel) settleFor(name string) error {
+	k.settle()
+	dirs, err := k.dirs()
+	if !slices.Contains(dirs, k.dir(name)) {
+		return err
+	}
+	return k.settleName(k.dir(name))
 }
 
 // settled reports whether nothing is to be done in the folder of a NAME.
@@ -56,13 +67,19 @@ func settled(dir string) bool {
 	return err == nil && !r.Busy && !more && !r.overdue()
 }
 
+// settleName settles what is in the folder of a NAME.
 func (k Kernel) settleName(dir string) error {
+	if settled(dir) {
+		return nil
+	}
+	return wrap(k.mendName(dir), "clean up %s", unescape(filepath.Base(dir)))
+}
+
+func (k Kernel) mendName(dir string) error {
 	name := unescape(filepath.Base(dir))
 	r, err := readRecord(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		err := remove(dir)
-		_, serr := attach.Sweep(name)
-		return errors.Join(err, serr)
+		return remove(dir)
 	}
 	if err != nil {
 		return err
@@ -96,7 +113,7 @@ func (k Kernel) agree(name string, r record) error {
 	}
 	for _, n := range numbers {
 		if n != r.Generation {
-			if err := removeFilters(filepath.Join(dir, strconv.Itoa(n)), kept); err != nil {
+			if _, err := removeFilters(filepath.Join(dir, strconv.Itoa(n)), kept); err != nil {
 				return err
 			}
 		}

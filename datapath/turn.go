@@ -214,7 +214,7 @@ func (k Kernel) rollback(name string, r record) (int, error) {
 		if r.Until == 0 {
 			return 0, fmt.Errorf("roll back %s: generation %d has none before it: %w", name, r.Generation, ErrNotFound)
 		}
-		return 0, k.take(name)
+		return 0, wrap(take(dir), "detach %s", name)
 	}
 	from, err := k.openNumber(name, r.Generation)
 	if err != nil {
@@ -255,7 +255,7 @@ func (t *turn) back(dir string, to *Generation) (err error) {
 	}
 	for _, a := range to.Attachments {
 		err := t.backTo(dir, to, a)
-		if errors.Is(err, attach.ErrNoInterface) || errors.Is(err, attach.ErrNoNetns) {
+		if errors.Is(err, attach.ErrNoInterface) || errors.Is(err, attach.ErrNoNetns) || errors.Is(err, attach.ErrNoCgroup) {
 			continue // as it would be, had the other generation never run
 		}
 		if err != nil {
