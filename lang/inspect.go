@@ -58,3 +58,21 @@ func aboutHooks(ds diag.List) bool {
 	}
 	return false
 }
+
+// DefaultHook returns the hook of a chain of which nobody says where it will run: XDP,
+// and for connections connect, or sk-lookup if only that has what it does. Of several
+// chains the first says it.
+func DefaultHook(source []byte, opts Options) hook.Hook {
+	c := &compiler{opts: opts}
+	o := check.Options{Func: opts.Func, Then: opts.Then, Line: opts.Line, Load: c.load}
+	if !check.ForConn(opts.File, source, o) {
+		return hook.XDP
+	}
+	for _, h := range []hook.Hook{hook.Connect, hook.SkLookup} {
+		o.Hook = h
+		if _, ds := check.Check(opts.File, source, o); !aboutHooks(ds) {
+			return h
+		}
+	}
+	return hook.Connect
+}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"weir/hook"
 	"weir/internal/child"
 	"weir/internal/term"
 	"weir/lang/diag"
@@ -18,14 +17,13 @@ import (
 type checker struct {
 	*app
 	chain
-	hook hook.Hook
+	hook string
 	json bool
 	name string // of standard input
 	text []byte // standard input, once it is read
 }
 
 func (a *app) check() *cobra.Command {
-	var hookName string
 	k := &checker{app: a}
 	c := &cobra.Command{
 		Use:   "check FILE[:FUNC]...|-e TEXT",
@@ -44,16 +42,11 @@ line of 0 is the file as a whole.`,
 		Args:              k.wants("FILE…"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
-			h, err := parseHook(hookName)
-			if err != nil {
-				return err
-			}
-			k.hook = h
 			return k.all(ctx, k.args(args))
 		}),
 	}
 	k.flag(c)
-	hookFlag(c, &hookName)
+	hookFlag(c, &k.hook)
 	c.Flags().BoolVar(&k.json, "json", false, "print diagnostics as JSON lines on standard output")
 	c.Flags().StringVar(&k.name, "file", "standard input", "the name of what is read from standard input")
 	return c
@@ -97,9 +90,9 @@ func (k *checker) all(ctx context.Context, args []string) error {
 // request returns the compile of an argument.
 func (k *checker) request(arg string) (child.Request, error) {
 	r := k.chain.request(arg)
-	r.Forms = []child.Form{{Hook: k.hook}}
-	if r.File != "-" {
-		return r, nil
+	r.Forms = []child.Form{{}}
+	if err := compileAt(&r, k.hook); err != nil || r.File != "-" {
+		return r, err
 	}
 	if k.text == nil {
 		text, err := io.ReadAll(k.in)

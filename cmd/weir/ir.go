@@ -41,12 +41,11 @@ in the order given. The passes:
 			if pass != "" && !slices.Contains(opt.Names(), pass) {
 				return usage("no pass is named %q (there are %s)", pass, strings.Join(opt.Names(), ", "))
 			}
-			h, err := parseHook(hookName)
-			if err != nil {
+			r := src.request(src.args(args)...)
+			r.Forms, r.Stages = []child.Form{{}}, true
+			if err := compileAt(&r, hookName); err != nil {
 				return err
 			}
-			r := src.request(src.args(args)...)
-			r.Forms, r.Stages = []child.Form{{Hook: h}}, true
 			_, texts, err := child.Compile(ctx, r, child.Limits{})
 			if err != nil && len(texts) == 0 {
 				return err

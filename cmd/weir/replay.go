@@ -150,30 +150,35 @@ func (a *app) doReplay(ctx context.Context, args []string, r *replaying) error {
 // for large frames, and to be timed one without a trace.
 func (a *app) replayed(ctx context.Context, q child.Request, r *replaying) (*lang.Program, trace.Options, error) {
 	var o trace.Options
-	h, err := parseHook(r.hook)
-	if err != nil {
-		return nil, o, err
-	}
-	if h.Info().Conn {
-		return nil, o, usage("a chain at %s sees no packets: try it on connections, with weir run", h)
-	}
-	f := child.Form{Hook: h, Trace: true, Clock: r.clock == "capture"}
+	f := child.Form{Trace: true, Clock: r.clock == "capture"}
 	frags, timed := f, f
 	frags.Frags, timed.Trace = true, false
-	q.Forms = []child.Form{f, timed}
-	if h == hook.XDP {
-		q.Forms = append(q.Forms, frags)
+	q.Forms = []child.Form{f, timed, frags}
+	if err := compileAt(&q, r.hook); err != nil {
+		return nil, o, err
+	}
+	switch h := q.Forms[0].Hook; {
+	case h.Info().Conn:
+		return nil, o, noPackets(h)
+	case h != hook.XDP:
+		q.Forms = q.Forms[:2]
 	}
 	ps, _, err := child.Compile(ctx, q, child.Limits{})
 	if err != nil {
 		return nil, o, err
 	}
+	if h := ps[0].Hook; h.Info().Conn { // by default
+		return nil, o, noPackets(h)
+	}
 	a.printDiags(ps[0].Warnings)
-	o.Timed = ps[1]
-	if h == hook.XDP {
+	if o.Timed = ps[1]; ps[0].Hook == hook.XDP {
 		o.Frags = ps[2]
 	}
 	return ps[0], o, nil
+}
+
+func noPackets(h hook.Hook) error {
+	return usage("a chain at %s sees no packets: try it on connections, with weir run", h)
 }
 
 // replayTo replays, with Options.Out at a file of that name if there is one. A

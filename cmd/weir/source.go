@@ -72,11 +72,24 @@ func (s *chain) request(args ...string) child.Request {
 
 // hookFlag adds --hook with its completion.
 func hookFlag(c *cobra.Command, name *string) {
-	c.Flags().StringVar(name, "hook", hook.XDP.String(), "the hook to compile for")
+	c.Flags().StringVar(name, "hook", "", "the hook to compile for (default xdp; of chains of connections connect or sk-lookup)")
 	c.RegisterFlagCompletionFunc("hook", cobra.FixedCompletions(hook.Names(), cobra.ShellCompDirectiveNoFileComp))
 }
 
-// parseHook reads a --hook flag.
+// compileAt sets the hook of all forms of r to that of a --hook flag, or leaves it to
+// the chain.
+func compileAt(r *child.Request, flag string) error {
+	if r.Default = flag == ""; r.Default {
+		return nil
+	}
+	h, err := parseHook(flag)
+	for i := range r.Forms {
+		r.Forms[i].Hook = h
+	}
+	return err
+}
+
+// parseHook reads the name of a hook.
 func parseHook(name string) (hook.Hook, error) {
 	h, err := hook.Parse(name)
 	if err != nil {

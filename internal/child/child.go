@@ -66,6 +66,9 @@ type Request struct {
 	Forms  []Form      // to compile, in order; none is the zero Form
 	Stages bool        // return the text of the stages, of all forms
 
+	// Default compiles for lang.DefaultHook in the place of the hooks of Forms.
+	Default bool
+
 	inspect bool // for Inspect
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"weir/hook"
 	"weir/lang"
 )
 
@@ -87,6 +88,13 @@ func compile(r Request) *answer {
 	if err := readAll(parts); err != nil {
 		a.Err = err.Error()
 		return a
+	}
+	if r.Default {
+		h := lang.DefaultHook(parts[0].Source, lang.Options{File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Load: os.ReadFile})
+		for i := range r.Forms {
+			r.Forms[i].Hook = h
+			r.Forms[i].Frags = r.Forms[i].Frags && h == hook.XDP
+		}
 	}
 	for _, f := range r.Forms {
 		opts := lang.Options{

@@ -1,9 +1,13 @@
 package check
 
 import (
+	"cmp"
+
+	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
 	"weir/hook"
+	"weir/lang/diag"
 	"weir/lang/value"
 	"weir/packet"
 )
@@ -69,6 +73,30 @@ func (c *checker) takes(f callee) bool {
 	c.errorf(posOf(name.NamePos), "hook", "attach the chain at "+has+", or write def "+f.name+"("+want+"):",
 		"at %s a chain takes %s, and this one takes %s", c.b.opts.Hook, named[want], named[name.Name])
 	return false
+}
+
+// ForConn reports whether a chain is for connections: its parameter says so, or, of a
+// one-liner, the names in it. What is wrong with the chain does not matter here.
+func ForConn(file string, src []byte, opts Options) (conn bool) {
+	defer func() {
+		if recover() != nil {
+			conn = false // the compile will tell
+		}
+	}()
+	b := newBuilder(opts, diag.Source{})
+	if f, err := dialect.Parse(file, src, 0); err == nil && opts.Line && mentions(f, "conn") && !mentions(f, "pkt") {
+		b.opts.Hook = hook.Connect
+	}
+	m := b.root(file, src)
+	if m == nil {
+		return false
+	}
+	fn, ok := m.globals[cmp.Or(opts.Func, "main")].(*starlark.Function)
+	if !ok || fn.NumParams() == 0 {
+		return false
+	}
+	name, _ := fn.Param(0)
+	return name == "conn"
 }
 
 var the = map[string]string{"pkt": "the packet", "conn": "the connection"}

@@ -95,18 +95,19 @@ func isDeclaration(e syntax.Expr, loaded map[string]bool) bool {
 	syntax.Walk(e, func(n syntax.Node) bool {
 		if call, ok := n.(*syntax.CallExpr); ok {
 			id, ok := call.Fn.(*syntax.Ident)
-			declares = declares || ok && (declarations[id.Name] || loaded[id.Name] && !mentionsPacket(e))
+			declares = declares || ok && (declarations[id.Name] || loaded[id.Name] && !mentions(e, "pkt") && !mentions(e, "conn"))
 		}
 		return true
 	})
 	return declares
 }
 
-func mentionsPacket(e syntax.Expr) bool {
+// mentions reports whether a name stands in n.
+func mentions(n syntax.Node, name string) bool {
 	found := false
-	syntax.Walk(e, func(n syntax.Node) bool {
+	syntax.Walk(n, func(n syntax.Node) bool {
 		id, ok := n.(*syntax.Ident)
-		found = found || ok && (id.Name == "pkt" || id.Name == "conn")
+		found = found || ok && id.Name == name
 		return true
 	})
 	return found
