@@ -70,6 +70,9 @@ func (a *app) doAttach(ctx context.Context, args []string, l *attaching) error {
 		return err
 	}
 	o.Pin, o.Replace, o.Confirm = true, l.replace, l.confirm
+	if l.confirm > 0 {
+		defer unstoppable()()
+	}
 	g, err := a.kernel.Attach(ctx, o)
 	if err != nil {
 		return err

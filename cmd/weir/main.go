@@ -48,10 +48,10 @@ func main() {
 	os.Exit(run())
 }
 
-// run runs the command line of this process. A first ^C, SIGTERM or SIGHUP
+// run runs the command line of this process. A first ^C, ^\, SIGTERM or SIGHUP
 // ends the command's context; a second one ends the process at once.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM, unix.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	a := &app{in: os.Stdin, out: term.New(os.Stdout), err: term.New(os.Stderr)}

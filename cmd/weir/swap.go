@@ -3,13 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 	xterm "golang.org/x/term"
 
 	"weir/datapath"
@@ -71,27 +74,61 @@ func (a *app) await(ctx context.Context, g *datapath.Generation) error {
 	fmt.Fprintf(a.err, "%sgive the command weir confirm %s within %s, or it is taken back\n", press, g.Name, g.Confirm.Round(time.Second/10))
 	failed := make(chan error, 1)
 	go func() {
-		in := bufio.NewReader(a.in)
-		if keys {
-			if _, err := in.ReadString('\n'); err == nil {
-				if err := a.kernel.Confirm(ctx, g.Name); err != nil {
-					failed <- err
-					cancel()
-				}
+		if !keys {
+			io.Copy(io.Discard, a.in)
+		} else if enter(ctx, f) == nil {
+			err := a.kernel.Confirm(ctx, g.Name)
+			if err == nil {
 				return
 			}
-		} else {
-			io.Copy(io.Discard, in)
+			failed <- err
 		}
 		cancel()
 	}()
 	err := a.kernel.Await(ctx, g)
 	select {
 	case ferr := <-failed:
-		return ferr
+		return errors.Join(ferr, err)
 	default:
 		return err
 	}
+}
+
+// unstoppable makes this process go on where a terminal would stop it: at ^Z, and
+// where it reads or writes while another job has the terminal. A process that is
+// stopped takes nothing back.
+func unstoppable() (undo func()) {
+	stops := []os.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU}
+	signal.Ignore(stops...)
+	return func() { signal.Reset(stops...) }
+}
+
+// enterLook is how often enter looks whether the terminal is this job's again.
+const enterLook = 100 * time.Millisecond
+
+// enter waits until Enter is pressed on a terminal. It returns an error at the end of
+// the input, and when ctx ends while another job has the terminal, which then has
+// nothing for this process (EIO: see unstoppable).
+func enter(ctx context.Context, terminal *os.File) error {
+	for {
+		ours := foreground(terminal)
+		_, err := bufio.NewReader(terminal).ReadString('\n')
+		if ours || !errors.Is(err, unix.EIO) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(enterLook):
+		}
+	}
+}
+
+// foreground reports whether a terminal gives this process what is typed: always, if
+// it does not control its session.
+func foreground(terminal *os.File) bool {
+	job, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
+	return err != nil || job == unix.Getpgrp()
 }
 
 // A changeRow is what became of a map or param, in JSON.

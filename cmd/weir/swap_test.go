@@ -44,3 +44,46 @@ func TestConfirmOnTerminal(t *testing.T) {
 		t.Errorf("detach: %v: %s", err, out)
 	}
 }
+
+// What waits under a shell is taken back in time also if its terminal belongs to
+// another job, and nothing that is typed stops it.
+func TestConfirmUnderShell(t *testing.T) {
+	w := newWorld(t)
+	type event struct{ after, keys string } // typed when the terminal shows that
+	const waits = `press Enter, or give the command weir confirm edge`
+	for _, x := range []struct {
+		name, script string
+		keys         []event
+		shows, runs  string
+	}{
+		{"in the background", "weir attach edge.weir --replace --confirm 2s & read", nil, "generation 1 runs again", "generation 1,"},
+		{"from a background that may not write", "stty tostop; weir attach edge.weir --replace --confirm 2s & read", nil, "generation 1 runs again", "generation 1,"},
+		{"brought to the foreground", "weir attach edge.weir --replace --confirm 1m & read; fg; echo ended $?; read",
+			[]event{{waits, "\n"}, {`\r\nweir attach`, "\n"}}, "ended 0", "generation 2,"},
+		{"^Z", "weir attach edge.weir --replace --confirm 2s; read", []event{{waits, "\x1a"}}, "generation 1 runs again", "generation 1,"},
+		{"^\\", "weir attach edge.weir --replace --confirm 1m; read", []event{{waits, "\x1c"}}, "generation 1 runs again", "generation 1,"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			w.attach(t)
+			term := w.inShell(t, x.script)
+			for _, e := range x.keys {
+				term.waitFor(t, e.after)
+				_, err := term.keys.WriteString(e.keys)
+				check(t, err)
+			}
+			term.waitFor(t, x.shows)
+			_, err := term.keys.WriteString("\n") // which the shell reads
+			check(t, err)
+			term.cmd.Wait()
+			if s := term.text(); strings.Contains(s, "goroutine") {
+				t.Errorf("weir attach: %s", s)
+			}
+			if out, err := w.run("weir show edge"); err != nil || !strings.Contains(out, x.runs) || strings.Contains(out, "to be confirmed") {
+				t.Errorf("weir show: %v\n%s", err, out)
+			}
+		})
+	}
+	if out, err := w.run("weir detach --all"); err != nil {
+		t.Errorf("detach: %v: %s", err, out)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +30,22 @@ type terminal struct {
 // (pty(7)), in the world's folder and on its host.
 func (w *world) inTerminal(t *testing.T, env []string, name string, args ...string) *terminal {
 	t.Helper()
+	cmd := exec.Command(filepath.Join(w.dir, name), args...)
+	cmd.Env = env
+	return w.atTerminal(t, cmd)
+}
+
+// inShell starts a shell with jobs, whose terminal a pseudo-terminal is: the keys
+// for signals work.
+func (w *world) inShell(t *testing.T, script string) *terminal {
+	t.Helper()
+	cmd := exec.Command("bash", "-c", "set -m; "+script)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	return w.atTerminal(t, cmd)
+}
+
+func (w *world) atTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
+	t.Helper()
 	ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	check(t, err)
 	t.Cleanup(func() { ptmx.Close() })
@@ -40,8 +57,8 @@ func (w *world) inTerminal(t *testing.T, env []string, name string, args ...stri
 	check(t, err)
 	defer tty.Close()
 
-	x := &terminal{cmd: exec.Command(filepath.Join(w.dir, name), args...), keys: ptmx, tty: tty.Name(), done: make(chan struct{})}
-	x.cmd.Dir, x.cmd.Env = w.dir, append(append(w.env, "TERM=xterm"), env...)
+	x := &terminal{cmd: cmd, keys: ptmx, tty: tty.Name(), done: make(chan struct{})}
+	x.cmd.Dir, x.cmd.Env = w.dir, append(append(w.env, "TERM=xterm"), x.cmd.Env...)
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = tty, tty, tty
 	check(t, w.host.Do(x.cmd.Start))
 	go func() {
