@@ -95,7 +95,7 @@ func TestDispatcher(t *testing.T) {
 		t.Fatalf("attach beside a dispatcher: %v, want ErrInUse", err)
 	}
 	matches(t, err.Error(), `in use by libxdp dispatcher with 2 programs`+members+
-		` \(id \d+, native, held by process .*\): unload it with what made it \(xdp-loader unload wa --all\), take its place by force, or attach at tc-ingress$`)
+		` \(id \d+, native, held by process .*\): unload it with what made it \(xdp-loader unload wa --all\), take its place by force \(--force\), or attach at tc-ingress$`)
 	if after := attachedXDP(n, "wa"); after != before {
 		t.Errorf("the dispatcher %d became %d", before, after)
 	}

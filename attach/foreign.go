@@ -25,9 +25,9 @@ type Foreign struct {
 // advice says what to do for an interface that f has.
 func (f Foreign) advice(dev netlink.Link) string {
 	if f.Dispatcher != nil {
-		return fmt.Sprintf("unload it with what made it (xdp-loader unload %s --all), take its place by force, or attach at tc-ingress", dev.Attrs().Name)
+		return fmt.Sprintf("unload it with what made it (xdp-loader unload %s --all), take its place by force (--force), or attach at tc-ingress", dev.Attrs().Name)
 	}
-	return "detach it first, or take its place by force"
+	return "detach it first, or take its place by force (--force)"
 }
 
 // String returns what there is to know: XDP program "xdp_filter" (id 12,

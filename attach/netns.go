@@ -107,6 +107,8 @@ func (r *Record) Do(f func() error) error {
 // Do runs f in the network namespace of w; see [InNetns].
 func (w Where) Do(f func() error) error { return InNetns(w.Netns, f) }
 
+const namedNetns = "ip netns lists those that have a name"
+
 // InNetns runs f on a thread inside a network namespace: a name in [NetnsDir],
 // or a path if it has a slash. With an empty name f runs on the caller's
 // thread. If the thread cannot return to its own namespace it is not used
@@ -118,7 +120,7 @@ func InNetns(name string, f func() error) error {
 	path := netnsPath(name)
 	target, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%w: %s", ErrNoNetns, path)
+		return because(ErrNoNetns, "%v: %s (%s)", ErrNoNetns, path, namedNetns)
 	}
 	if err != nil {
 		return fmt.Errorf("open network namespace: %w", err)
@@ -138,7 +140,9 @@ func InNetns(name string, f func() error) error {
 		defer home.Close()
 		if e := unix.Setns(int(target.Fd()), unix.CLONE_NEWNET); e != nil {
 			runtime.UnlockOSThread()
-			err = fmt.Errorf("enter network namespace %s: %w", path, e)
+			if err = fmt.Errorf("enter network namespace %s: %w", path, e); errors.Is(e, unix.EINVAL) {
+				err = because(ErrNoNetns, "%v: %s is something else (%s)", ErrNoNetns, path, namedNetns)
+			}
 			return
 		}
 		defer func() {

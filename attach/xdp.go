@@ -60,7 +60,9 @@ func (l *Link) attachXDP(dev netlink.Link, o Options) error {
 		raw, err := linkXDP(dev, p, try.mode, o.Force)
 		if err == nil {
 			l.raws, l.Mode, l.Frags = []link.Link{raw}, try.mode, try.frags
-			l.Why = strings.Join(why, "; ")
+			if try.mode != Native { // with fragments it is no worse a mode
+				l.Why = strings.Join(why, "; ")
+			}
 			return nil
 		}
 		if errors.Is(err, ErrInUse) || errors.Is(err, ErrNoInterface) {
