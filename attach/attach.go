@@ -29,6 +29,7 @@ package attach
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -149,8 +150,11 @@ func Attach(w Where, o Options) (*Link, error) {
 	l := &Link{Record: Record{Chain: o.Chain, Where: w, Pin: o.Pin}}
 	err := w.Do(func() error {
 		l.NetnsInode = inode(ownNetns)
-		if err := o.Order.check(w.Hook); err != nil {
+		if err := o.Order.Check(w.Hook); err != nil {
 			return err
+		}
+		if o.Mode != Best && !slices.Contains(Modes(w.Hook), o.Mode) {
+			return fmt.Errorf("there is no mode %s (there are %v)", o.Mode, Modes(w.Hook))
 		}
 		if err := l.attach(o); err != nil {
 			return err

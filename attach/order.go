@@ -121,8 +121,8 @@ func (a Anchor) find(row []Standing) (Standing, error) {
 	return Standing{}, fmt.Errorf("%s is not here: there are %s", a, strings.Join(there, ", "))
 }
 
-// check refuses an order where there is none.
-func (o Order) check(h hook.Hook) error {
+// Check refuses an order where there is none.
+func (o Order) Check(h hook.Hook) error {
 	why := ""
 	switch {
 	case o.Side == Last, h == hook.TCIngress, h == hook.TCEgress, h.Info().Place == hook.Cgroup:
@@ -137,6 +137,32 @@ func (o Order) check(h hook.Hook) error {
 		why = "programs have no order there"
 	}
 	return &orderError{o, fmt.Errorf("%s (tc-ingress, tc-egress and hooks of cgroups have one)", why)}
+}
+
+// Holds refuses an order if the program of that number, which is in row, stands
+// elsewhere. No order is kept by any place.
+func (o Order) Holds(row []Standing, id ebpf.ProgramID) error {
+	index := func(id ebpf.ProgramID) int {
+		return slices.IndexFunc(row, func(s Standing) bool { return s.Program == id })
+	}
+	at := index(id)
+	var holds bool
+	switch o.Side {
+	case Last:
+		return nil
+	case First:
+		holds = at == 0
+	default:
+		s, err := o.Anchor.find(row)
+		if err != nil {
+			return &orderError{o, err}
+		}
+		holds = (o.Side == Before) == (at < index(s.Program))
+	}
+	if holds {
+		return nil
+	}
+	return &orderError{o, fmt.Errorf("it stands at %d of %d", at+1, len(row))}
 }
 
 // anchorTCX returns where in the row of tcx programs o is.

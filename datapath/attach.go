@@ -14,7 +14,6 @@ import (
 	"github.com/cilium/ebpf"
 
 	"weir/attach"
-	"weir/hook"
 	"weir/lang"
 )
 
@@ -46,8 +45,10 @@ type Options struct {
 	// taken back. Zero: it stays. With Pin only.
 	Confirm time.Duration
 
-	Priority int32 // at netfilter, and likewise:
-	Defrag   bool  // put packets together before; see attach.Options
+	// At netfilter; see attach.Options. A place that was had keeps its own priority,
+	// and if this is nil a new one gets 0.
+	Priority *int32
+	Defrag   bool // put packets together before
 
 	// Loaded is called for each program before it is attached, with the kernel's
 	// maps of each use, which may be nil. One that is not attached in the end is
@@ -242,10 +243,7 @@ func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (us []*u
 }
 
 func (t *transaction) attach(c Chain, linear *unit) error {
-	o := attach.Options{
-		Chain: t.o.Name, Mode: t.o.Mode, Order: t.o.Order, Force: t.o.Force && c.Where.Hook == hook.XDP,
-		Priority: t.o.Priority, Defrag: t.o.Defrag,
-	}
+	o := t.o.at(c.Where.Hook)
 	o.Linear = func() (*ebpf.Program, error) { return linear.obj, nil }
 	var frags *unit
 	if c.Frags != nil {
@@ -265,7 +263,11 @@ func (t *transaction) attach(c Chain, linear *unit) error {
 	if t.o.Pin {
 		o.Pin = linkPin(t.dir, c.Where, t.g.Number)
 	}
-	l, err := t.place(t.running(c.Where), c.Where, o)
+	had := t.running(c.Where)
+	if err := t.stays(had, c.Where, o); err != nil {
+		return err
+	}
+	l, err := t.place(had, c.Where, o)
 	if err != nil {
 		return err
 	}

@@ -37,9 +37,6 @@ func (t *turn) place(a *Attachment, w attach.Where, o attach.Options) (*attach.L
 		}
 		return l, err
 	}
-	if o.Mode != attach.Best && o.Mode != a.link.Mode {
-		return nil, fmt.Errorf("replace %s on %s: it runs in mode %s, which cannot become %s while packets flow: detach it first", o.Chain, w, a.link.Mode, o.Mode)
-	}
 	s := step{link: a.link, old: a, frags: a.link.Frags}
 	if err := a.link.Swap(o); err != nil {
 		return nil, err

@@ -33,7 +33,8 @@ is one: the new one is compiled, loaded and tested first, then it is swapped in
 at each place without missing a packet. Without --on it goes where that one is;
 otherwise places are added and left as --on says. Maps of the same keys and
 values are kept, with all that is in them; others are converted or emptied,
-which is told below the name. Params that were set keep their values, counters
+which is told below the name. Places keep their mode, order and priority; a flag
+that asks for another is refused. Params that were set keep their values, counters
 that the chain names go on. weir rollback NAME swaps back. If anything fails,
 all stays as it was.
 
@@ -62,8 +63,11 @@ weir command takes back what is overdue.`,
 }
 
 func (a *app) doAttach(ctx context.Context, args []string, l *attaching) error {
-	if l.confirm < 0 {
+	switch {
+	case l.confirm < 0:
 		return usage("--confirm %v is in the past", l.confirm)
+	case l.confirm == 0 && l.given("confirm"):
+		return usage("--confirm 0s leaves no time (without it the chain stays)")
 	}
 	o, err := l.options(ctx, a, args)
 	if err != nil {

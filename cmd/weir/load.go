@@ -33,6 +33,8 @@ type loading struct {
 	priority int32
 	defrag   bool
 	capture  bool // hand what is dropped to user space
+
+	given func(flag string) bool
 }
 
 // modes are what --mode may be.
@@ -41,6 +43,7 @@ var modes = []string{string(attach.Native), string(attach.Generic), string(attac
 func (l *loading) flags(a *app, c *cobra.Command) {
 	l.flag(c)
 	f := c.Flags()
+	l.given = f.Changed
 	f.StringArrayVar(&l.on, "on", nil, "where: [NETNS/]INTERFACE[:HOOK] (hook xdp if none is given), [NETNS/]@netfilter-input, @cgroup-ingress=PATH; may be repeated")
 	f.StringVar(&l.name, "name", "", "name of the attachment (default: base name of the first file, or line)")
 	f.StringArrayVar(&l.set, "set", nil, "set a param at the start: PARAM=VALUE; may be repeated")
@@ -56,7 +59,10 @@ func (l *loading) flags(a *app, c *cobra.Command) {
 // options compiles the chains for each hook that they go to. What they are warned
 // of is printed once.
 func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.Options, error) {
-	o := datapath.Options{Name: l.name, Force: l.force, Mode: attach.Mode(l.mode), Priority: l.priority, Defrag: l.defrag}
+	o := datapath.Options{Name: l.name, Force: l.force, Mode: attach.Mode(l.mode), Defrag: l.defrag}
+	if l.given("priority") {
+		o.Priority = &l.priority
+	}
 	if len(l.on) == 0 && !l.replace {
 		return o, usage(`required flag "on" not set (where to? as in --on eth0)`)
 	}
@@ -77,10 +83,13 @@ func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.
 	if err != nil {
 		return o, err
 	}
+	if err := l.fits(places, o.Order); err != nil {
+		return o, err
+	}
 	if l.capture {
 		for _, w := range places {
 			if !w.Hook.Info().Keep {
-				return o, usage("-w cannot keep packets at %s (it can at %s)", w.Hook, strings.Join(keepHooks(), ", "))
+				return o, usage("-w cannot keep packets at %s (it can at %s)", w.Hook, hookList(func(h hook.Hook) bool { return h.Info().Keep }))
 			}
 		}
 	}
@@ -174,17 +183,6 @@ func (l *loading) places(a *app, r child.Request) (places []attach.Where, err er
 		places = append(places, w)
 	}
 	return places, g.Close()
-}
-
-// keepHooks names the hooks whose packets can be kept in a file.
-func keepHooks() []string {
-	var names []string
-	for _, h := range hook.All() {
-		if h.Info().Keep {
-			names = append(names, h.String())
-		}
-	}
-	return names
 }
 
 // compileFor compiles a chain for the hooks of places, at XDP also for frames of
