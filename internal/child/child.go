@@ -205,7 +205,10 @@ func ask(ctx context.Context, o order) (*answer, error) {
 	case err != nil && outOfMemory(stderr.String()):
 		return nil, errMemory
 	case err != nil:
-		return nil, fmt.Errorf("%w: %s", err, firstLine(stderr.String()))
+		if said := firstLine(stderr.String()); said != "" {
+			err = fmt.Errorf("%w: %s", err, said)
+		}
+		return nil, err
 	case sent != nil:
 		return nil, sent
 	}

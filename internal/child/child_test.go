@@ -167,6 +167,40 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestTerminal: what a terminal sends to all of its processes ends no child: that is
+// for the parent to do.
+func TestTerminal(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "pipe.weir")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	compiled := make(chan error, 1)
+	go func() {
+		_, _, err := Compile(t.Context(), Request{File: name}, Limits{})
+		compiled <- err
+	}()
+	w, err := os.OpenFile(name, os.O_WRONLY, 0) // returns when the child reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(childOf(os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP} {
+		if err := syscall.Kill(pid, s); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := w.WriteString(chain); err != nil {
+		t.Error(err)
+	}
+	w.Close()
+	if err := <-compiled; err != nil {
+		t.Errorf("Compile = %v", err)
+	}
+}
+
 // TestChildEndsWithParent: nobody waits for what a child computes if its parent
 // was killed.
 func TestChildEndsWithParent(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,9 @@ func MaybeServe() {
 		serving.Store(true)
 		return
 	}
+	// A terminal tells all processes of ^C. It is the parent that ends this one: it
+	// says why, or compiles to the end.
+	signal.Ignore(unix.SIGINT, unix.SIGQUIT, unix.SIGHUP)
 	if err := serve(os.NewFile(3, "request"), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
