@@ -176,6 +176,7 @@ type row struct {
 	Func       string    `json:"func"`
 	Chains     []chainOf `json:"chains"` // in the order in which packets go through them
 	Since      time.Time `json:"since"`
+	Confirm    float64   `json:"confirm"` // seconds left; 0: it stays
 	Now        string    `json:"now,omitempty"`      // where it is, if the interface was renamed or moved
 	Position   int       `json:"position,omitempty"` // among those at the place, from 1
 	Of         int       `json:"of,omitempty"`       // how many are there
@@ -196,7 +197,7 @@ func attachedRows(gs []*datapath.Generation, use map[cost.Program]cost.Use) ([]r
 		for i, p := range s.Places {
 			at := places[i]
 			r := row{
-				Name: g.Name, Generation: g.Number, On: p.Where, Hook: p.Hook, Mode: p.Mode, Packets: p.Packets,
+				Name: g.Name, Generation: g.Number, Confirm: g.Confirm.Seconds(), On: p.Where, Hook: p.Hook, Mode: p.Mode, Packets: p.Packets,
 				Bytes: p.Bytes, File: at.Program.Chains[0].File, Func: at.Program.Chains[0].Func,
 				Chains: chainsOf(at.Program), Since: g.Time, Priority: p.Priority,
 				Program: uint32(at.ProgramID()), Tag: at.Tag(),
@@ -327,7 +328,27 @@ func attachedLines(t *term.Term, rows []row, rates bool) []string {
 		}
 		tb.Add(append(cells, r.Since.Format(time.DateTime), files(r.Chains))...)
 	}
-	return tb.Lines(t)
+	return append(tb.Lines(t), waiting(t, rows)...)
+}
+
+// waiting says which generations are taken back unless they are confirmed, a line for
+// each.
+func waiting(t *term.Term, rows []row) (lines []string) {
+	said := map[string]bool{}
+	for _, r := range rows {
+		if r.Confirm == 0 || said[r.Name] {
+			continue
+		}
+		said[r.Name] = true
+		left := time.Duration(r.Confirm * float64(time.Second))
+		lines = append(lines, t.Paint(term.Yellow, fmt.Sprintf("%s: generation %d is %s", r.Name, r.Generation, toConfirm(r.Name, left))))
+	}
+	return lines
+}
+
+// toConfirm says how long is left, and what to do.
+func toConfirm(name string, left time.Duration) string {
+	return fmt.Sprintf("to be confirmed within %s, or it is taken back (weir confirm %s)", left.Round(time.Second), name)
 }
 
 func number(x *float64) string {
