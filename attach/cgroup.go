@@ -40,11 +40,11 @@ func (l *Link) attachCgroup(o Options) error {
 		}
 	}
 	if err != nil {
-		typ, needs := ebpf.CGroupSKB, "Linux 4.10"
+		typ := ebpf.CGroupSKB
 		if l.Where.Hook == hook.Connect {
-			typ, needs = ebpf.CGroupSockAddr, "Linux 4.17"
+			typ = ebpf.CGroupSockAddr
 		}
-		if why := explainKernel(typ, needs, err); why != "" {
+		if why := explainKernel(typ, l.Where.Hook, err); why != "" {
 			return because(err, "cgroup: %s", why)
 		}
 		return because(err, "cgroup: %s", short(err))

@@ -31,7 +31,7 @@ func (l *Link) attachLookup(o Options) error {
 	case errors.Is(err, unix.E2BIG):
 		return because(err, "sk-lookup: a network namespace has room for 64 programs")
 	}
-	if why := explainKernel(ebpf.SkLookup, "Linux 5.9", err); why != "" {
+	if why := explainKernel(ebpf.SkLookup, l.Where.Hook, err); why != "" {
 		return because(err, "sk-lookup: %s", why)
 	}
 	return because(err, "sk-lookup: %s", short(err))

@@ -71,7 +71,7 @@ func (l *Link) explainNetfilter(err error) error {
 	case l.Defrag && errors.Is(err, unix.ENOENT):
 		return because(err, "this kernel cannot put packets together here (needs its modules nf_defrag_ipv4 and nf_defrag_ipv6)")
 	}
-	if why := explainKernel(ebpf.Netfilter, "Linux 6.4", err); why != "" {
+	if why := explainKernel(ebpf.Netfilter, l.Where.Hook, err); why != "" {
 		return because(err, "netfilter link: %s", why)
 	}
 	return because(err, "netfilter link: %s", short(err))

@@ -8,6 +8,8 @@ import (
 	"github.com/cilium/ebpf/features"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"weir/hook"
 )
 
 // Everything here runs after a failure, to say why it failed.
@@ -57,7 +59,7 @@ func explainXDP(dev netlink.Link, try xdpTry, err error) error {
 	if try.frags {
 		name += " with fragments"
 	}
-	if why := explainKernel(ebpf.XDP, "Linux 4.8", err); why != "" {
+	if why := explainKernel(ebpf.XDP, hook.XDP, err); why != "" {
 		return because(err, "%s: %s", name, why)
 	}
 	switch {
@@ -79,7 +81,7 @@ func explainTC(m Mode, err error) error {
 	if m == TCX && unsupported(err) {
 		return because(err, "tcx: not supported (needs Linux 6.6)")
 	}
-	if why := explainKernel(ebpf.SchedCLS, "Linux 4.1", err); why != "" {
+	if why := explainKernel(ebpf.SchedCLS, hook.TCIngress, err); why != "" {
 		return because(err, "%s: %s", m, why)
 	}
 	return because(err, "%s: %s", m, short(err))
@@ -87,12 +89,12 @@ func explainTC(m Mode, err error) error {
 
 // explainKernel probes for what every mode needs. It returns "" if the kernel
 // has that.
-func explainKernel(t ebpf.ProgramType, needs string, err error) string {
+func explainKernel(t ebpf.ProgramType, h hook.Hook, err error) string {
 	if errors.Is(err, unix.EPERM) {
 		return short(err) + " (needs root, or CAP_BPF and CAP_NET_ADMIN)"
 	}
 	if unsupported(features.HaveProgramType(t)) {
-		return fmt.Sprintf("%s programs: not supported (needs %s)", t, needs)
+		return fmt.Sprintf("%s programs: not supported (needs %s)", t, h.Info().Needs)
 	}
 	return ""
 }

@@ -82,26 +82,26 @@ func interfaceIndex(name string) (uint32, error) {
 	return uint32(i.Index), nil
 }
 
-// programType returns the kernel's type of a hook's programs, the place that they
-// are checked for, and the kernel that has them.
-func programType(h hook.Hook) (ebpf.ProgramType, ebpf.AttachType, string) {
+// programType returns the kernel's type of a hook's programs, and the place that they
+// are checked for.
+func programType(h hook.Hook) (ebpf.ProgramType, ebpf.AttachType) {
 	switch {
 	case h == hook.XDP:
-		return ebpf.XDP, ebpf.AttachNone, "Linux 4.8"
+		return ebpf.XDP, ebpf.AttachNone
 	case h == hook.Socket:
-		return ebpf.SocketFilter, ebpf.AttachNone, "Linux 3.19"
+		return ebpf.SocketFilter, ebpf.AttachNone
 	case h == hook.CgroupIngress:
-		return ebpf.CGroupSKB, ebpf.AttachCGroupInetIngress, "Linux 4.10"
+		return ebpf.CGroupSKB, ebpf.AttachCGroupInetIngress
 	case h == hook.CgroupEgress:
-		return ebpf.CGroupSKB, ebpf.AttachCGroupInetEgress, "Linux 4.10"
+		return ebpf.CGroupSKB, ebpf.AttachCGroupInetEgress
 	case h.Netfilter():
-		return ebpf.Netfilter, ebpf.AttachNetfilter, "Linux 6.4"
+		return ebpf.Netfilter, ebpf.AttachNetfilter
 	case h == hook.SkLookup:
-		return ebpf.SkLookup, ebpf.AttachSkLookup, "Linux 5.9"
+		return ebpf.SkLookup, ebpf.AttachSkLookup
 	case h == hook.Connect:
-		return ebpf.CGroupSockAddr, ebpf.AttachNone, "Linux 4.17"
+		return ebpf.CGroupSockAddr, ebpf.AttachNone
 	}
-	return ebpf.SchedCLS, ebpf.AttachNone, "Linux 4.1"
+	return ebpf.SchedCLS, ebpf.AttachNone
 }
 
 // load loads the program object of u, whose maps are there.
@@ -138,7 +138,7 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 }
 
 func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
-	typ, at, _ := programType(u.prog.Hook)
+	typ, at := programType(u.prog.Hook)
 	if u.point != "" {
 		at = attach.Points[u.point]
 	}
@@ -158,9 +158,9 @@ func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
 
 // lacking says so if err comes of a kernel that has no programs for the hook.
 func (u *unit) lacking(err error) error {
-	typ, _, needs := programType(u.prog.Hook)
+	typ, _ := programType(u.prog.Hook)
 	if errors.Is(features.HaveProgramType(typ), ebpf.ErrNotSupported) {
-		return fmt.Errorf("%s programs: %w (needs %s): %w", typ, ebpf.ErrNotSupported, needs, err)
+		return fmt.Errorf("%s programs: %w (needs %s): %w", typ, ebpf.ErrNotSupported, u.prog.Hook.Info().Needs, err)
 	}
 	return err
 }

@@ -112,7 +112,7 @@ var infos = [numHooks]Info{
 	},
 	Connect: {
 		Name: "connect", Summary: "where a process of a cgroup connects, or sends a datagram",
-		Needs: "Linux 5.8", Place: Cgroup, Conn: true,
+		Needs: "Linux 5.8; reject() 5.18", Place: Cgroup, Conn: true,
 	},
 }
 
@@ -121,7 +121,7 @@ func netfilter(name, summary string) Info {
 }
 
 func cgroup(name, summary string) Info {
-	return Info{Name: name, Summary: summary, Needs: "Linux 4.10", Place: Cgroup, Mark: ReadWrite, Keep: true}
+	return Info{Name: name, Summary: summary, Needs: "Linux 5.7", Place: Cgroup, Mark: ReadWrite, Keep: true}
 }
 
 // Info returns what is known about h.
