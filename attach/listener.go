@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -16,13 +17,19 @@ import (
 // ErrNoSocket says that nothing listens where a socket was looked for.
 var ErrNoSocket = errors.New("no such socket")
 
+var descriptor = regexp.MustCompile(`^pid:(\d+)/fd:(\d+)$`)
+
 // OpenSocket returns a descriptor of another process's socket: tcp:ADDRESS:PORT or
 // udp:ADDRESS:PORT that listens in the network namespace of the thread, where
 // ADDRESS may be *, or pid:NUMBER/fd:NUMBER. The error wraps [ErrNoSocket] if nothing
 // listens there. The caller closes the descriptor.
 func OpenSocket(text string) (int, error) {
-	var pid, fd int
-	if n, _ := fmt.Sscanf(text, "pid:%d/fd:%d", &pid, &fd); n == 2 {
+	if m := descriptor.FindStringSubmatch(text); m != nil {
+		pid, err1 := strconv.Atoi(m[1])
+		fd, err2 := strconv.Atoi(m[2])
+		if err := errors.Join(err1, err2); err != nil {
+			return 0, err
+		}
 		return openFD(pid, fd)
 	}
 	proto, addr, _ := strings.Cut(text, ":")

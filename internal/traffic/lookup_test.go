@@ -198,6 +198,8 @@ func TestSteerRefusals(t *testing.T) {
 		"udp:10.0.0.2:53":    "no such socket",
 		"sctp:10.0.0.2:53":   "is no socket",
 		"pid:self/fd:1":      "is no socket",
+		"pid:1/fd:0junk":     "is no socket",
+		" pid:1/fd:0":        "is no socket",
 	} {
 		if err := c.PutSocket("dns", text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("put %s: %v, want %q", text, err, want)
