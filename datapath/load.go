@@ -150,7 +150,7 @@ func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
 	if err == nil {
 		return obj, nil
 	}
-	if v := verifierError(u.prog, err); v != nil {
+	if v := verifierError(u.prog, u.point, err); v != nil {
 		return nil, v
 	}
 	return nil, permission(u.lacking(err))

@@ -12,6 +12,7 @@ import (
 
 	"weir/lang"
 	"weir/lang/diag"
+	"weir/lang/gen"
 )
 
 // A VerifierError is a program that the kernel refused to load, told at the
@@ -39,9 +40,9 @@ var (
 	logNoise = regexp.MustCompile(`^(processed \d+ insns|verification time|stack depth|mark_precise|from \d+ to|caller:|callee:|\d+: |; |R\d+=|func#|Validating|Func#|$)`)
 )
 
-// verifierError makes a VerifierError of the error of a load, or nil if the
-// verifier did not speak.
-func verifierError(p *lang.Program, err error) *VerifierError {
+// verifierError makes a VerifierError of the error of a load of the part of p that is
+// at a point, or nil if the verifier did not speak.
+func verifierError(p *lang.Program, point string, err error) *VerifierError {
 	if errors.Is(err, unix.EFAULT) {
 		return brokenVerifier(p, err)
 	}
@@ -60,7 +61,7 @@ func verifierError(p *lang.Program, err error) *VerifierError {
 		}
 		if m := logInsn.FindStringSubmatch(line); m != nil {
 			n, _ := strconv.Atoi(m[1])
-			if pos := position(p, n); pos.Line != 0 {
+			if pos := position(p.CodeAt(point), n); pos.Line != 0 {
 				e.Pos = pos
 			}
 		}
@@ -97,12 +98,12 @@ func brokenVerifier(p *lang.Program, err error) *VerifierError {
 
 // position returns the place of the source that instruction n came from, in the
 // kernel's count, in which a 64-bit load takes two.
-func position(p *lang.Program, n int) diag.Pos {
+func position(c *gen.Code, n int) diag.Pos {
 	const load64 = 0x18 // BPF_LD | BPF_IMM | BPF_DW
 	at := 0
 	var pos diag.Pos
-	lines := p.Code.Lines
-	for i, in := range p.Code.Insns {
+	lines := c.Lines
+	for i, in := range c.Insns {
 		for len(lines) > 0 && lines[0].Insn <= i {
 			pos, lines = lines[0].Pos, lines[1:]
 		}
