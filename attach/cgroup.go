@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -13,6 +12,7 @@ import (
 
 	"weir/hook"
 	"weir/internal/holder"
+	"weir/internal/spell"
 )
 
 // attachCgroup makes a link to the cgroup. Programs of several links there run one
@@ -65,34 +65,55 @@ func cgroupType(w Where) ebpf.AttachType {
 }
 
 // cgroupDir returns the folder of a cgroup of version 2. Its path counts from the
-// root of the hierarchy, or is the whole path of the folder.
+// root of the hierarchy, which it does not leave, or is the whole path of the folder.
 func cgroupDir(path string) (string, error) {
 	root, err := CgroupRoot()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, path)
-	if path == root || strings.HasPrefix(path, root+"/") {
-		dir = path
-	}
+	path = filepath.Clean("/" + path)
+	dir := filepath.Join(root, cgroupPath(path))
 	info, err := os.Stat(dir)
 	switch {
-	case errors.Is(err, os.ErrNotExist) && isV1(path):
-		return "", because(ErrNoCgroup, "%s is a cgroup of version 1: programs are attached to those of version 2, under %s", path, root)
 	case errors.Is(err, os.ErrNotExist):
-		return "", because(ErrNoCgroup, "%v: %s", ErrNoCgroup, dir)
+		return "", noCgroup(root, path, dir)
 	case err != nil:
 		return "", fmt.Errorf("find cgroup: %w", err)
 	case !info.IsDir():
-		return "", because(ErrNoCgroup, "%s is a file of a cgroup: give the cgroup, %s", dir, filepath.Dir(path))
+		return "", because(ErrNoCgroup, "%s is a file of a cgroup: give the cgroup, %s", dir, filepath.Dir(cgroupPath(path)))
+	case fsType(dir) != unix.CGROUP2_SUPER_MAGIC:
+		return "", because(ErrNoCgroup, "%s is no cgroup of version 2, though it lies under %s", dir, root)
 	}
 	return dir, nil
 }
 
-// isV1 reports whether path lies in a hierarchy of cgroups of version 1.
-func isV1(path string) bool {
+// noCgroup says what a path is that leads to no cgroup of version 2.
+func noCgroup(root, path, dir string) error {
+	switch _, err := os.Stat(path); {
+	case fsType(path) == unix.CGROUP_SUPER_MAGIC:
+		return because(ErrNoCgroup, "%s is a cgroup of version 1: programs are attached to those of version 2, under %s", path, root)
+	case err == nil:
+		return because(ErrNoCgroup, "%s is no cgroup of version 2: they are under %s, which is /", path, root)
+	}
+	above := filepath.Dir(cgroupPath(path))
+	var there []string
+	for _, c := range Cgroups(above) {
+		there = append(there, filepath.Base(c))
+	}
+	if near := spell.Nearest(filepath.Base(dir), there); near != "" {
+		return because(ErrNoCgroup, "%v: %s, did you mean %s?", ErrNoCgroup, dir, filepath.Join(above, near))
+	}
+	return because(ErrNoCgroup, "%v: %s (mkdir makes one, ls %s lists those that there are)", ErrNoCgroup, dir, root)
+}
+
+// fsType returns the kernel's number of the kind of file system that path lies in, 0
+// if there is no such path.
+func fsType(path string) int64 {
 	var fs unix.Statfs_t
-	return unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP_SUPER_MAGIC
+	if unix.Statfs(path, &fs) != nil {
+		return 0
+	}
+	return fs.Type
 }
 
 // CgroupRoot returns where cgroups of version 2 are mounted: proc(5), mountinfo.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"weir/hook"
 	"weir/internal/nstest"
 )
@@ -86,11 +88,22 @@ func TestNoCgroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{
-		"/no/such":                      `attach edge on cgroup /no/such at cgroup-ingress: no such cgroup: .*/no/such`,
-		dir + "/cgroup.procs":           `is a file of a cgroup: give the cgroup, ` + dir,
-		filepath.Dir(root) + "/nowhere": `no such cgroup`,
-	} {
+	tests := map[string]string{
+		"/no/such":                      `attach edge on cgroup /no/such at cgroup-ingress: no such cgroup: ` + root + `/no/such \(mkdir makes one, ls ` + root + ` lists those that there are\)$`,
+		"../no/../such":                 `no such cgroup: ` + root + `/such `,
+		dir + "x":                       `no such cgroup: ` + root + dir + `x, did you mean ` + dir + `\?$`,
+		dir + "/cgroup.procs":           `is a file of a cgroup: give the cgroup, ` + dir + `$`,
+		filepath.Dir(root):              filepath.Dir(root) + ` is no cgroup of version 2: they are under ` + root + `, which is /$`,
+		filepath.Dir(root) + "/nowhere": `no such cgroup: ` + root + filepath.Dir(root) + `/nowhere `,
+	}
+	v1, _ := filepath.Glob("/sys/fs/cgroup/*/cgroup.procs")
+	for _, f := range v1 {
+		if v1 := filepath.Dir(f); fsType(v1) == unix.CGROUP_SUPER_MAGIC {
+			tests[v1] = `is a cgroup of version 1: programs are attached to those of version 2, under ` + root + `$`
+			break
+		}
+	}
+	for path, want := range tests {
 		_, err := Attach(Where{Cgroup: path, Hook: hook.CgroupIngress}, Options{Chain: "edge", Linear: loader(programFor(t, hook.CgroupIngress))})
 		if !errors.Is(err, ErrNoCgroup) {
 			t.Errorf("%s: %v, want ErrNoCgroup", path, err)
@@ -98,13 +111,27 @@ func TestNoCgroup(t *testing.T) {
 		}
 		matches(t, err.Error(), want)
 	}
-	v1, _ := filepath.Glob("/sys/fs/cgroup/*/cgroup.procs")
-	for _, f := range v1 {
-		if v1 := filepath.Dir(f); v1 != root && isV1(v1) {
-			_, err := Attach(Where{Cgroup: v1, Hook: hook.CgroupIngress}, Options{Chain: "edge", Linear: loader(programFor(t, hook.CgroupIngress))})
-			matches(t, err.Error(), `is a cgroup of version 1: programs are attached to those of version 2, under `+root)
-			break
+}
+
+// However a cgroup is spelt, it is one spot, and has one lasting name.
+func TestCgroupSpot(t *testing.T) {
+	dir := cgroup(t)
+	root, err := CgroupRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(path string) Where { return Where{Cgroup: path, Hook: hook.CgroupEgress} }
+	want, err := at(dir).Spot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir + "/", dir[1:], root + dir, "/.." + dir, "/no/.." + dir} {
+		if got, err := at(path).Spot(); err != nil || got != want || at(path).Lasting() != at(dir) {
+			t.Errorf("%s is %+v, %v, lasting as %s, want %+v", path, got, err, at(path).Lasting(), want)
 		}
+	}
+	if top, err := at(dir + "/../..").Spot(); err != nil || top.Cgroup != inode(root) {
+		t.Errorf("above the root: %+v, %v, want the root %d", top, err, inode(root))
 	}
 }
 
