@@ -100,10 +100,15 @@ func (k Kernel) Mounted() bool {
 	}
 }
 
-// readable refuses users to whom the root looks empty because it is not theirs.
+// readable refuses users to whom the root looks empty because it is not theirs, and
+// a file system in which the kernel opens no links (bpf_obj_do_get).
 func (k Kernel) readable() error {
 	if _, err := os.ReadDir(k.root()); errors.Is(err, os.ErrPermission) {
 		return permission(err)
+	}
+	var st unix.Statfs_t
+	if unix.Statfs(k.root(), &st) == nil && st.Flags&unix.ST_RDONLY != 0 {
+		return fmt.Errorf("%s: %w: links can only be opened where it is not: remount it (mount -o remount,rw %s)", k.root(), unix.EROFS, bpfDir)
 	}
 	return nil
 }
@@ -112,6 +117,9 @@ func (k Kernel) readable() error {
 // lock: two mounts would hide each other's pins.
 func (k Kernel) mount() error {
 	if k.Mounted() {
+		if err := k.readable(); err != nil {
+			return err
+		}
 		return os.MkdirAll(k.root(), 0o700)
 	}
 	if !strings.HasPrefix(k.root(), bpfDir+"/") {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"weir/hook"
 	"weir/internal/codetest"
 	"weir/internal/nstest"
@@ -67,6 +69,46 @@ func TestSweep(t *testing.T) {
 	g.Close()
 	if _, err := os.Stat(filepath.Join(k.Root, "edge")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the remains are still there: %v", err)
+	}
+}
+
+// TestReadOnly: where the file system is mounted read-only everything says so, once,
+// and nothing advises to detach what only cannot be opened.
+func TestReadOnly(t *testing.T) {
+	n := nstest.New(t)
+	k := kernel(t)
+	n.Veth("wa", "wb", 1500)
+	o := Options{Name: "edge", Pin: true, Chains: []Chain{chain(n, "wa", hook.XDP)}}
+	g, err := k.Attach(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Close()
+	remount := func(flags uintptr) {
+		t.Helper()
+		if err := unix.Mount("", filepath.Dir(k.Root), "", unix.MS_REMOUNT|flags, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remount(unix.MS_RDONLY)
+	defer remount(0)
+	for what, f := range map[string]func() error{
+		"list": func() error { _, err := k.List(); return err },
+		"open": func() error { _, err := k.Open("edge"); return err },
+		"attach": func() error {
+			o.Name, o.Chains = "other", []Chain{chain(n, "wb", hook.XDP)}
+			_, err := k.Attach(t.Context(), o)
+			return err
+		},
+		"roll back": func() error { _, err := k.Rollback(t.Context(), "edge"); return err },
+		"detach":    func() error { return k.Detach(t.Context(), "edge") },
+	} {
+		err := f()
+		if !errors.Is(err, unix.EROFS) {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		matches(t, err.Error(), `^[^\n]*read-only file system: links can only be opened where it is not: remount it [^\n]*$`)
 	}
 }
 
