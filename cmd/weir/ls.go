@@ -176,7 +176,7 @@ type row struct {
 	Func       string    `json:"func"`
 	Chains     []chainOf `json:"chains"` // in the order in which packets go through them
 	Since      time.Time `json:"since"`
-	Confirm    float64   `json:"confirm"` // seconds left; 0: it stays
+	Confirm    float64   `json:"confirm"`            // seconds left; 0: it stays
 	Now        string    `json:"now,omitempty"`      // where it is, if the interface was renamed or moved
 	Position   int       `json:"position,omitempty"` // among those at the place, from 1
 	Of         int       `json:"of,omitempty"`       // how many are there
