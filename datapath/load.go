@@ -60,6 +60,16 @@ func (s *State) At(now uint64) { s.now = now }
 func Load(p *lang.Program, o LoadOptions) (*State, error) {
 	s := newState()
 	s.now = o.Now
+	if err := s.Add(p, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Add loads one more program, which shares with those before it the maps that all
+// call by one name. After an error the State is good for nothing but Close.
+// LoadOptions.Now is that of the first.
+func (s *State) Add(p *lang.Program, o LoadOptions) error {
 	_, err := s.addAll(p, false, o.Interface)
 	if err == nil && o.Frags != nil {
 		_, err = s.addAll(o.Frags, true, o.Interface)
@@ -67,10 +77,7 @@ func Load(p *lang.Program, o LoadOptions) (*State, error) {
 	if err == nil {
 		err = s.set(o.Set)
 	}
-	if err != nil {
-		return nil, errors.Join(wrap(err, "load %s for %s", p.Name, p.Hook), s.Close())
-	}
-	return s, nil
+	return wrap(err, "load %s for %s", p.Name, p.Hook)
 }
 
 // interfaceIndex is the way to look up interfaces in the thread's namespace.

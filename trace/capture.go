@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -86,4 +87,25 @@ func (c *capture) next() ([]byte, gopacket.CaptureInfo, error) {
 		return nil, ci, fmt.Errorf("read packet %d: link type %s: %w", c.n, link, ErrLinkType)
 	}
 	return data, ci, nil
+}
+
+// Packets calls f for each packet of a pcap or pcapng file, with its time, until f
+// returns an error, which Packets returns. The octets are valid during the call.
+func Packets(r io.Reader, f func(data []byte, at time.Time) error) error {
+	c, err := openCapture(r)
+	if err != nil {
+		return err
+	}
+	for {
+		data, ci, err := c.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(data, ci.Timestamp); err != nil {
+			return err
+		}
+	}
 }

@@ -43,7 +43,7 @@ type Options struct {
 // packets up to the error, if there is one.
 func Replay(ctx context.Context, p *lang.Program, in io.Reader, o Options) (Summary, error) {
 	sum := Summary{Verdicts: map[string]int{}, Counts: map[string]uint64{}, Reasons: map[string]int{}, Lost: map[string]uint64{}}
-	err := onOneCPU(func() error {
+	err := OnOneCPU(func() error {
 		c, err := openCapture(in)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,16 +19,20 @@ import (
 	"weir/lang"
 )
 
-// A Runner is a program that takes frames one after another. It is used by one
-// goroutine at a time.
+// A Runner is a program that takes frames one after another, or several that share
+// maps. It is used by one goroutine at a time.
 type Runner struct {
 	*datapath.State
-	linear, frags *run
-	names         map[int]string // of interfaces that redirects name
-	maxLinear     int            // octets of an XDP frame in one piece; 0: not known yet
-	out           []byte
-	events        *datapath.Watcher
+	chains    []chain
+	names     map[int]string // of interfaces that redirects name
+	maxLinear int            // octets of an XDP frame in one piece; 0: not known yet
+	out       []byte
+	events    *datapath.Watcher
 }
+
+// A chain is a program of a Runner, and the same for XDP frames of several
+// fragments; nil: there is none.
+type chain struct{ linear, frags *run }
 
 // run is one of the programs of a Runner.
 type run struct {
@@ -56,7 +61,7 @@ func NewRunner(p *lang.Program, o RunnerOptions) (*Runner, error) {
 }
 
 func newRunner(p *lang.Program, o RunnerOptions) (*Runner, error) {
-	r := &Runner{names: map[int]string{}, out: make([]byte, maxFrame+1024)}
+	r := &Runner{names: map[int]string{}, out: make([]byte, maxFrame+1024), events: &datapath.Watcher{}}
 	lo := datapath.LoadOptions{Frags: o.Frags, Set: o.Set, Interface: r.index}
 	if uses(p, lang.ClockMap) && !o.Start.IsZero() {
 		lo.Now = uint64(o.Start.UnixNano())
@@ -65,20 +70,38 @@ func newRunner(p *lang.Program, o RunnerOptions) (*Runner, error) {
 	if r.State, err = datapath.Load(p, lo); err != nil {
 		return nil, err
 	}
-	if r.events, err = r.State.Watch(); err != nil {
-		return nil, errors.Join(err, r.State.Close())
-	}
-	r.linear, err = r.open(p)
-	if err == nil && o.Frags != nil {
-		r.frags, err = r.open(o.Frags)
-	}
-	if err != nil {
+	if err := r.take(p, o.Frags); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-// Close releases the program and its maps.
+// Add loads one more program, which was compiled like the first, with maps that are
+// those of the first where both call them by one name. It is run by [Runner.RunAs].
+func (r *Runner) Add(p, frags *lang.Program) error {
+	if err := r.State.Add(p, datapath.LoadOptions{Frags: frags, Interface: r.index}); err != nil {
+		return err
+	}
+	return r.take(p, frags)
+}
+
+// take opens what was loaded.
+func (r *Runner) take(p, frags *lang.Program) (err error) {
+	if err := r.events.Close(); err != nil {
+		return err
+	}
+	if r.events, err = r.State.Watch(); err != nil {
+		return err
+	}
+	var c chain
+	if c.linear, err = r.open(p); err == nil && frags != nil {
+		c.frags, err = r.open(frags)
+	}
+	r.chains = append(r.chains, c)
+	return err
+}
+
+// Close releases the programs and their maps.
 func (r *Runner) Close() error { return errors.Join(r.events.Close(), r.State.Close()) }
 
 func uses(p *lang.Program, use lang.System) bool {
@@ -141,18 +164,31 @@ const (
 	noExit   = ^uint64(0)
 )
 
-// Run gives a frame to the program, at the time at if it has a clock map. It
+// Run gives a frame to the first program, at the time at if it has a clock map. It
 // returns the frame as the chain left it, which is valid until the next Run,
 // also where the verdict is DROP. What cannot be run is told in Result.Error;
 // the error is of the machine. Result.N is not set.
 func (r *Runner) Run(frame []byte, at time.Time) (Result, []byte, error) {
+	return r.run(r.chains[0], frame, at)
+}
+
+// RunAs is Run of a program that was added.
+func (r *Runner) RunAs(p *lang.Program, frame []byte, at time.Time) (Result, []byte, error) {
+	i := slices.IndexFunc(r.chains, func(c chain) bool { return c.linear.prog == p })
+	if i < 0 {
+		return Result{}, nil, fmt.Errorf("program %s was not added", p.Name)
+	}
+	return r.run(r.chains[i], frame, at)
+}
+
+func (r *Runner) run(c chain, frame []byte, at time.Time) (Result, []byte, error) {
 	res := Result{InLen: len(frame)}
-	x, err := r.choose(len(frame))
+	x, err := r.choose(c, len(frame))
 	if err != nil {
 		return res, nil, err
 	}
 	if x == nil || len(frame) < minFrame || len(frame) > maxFrame {
-		res.Error = r.refusal(frame)
+		res.Error = r.refusal(c, frame)
 		return res, nil, nil
 	}
 	if x.clock != nil {
@@ -170,7 +206,7 @@ func (r *Runner) Run(frame []byte, at time.Time) (Result, []byte, error) {
 	}
 	ret, err := x.obj.Run(&o.RunOptions)
 	if errors.Is(err, unix.EINVAL) {
-		res.Error = r.refusal(frame)
+		res.Error = r.refusal(c, frame)
 		return res, nil, nil
 	}
 	if err != nil {
@@ -188,12 +224,12 @@ func (r *Runner) Run(frame []byte, at time.Time) (Result, []byte, error) {
 }
 
 // refusal says why a frame cannot be run.
-func (r *Runner) refusal(frame []byte) string {
+func (r *Runner) refusal(c chain, frame []byte) string {
 	n := len(frame)
-	switch h := r.linear.prog.Hook; {
+	switch h := c.linear.prog.Hook; {
 	case n < minFrame:
 		return fmt.Sprintf("frame of %d octets: shorter than an Ethernet header", n)
-	case h == hook.XDP && r.frags == nil && n <= maxFrame:
+	case h == hook.XDP && c.frags == nil && n <= maxFrame:
 		return fmt.Sprintf("frame of %d octets: the program takes XDP frames in one piece, up to %d octets", n, r.maxLinear)
 	case h != hook.XDP && n < minFrame+fixedHeader(frame):
 		return fmt.Sprintf("frame of %d octets: cut off in the IP header, which this kernel's test run does not take at %s", n, h)
@@ -215,11 +251,11 @@ func fixedHeader(frame []byte) int {
 	return 0
 }
 
-// choose returns the program for a frame of n octets, or nil if there is none.
-func (r *Runner) choose(n int) (*run, error) {
+// choose returns the program of c for a frame of n octets, or nil if there is none.
+func (r *Runner) choose(c chain, n int) (*run, error) {
 	const alwaysLinear = 2048 // on pages of 4 KiB and more
-	if r.linear.prog.Hook != hook.XDP || n <= alwaysLinear {
-		return r.linear, nil
+	if c.linear.prog.Hook != hook.XDP || n <= alwaysLinear {
+		return c.linear, nil
 	}
 	if r.maxLinear == 0 {
 		var err error
@@ -228,9 +264,9 @@ func (r *Runner) choose(n int) (*run, error) {
 		}
 	}
 	if n <= r.maxLinear {
-		return r.linear, nil
+		return c.linear, nil
 	}
-	return r.frags, nil
+	return c.frags, nil
 }
 
 // linearXDP returns how many octets of a frame a test run puts in one piece, by
@@ -298,8 +334,8 @@ func put64(m *ebpf.Memory, off int64, n uint64) error {
 	return err
 }
 
-// onOneCPU runs f on a thread that stays on one CPU.
-func onOneCPU(f func() error) error {
+// OnOneCPU runs f on a thread that stays on one CPU.
+func OnOneCPU(f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, one unix.CPUSet

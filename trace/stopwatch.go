@@ -38,7 +38,7 @@ func newStopwatch(p *lang.Program, o Options, start time.Time) (*stopwatch, erro
 		return nil, err
 	}
 	s := &stopwatch{r: r, repeat: o.Repeat}
-	if s.overhead, err = singleTurn(r.linear.obj.Type()); err != nil {
+	if s.overhead, err = singleTurn(r.chains[0].linear.obj.Type()); err != nil {
 		r.Close()
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *stopwatch) close() { s.r.Close() }
 
 // time runs a packet that the chain made out of.
 func (s *stopwatch) time(ctx context.Context, frame, out []byte, at time.Time) error {
-	x, err := s.r.choose(len(frame))
+	x, err := s.r.choose(s.r.chains[0], len(frame))
 	if err != nil || x == nil {
 		return err
 	}

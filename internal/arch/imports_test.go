@@ -52,6 +52,7 @@ var rows = []row{
 	{"internal/census", []string{"attach", "internal/cost"}, []string{ebpfM, linkM, sysM}, "what runs on the machine, whoever loaded it: it knows no chains"},
 	{"datapath", []string{"lang", "attach"}, []string{ebpfM, sysM}, "generations: mechanism, never policy"},
 	{"trace", []string{"datapath"}, []string{ebpfM, gopacketM, sysM}, "watches and replays what the datapath runs"},
+	{"wtest", []string{"trace", "internal/spell"}, []string{starlarkM}, "the tests of chains: a user of what runs packets"},
 	{"lab", []string{"datapath"}, []string{ebpfM, linkM, sysM}, "networks for tests, demos and measurements"},
 	{"examples", nil, nil, "samples are text"},
 	{"docs", nil, nil, "the manual is text, its test runs what it shows"},

@@ -42,6 +42,9 @@ type builder struct {
 	diags     diag.List
 	prints    int
 	unknown   int // errors about names that nothing defines, inside functions
+
+	script    *ScriptOptions // where the root is a script
+	scriptEnv starlark.StringDict
 }
 
 // errReported stops the interpreter after a diagnostic has been recorded.
@@ -103,7 +106,7 @@ func (b *builder) module(file string, src []byte) *module {
 		return m
 	}
 	m.syntax = f
-	prog, err := starlark.FileProgram(f, b.env.Has)
+	prog, err := starlark.FileProgram(f, b.envOf(file).Has)
 	if err != nil {
 		b.resolveErrors(file, err)
 		if f, prog = b.withUnknown(file, src, f, err); f == nil {
@@ -144,7 +147,7 @@ func (b *builder) exec(m *module, prog *starlark.Program) (err error) {
 			err = errReported
 		}
 	}()
-	m.globals, err = prog.Init(b.thread, b.env)
+	m.globals, err = prog.Init(b.thread, b.envOf(m.name))
 	return err
 }
 
@@ -172,7 +175,7 @@ func (b *builder) load(th *starlark.Thread, name string) (starlark.StringDict, e
 	if m.failed {
 		return nil, errReported
 	}
-	return m.globals, nil
+	return b.given(from, m), nil
 }
 
 func (b *builder) cycle(full string) []string {

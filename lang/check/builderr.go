@@ -60,7 +60,7 @@ func (b *builder) withUnknown(file string, src []byte, f *syntax.File, err error
 		}
 		return true
 	})
-	prog, err := starlark.FileProgram(again, func(name string) bool { return unknown[name] || b.env.Has(name) })
+	prog, err := starlark.FileProgram(again, func(name string) bool { return unknown[name] || b.envOf(file).Has(name) })
 	if err != nil {
 		return nil, nil
 	}
@@ -135,7 +135,7 @@ func (b *builder) undefinedHint(file, name string, pos syntax.Position) string {
 		return "write " + m
 	}
 	var names []string
-	for n := range b.env {
+	for n := range b.envOf(file) {
 		names = append(names, n)
 	}
 	for n := range starlark.Universe {
@@ -258,6 +258,9 @@ func (b *builder) evalError(file string, err error) {
 		if msg, hint = evalWords(msg); strings.Contains(msg, "the limit of") {
 			code = "limit"
 		}
+		if hint == lineHint && b.script != nil {
+			hint = ""
+		}
 	}
 	if found && h.arg != "" {
 		pos = b.argumentAt(pos, h)
@@ -325,8 +328,10 @@ func evalWords(msg string) (string, string) {
 			return msg, w.hint
 		}
 	}
-	return firstLine(msg), "this line runs once, while the file is read"
+	return firstLine(msg), lineHint
 }
+
+const lineHint = "this line runs once, while the file is read"
 
 var evalTable = []struct{ has, hint string }{
 	{"fail: ", "the file itself asks for this with fail()"},

@@ -265,3 +265,12 @@ func PutFamily(b []byte, ip4 bool, bits int) {
 	}
 	binary.NativeEndian.PutUint32(b, uint32(familyBits+bits))
 }
+
+// Family reads what [PutFamily] wrote.
+func Family(b []byte) (ip4 bool, bits int) {
+	bits = int(binary.NativeEndian.Uint32(b)) - familyBits
+	if b[4] == 4 {
+		return true, bits - 96
+	}
+	return false, bits
+}

@@ -1,0 +1,61 @@
+package check
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"go.starlark.net/starlark"
+
+	"weir/lang/value"
+)
+
+// Decode returns the value of the interpreter that b stores. It is the inverse of
+// [Encode].
+func Decode(t value.Type, b []byte) starlark.Value {
+	switch t.Kind {
+	case value.Int:
+		if t.Signed {
+			return starlark.MakeInt64(int64(t.Word(b)))
+		}
+		return starlark.MakeUint64(t.Word(b))
+	case value.Bool:
+		return starlark.Bool(b[0] != 0)
+	case value.IP4:
+		return addrOf(t.Kind, netip.AddrFrom4([4]byte(b)))
+	case value.IP6, value.IP:
+		return addrVal{kind: t.Kind, b: [16]byte(b)}
+	case value.MAC:
+		a := addrVal{kind: t.Kind}
+		copy(a.b[:6], b)
+		return a
+	case value.Octets:
+		return starlark.Bytes(b[:t.Width])
+	case value.Prefix4, value.Prefix6:
+		p := prefixVal{kind: t.Kind, bits: int(binary.LittleEndian.Uint32(b)), v4: t.Kind == value.Prefix4}
+		if p.v4 {
+			p.b = netip.AddrFrom4([4]byte(b[4:8])).As16()
+		} else {
+			copy(p.b[:], b[4:])
+		}
+		return p
+	case value.Prefix:
+		p := prefixVal{kind: t.Kind}
+		p.v4, p.bits = value.Family(b)
+		copy(p.b[:], b[8:])
+		return p
+	case value.Tuple:
+		return starlark.Tuple(decodeAll(t, b))
+	case value.Record:
+		return &recordVal{t: &typeVal{t}, fields: decodeAll(t, b)}
+	}
+	return starlark.None
+}
+
+func decodeAll(t value.Type, b []byte) []starlark.Value {
+	out := make([]starlark.Value, len(t.Elems))
+	for i, e := range t.Elems {
+		off := t.Offset(i)
+		out[i] = Decode(e, b[off:off+e.Size()])
+	}
+	return out
+}

@@ -1,0 +1,182 @@
+package wtest
+
+import (
+	"fmt"
+
+	"go.starlark.net/starlark"
+
+	"weir/hook"
+	"weir/lang/check"
+	"weir/lang/value"
+	"weir/packet"
+)
+
+// A chain is a function of a chain file. Called, it runs as at build time; run() gives
+// packets to it.
+type chain struct {
+	*starlark.Function
+	file string
+}
+
+func (c *chain) String() string { return c.file + ":" + c.Name() }
+func (c *chain) Type() string   { return "chain" }
+
+// takesPackets reports whether the function may be a chain.
+func takesPackets(f *starlark.Function) bool {
+	if f.NumParams() != 1 {
+		return false
+	}
+	name, _ := f.Param(0)
+	return name == "pkt"
+}
+
+// run is run(chain, packet, hook = "").
+func (s *suite) run(th *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var fn, p starlark.Value
+	var at string
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "chain", &fn, "packet", &p, "hook?", &at); err != nil {
+		return nil, err
+	}
+	c, h, err := s.chainAt(b.Name(), fn, at)
+	if err != nil {
+		return nil, err
+	}
+	f, err := octetsOf(p)
+	if err != nil {
+		return nil, fmt.Errorf("run: packet: %w", err)
+	}
+	return s.give(th, c, h, f)
+}
+
+// chainAt returns a chain and the hook at which it is to run.
+func (s *suite) chainAt(what string, fn starlark.Value, at string) (*chain, hook.Hook, error) {
+	c, ok := fn.(*chain)
+	if !ok {
+		return nil, 0, fmt.Errorf("%s: a chain is wanted, not %s: load a function with a parameter pkt from a chain file", what, fn.Type())
+	}
+	if at == "" {
+		at = s.hook
+	}
+	if at == "" {
+		h, err := s.beds.of(c.file).first(c.Name(), s.now)
+		return c, h, err
+	}
+	h, err := hook.Parse(at)
+	if err != nil {
+		return nil, 0, err
+	}
+	if h.Info().Conn {
+		return nil, 0, fmt.Errorf("%s: hook %s sees connections, not packets", what, h)
+	}
+	return c, h, nil
+}
+
+// give gives a frame to a chain.
+func (s *suite) give(th *starlark.Thread, c *chain, h hook.Hook, f []byte) (*result, error) {
+	b := s.beds.of(c.file)
+	p, err := b.program(key{c.Name(), h, len(f) > large}, s.now)
+	if err != nil {
+		return nil, err
+	}
+	b.dirty = true
+	before, err := counts(b)
+	if err != nil {
+		return nil, err
+	}
+	res, out, err := b.runner.RunAs(p, f, s.now)
+	if err != nil {
+		return nil, err
+	}
+	if res.Error != "" {
+		return nil, fmt.Errorf("run: %s", res.Error)
+	}
+	after, err := counts(b)
+	if err != nil {
+		return nil, err
+	}
+	return newResult(th, h, res, out, before, after)
+}
+
+func counts(b *bed) (map[string]uint64, error) {
+	all, err := b.runner.Counts()
+	out := map[string]uint64{}
+	for _, c := range all {
+		out[c.Name] = c.N
+	}
+	return out, err
+}
+
+// octetsOf returns the octets of a packet, which may be given as bytes.
+func octetsOf(v starlark.Value) ([]byte, error) {
+	switch v := v.(type) {
+	case frame:
+		return v.b, nil
+	case starlark.Bytes:
+		return []byte(v), nil
+	}
+	return nil, fmt.Errorf("a packet is wanted, made by packet(), not %s", v.Type())
+}
+
+// newPacket is packet(eth(), ip4(), …, b"payload").
+func newPacket(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if len(kwargs) > 0 {
+		return nil, fmt.Errorf("%s: fields are given to headers: packet(ip4(ttl = 1), udp())", b.Name())
+	}
+	var parts []part
+	for _, a := range args {
+		switch a := a.(type) {
+		case *header:
+			parts = append(parts, part{header: a})
+		case starlark.Bytes:
+			parts = append(parts, part{octets: []byte(a)})
+		case frame:
+			parts = append(parts, part{octets: a.b})
+		case starlark.String:
+			return nil, fmt.Errorf("%s: write b%s: a packet is made of bytes, not of text", b.Name(), a)
+		default:
+			return nil, fmt.Errorf("%s: headers and bytes are wanted, not %s", b.Name(), a.Type())
+		}
+	}
+	f, err := assemble(parts)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+	}
+	return frame{f}, nil
+}
+
+// A maker is the name of a header in tests: with fields it builds one, and as the
+// name of a type, ip4 and ip6, it makes an address of a text.
+type maker struct{ h packet.Header }
+
+func (m maker) Name() string          { return m.h.String() }
+func (m maker) String() string        { return m.h.String() }
+func (m maker) Type() string          { return "header" }
+func (m maker) Freeze()               {}
+func (m maker) Truth() starlark.Bool  { return true }
+func (m maker) Hash() (uint32, error) { return hash([]byte(m.h.String())), nil }
+
+// CallInternal builds a header, or makes an address.
+func (m maker) CallInternal(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if len(args) == 0 {
+		return newHeader(m.h, kwargs)
+	}
+	t, ok := types[m.h]
+	if !ok || len(args) > 1 || len(kwargs) > 0 {
+		return nil, fmt.Errorf("%s: fields are given by their names, like %s(%s = …)", m.h, m.h, fieldsOf(m.h)[0].Name)
+	}
+	return check.Make(t, args[0])
+}
+
+// types are the types that have the name of a header.
+var types = map[packet.Header]value.Type{packet.IP4: value.IP4T, packet.IP6: value.IP6T}
+
+// makers are the names of all headers.
+func makers() starlark.StringDict {
+	out := starlark.StringDict{}
+	for _, h := range packet.Headers() {
+		if h.Size() > 0 {
+			out[h.String()] = maker{h}
+		}
+	}
+	return out
+}

@@ -1,0 +1,277 @@
+package wtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.starlark.net/starlark"
+
+	"weir/datapath"
+	"weir/lang/check"
+	"weir/lang/value"
+)
+
+// A table is a map of a chain file, with the content that it has in the kernel.
+type table struct {
+	s    *suite
+	file string
+	name string
+}
+
+var (
+	_ starlark.HasSetKey = (*table)(nil)
+	_ starlark.HasAttrs  = (*table)(nil)
+	_ starlark.Sequence  = (*table)(nil)
+	_ starlark.Container = (*table)(nil)
+)
+
+func (t *table) String() string        { return "map " + t.name }
+func (t *table) Type() string          { return "map" }
+func (t *table) Freeze()               {}
+func (t *table) Truth() starlark.Bool  { return true }
+func (t *table) Hash() (uint32, error) { return hash([]byte(t.file + t.name)), nil }
+
+// kernel returns the map in the kernel.
+func (t *table) kernel() (*datapath.Map, error) {
+	if t.name == "" {
+		return nil, fmt.Errorf("no global of %s leads to this map", t.file)
+	}
+	return t.s.mapOf(t.file, t.name)
+}
+
+// entry returns the map and the octets of a key.
+func (t *table) entry(k starlark.Value) (*datapath.Map, []byte, error) {
+	m, err := t.kernel()
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := check.Encode(m.Key, k)
+	if err != nil {
+		return nil, nil, fmt.Errorf("map %s: key: %w", t.name, err)
+	}
+	return m, b, nil
+}
+
+// Get is m[k]: as in a chain, zero where the key is not there, and for a record None.
+func (t *table) Get(k starlark.Value) (starlark.Value, bool, error) {
+	m, b, err := t.entry(k)
+	if err != nil {
+		return nil, false, err
+	}
+	v, ok, err := m.Lookup(b)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case m.Set():
+		return nil, false, fmt.Errorf("map %s: a set has no values: write k in %s", t.name, t.name)
+	case !ok && m.Value.Kind == value.Record:
+		return starlark.None, true, nil
+	case !ok:
+		v = make([]byte, m.Value.Size())
+	}
+	return check.Decode(m.Value, v), true, nil
+}
+
+// SetKey is m[k] = v.
+func (t *table) SetKey(k, v starlark.Value) error {
+	m, b, err := t.entry(k)
+	if err != nil {
+		return err
+	}
+	x, err := check.Encode(m.Value, v)
+	if err != nil {
+		return fmt.Errorf("map %s: value: %w", t.name, err)
+	}
+	return m.Update(b, x)
+}
+
+// Has is k in m.
+func (t *table) Has(k starlark.Value) (bool, error) {
+	m, b, err := t.entry(k)
+	if err != nil {
+		return false, err
+	}
+	_, ok, err := m.Lookup(b)
+	return ok, err
+}
+
+// Len is how many entries there are.
+func (t *table) Len() int { return len(t.keys()) }
+
+// Iterate goes through the keys.
+func (t *table) Iterate() starlark.Iterator { return starlark.NewList(t.keys()).Iterate() }
+
+// keys returns all keys; of a map that cannot be listed, none.
+func (t *table) keys() (out []starlark.Value) {
+	m, err := t.kernel()
+	if err != nil || !m.Listed() {
+		return nil
+	}
+	m.Each(func(key, _ []byte) error {
+		out = append(out, check.Decode(m.Key, key))
+		return nil
+	})
+	return out
+}
+
+// AttrNames are the methods.
+func (t *table) AttrNames() []string {
+	return []string{"add", "clear", "discard", "get", "items", "pop", "push"}
+}
+
+// Attr gives a method.
+func (t *table) Attr(name string) (starlark.Value, error) {
+	f, ok := map[string]func(starlark.Tuple) (starlark.Value, error){
+		"add": t.add, "clear": t.clear, "discard": t.discard, "get": t.get, "items": t.items, "pop": t.pop, "push": t.push,
+	}[name]
+	if !ok {
+		return nil, nil
+	}
+	return starlark.NewBuiltin(t.name+"."+name, func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		if len(kwargs) > 0 {
+			return nil, fmt.Errorf("%s takes no arguments by name", b.Name())
+		}
+		v, err := f(args)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", b.Name(), err)
+		}
+		return v, nil
+	}), nil
+}
+
+func (t *table) add(args starlark.Tuple) (starlark.Value, error) {
+	if len(args) != 1 {
+		return nil, errors.New("one key is wanted")
+	}
+	m, b, err := t.entry(args[0])
+	if err != nil {
+		return nil, err
+	}
+	if !m.Set() && m.Kind != "bloom" {
+		return nil, errors.New("it has values: write m[k] = v")
+	}
+	return starlark.None, m.Update(b, nil)
+}
+
+func (t *table) discard(args starlark.Tuple) (starlark.Value, error) {
+	if len(args) != 1 {
+		return nil, errors.New("one key is wanted")
+	}
+	m, b, err := t.entry(args[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Remove(b); err != nil && !errors.Is(err, datapath.ErrNoSuchKey) {
+		return nil, err
+	}
+	return starlark.None, nil
+}
+
+func (t *table) get(args starlark.Tuple) (starlark.Value, error) {
+	if len(args) < 1 || len(args) > 2 {
+		return nil, errors.New("a key is wanted, and perhaps a default")
+	}
+	if len(args) == 2 {
+		if ok, err := t.Has(args[0]); err != nil || !ok {
+			return args[1], err
+		}
+	}
+	v, _, err := t.Get(args[0])
+	return v, err
+}
+
+// pop takes a key out, or the next value of a queue or stack, and gives the value.
+func (t *table) pop(args starlark.Tuple) (starlark.Value, error) {
+	m, err := t.kernel()
+	if err != nil {
+		return nil, err
+	}
+	if m.Keyless() && len(args) == 0 {
+		v, ok, err := m.Pop()
+		if err != nil || !ok {
+			return starlark.None, err
+		}
+		return check.Decode(m.Value, v), nil
+	}
+	v, err := t.get(args)
+	if err != nil {
+		return nil, err
+	}
+	_, err = t.discard(args[:1])
+	return v, err
+}
+
+func (t *table) push(args starlark.Tuple) (starlark.Value, error) {
+	m, err := t.kernel()
+	if err != nil {
+		return nil, err
+	}
+	if !m.Keyless() || len(args) != 1 {
+		return nil, errors.New("one value is wanted, of a queue or stack")
+	}
+	b, err := check.Encode(m.Value, args[0])
+	if err != nil {
+		return nil, err
+	}
+	return starlark.None, m.Update(nil, b)
+}
+
+func (t *table) items(starlark.Tuple) (starlark.Value, error) {
+	m, err := t.kernel()
+	if err != nil {
+		return nil, err
+	}
+	var out []starlark.Value
+	err = m.Each(func(key, val []byte) error {
+		out = append(out, starlark.Tuple{check.Decode(m.Key, key), check.Decode(m.Value, val)})
+		return nil
+	})
+	return starlark.NewList(out), err
+}
+
+func (t *table) clear(starlark.Tuple) (starlark.Value, error) {
+	m, err := t.kernel()
+	if err != nil {
+		return nil, err
+	}
+	_, err = m.Flush(context.Background())
+	return starlark.None, err
+}
+
+// A param is a parameter of a chain file.
+type param struct {
+	s    *suite
+	file string
+	name string
+}
+
+var _ starlark.HasAttrs = (*param)(nil)
+
+func (p *param) String() string        { return "param " + p.name }
+func (p *param) Type() string          { return "param" }
+func (p *param) Freeze()               {}
+func (p *param) Truth() starlark.Bool  { return true }
+func (p *param) Hash() (uint32, error) { return hash([]byte(p.file + p.name)), nil }
+
+// AttrNames are the methods.
+func (p *param) AttrNames() []string { return []string{"get", "set"} }
+
+// Attr gives a method.
+func (p *param) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "get":
+		return starlark.NewBuiltin(p.name+".get", func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			return p.s.paramValue(p, nil)
+		}), nil
+	case "set":
+		return starlark.NewBuiltin(p.name+".set", func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			var v starlark.Value
+			if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 1, &v); err != nil {
+				return nil, err
+			}
+			return p.s.paramValue(p, v)
+		}), nil
+	}
+	return nil, nil
+}

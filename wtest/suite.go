@@ -1,0 +1,318 @@
+package wtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"weir/datapath"
+	"weir/lang/check"
+	"weir/lang/diag"
+)
+
+// A suite is a test file that is being run.
+type suite struct {
+	ctx    context.Context
+	file   string
+	hook   string // at which chains run whose test does not say; "" chooses
+	load   func(string) ([]byte, error)
+	beds   beds
+	now    time.Time
+	chains map[string][]string // functions of chain files that take packets
+	script *check.Script
+	prints []string // of the test that runs
+}
+
+// open runs the top level of a test file.
+func open(ctx context.Context, file string, o Options) (*suite, error) {
+	text, err := o.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	s := &suite{
+		ctx: ctx, file: file, hook: o.Hook, load: o.Load, now: epoch, chains: map[string][]string{},
+		beds: beds{load: o.Load, set: o.Set, all: map[string]*bed{}},
+	}
+	env := makers()
+	for name, f := range map[string]builtin{
+		"run": s.run, "advance": s.advance, "now": s.time, "hooks": s.hooks, "replay": s.replay, "expect": s.expect,
+	} {
+		env[name] = starlark.NewBuiltin(name, f)
+	}
+	for name, v := range packetBuiltins() {
+		env[name] = v
+	}
+	script, ds := check.RunScript(file, text, check.ScriptOptions{
+		Load: o.Load, Env: env,
+		Map:   func(f, name string) starlark.Value { return &table{s, f, name} },
+		Param: func(f, name string) starlark.Value { return &param{s, f, name} },
+		Func:  s.function,
+		Print: func(_ diag.Pos, text string) { s.prints = append(s.prints, text) },
+	})
+	if ds.Err() != nil {
+		return nil, ds.Err()
+	}
+	s.script = script
+	return s, nil
+}
+
+// packetBuiltins are those that need no kernel.
+func packetBuiltins() starlark.StringDict {
+	return starlark.StringDict{
+		"packet": starlark.NewBuiltin("packet", newPacket), "cases": starlark.NewBuiltin("cases", newCases), "assert": assertions,
+	}
+}
+
+type builtin = func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error)
+
+func (s *suite) function(file string, f *starlark.Function) starlark.Value {
+	if takesPackets(f) && !slices.Contains(s.chains[file], f.Name()) {
+		s.chains[file] = append(s.chains[file], f.Name())
+	}
+	return &chain{f, file}
+}
+
+// mapOf returns a map of a chain file, which a module of one of the files on trial may
+// be.
+func (s *suite) mapOf(file, name string) (*datapath.Map, error) {
+	if len(s.chains[file]) > 0 || s.beds.all[path.Clean(file)] != nil {
+		b := s.beds.of(file)
+		b.dirty = true
+		return b.find(name, s.chains[file], s.now)
+	}
+	for _, b := range s.beds.all {
+		if b.runner == nil {
+			continue
+		}
+		for _, n := range []string{strings.TrimSuffix(path.Base(file), path.Ext(file)) + "." + name, name} {
+			if m, err := b.runner.Map(n); err == nil {
+				b.dirty = true
+				return m, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("map %s of %s is in no program yet: run a chain that uses it first", name, file)
+}
+
+// paramValue returns what a parameter is set to, after it was set to v if v is not
+// nil.
+func (s *suite) paramValue(p *param, v starlark.Value) (starlark.Value, error) {
+	if p.name == "" {
+		return nil, fmt.Errorf("no global of %s leads to this param", p.file)
+	}
+	b := s.beds.of(p.file)
+	for i := -1; i < len(s.chains[p.file]); i++ {
+		if i >= 0 {
+			if _, err := b.first(s.chains[p.file][i], s.now); err != nil {
+				continue
+			}
+		}
+		if b.runner == nil {
+			continue
+		}
+		all, err := b.runner.Params()
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(all, func(q datapath.ParamValue) bool { return q.Name == p.name })
+		if at < 0 {
+			continue
+		}
+		b.dirty = true
+		return setParam(b, all[at], v)
+	}
+	return nil, fmt.Errorf("no chain of %s uses the param %s", p.file, p.name)
+}
+
+func setParam(b *bed, p datapath.ParamValue, v starlark.Value) (starlark.Value, error) {
+	if v == nil {
+		octets := make([]byte, p.Type.Size())
+		p.Type.PutWord(octets, p.Word)
+		return check.Decode(p.Type, octets), nil
+	}
+	octets, err := check.Encode(p.Type, v)
+	if err != nil {
+		return nil, err
+	}
+	return starlark.None, b.runner.SetParam(p.Name, p.Type.Format(octets))
+}
+
+// advance is advance("10s"): time goes on.
+func (s *suite) advance(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var text string
+	if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 1, &text); err != nil {
+		return nil, err
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return nil, fmt.Errorf("advance: %q is no duration: write \"10s\" or \"1m30s\"", text)
+	}
+	s.goOn(s.now.Add(d))
+	return starlark.None, nil
+}
+
+func (s *suite) goOn(now time.Time) {
+	s.now = now
+	s.beds.at(now)
+}
+
+// time is now(): what a chain's now() gives, in ns.
+func (s *suite) time(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 0); err != nil {
+		return nil, err
+	}
+	return starlark.MakeInt64(s.now.UnixNano()), nil
+}
+
+// hooks is hooks(chain): the names of the hooks that take it and can be tested.
+func (s *suite) hooks(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var fn starlark.Value
+	if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 1, &fn); err != nil {
+		return nil, err
+	}
+	c, ok := fn.(*chain)
+	if !ok {
+		return nil, fmt.Errorf("hooks: a chain is wanted, not %s", fn.Type())
+	}
+	all, err := s.beds.of(c.file).all(c.Name(), s.now)
+	if err != nil {
+		return nil, err
+	}
+	var out []starlark.Value
+	for _, h := range all {
+		out = append(out, starlark.String(h.String()))
+	}
+	return starlark.NewList(out), nil
+}
+
+// cases are what a test is run with, one after another: the default of its parameter.
+type cases struct {
+	*starlark.List
+	names []string
+}
+
+// newCases is cases(list) or cases(dict).
+func newCases(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var of starlark.Iterable
+	if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 1, &of); err != nil {
+		return nil, err
+	}
+	var list []starlark.Value
+	var names []string
+	if d, ok := of.(*starlark.Dict); ok {
+		for _, kv := range d.Items() {
+			list, names = append(list, kv[1]), append(names, nameOf(kv[0]))
+		}
+		return &cases{starlark.NewList(list), names}, nil
+	}
+	it := of.Iterate()
+	defer it.Done()
+	for x := starlark.Value(nil); it.Next(&x); {
+		list, names = append(list, x), append(names, nameOf(x))
+	}
+	return &cases{starlark.NewList(list), names}, nil
+}
+
+func nameOf(v starlark.Value) string {
+	if s, ok := starlark.AsString(v); ok {
+		return s
+	}
+	return v.String()
+}
+
+// A test is a call of a test function.
+type test struct {
+	name string
+	f    *starlark.Function
+	args starlark.Tuple
+}
+
+// tests returns the tests of the file, in the order of its text.
+func (s *suite) tests() ([]test, error) {
+	var fs []*starlark.Function
+	for name, v := range s.script.Globals {
+		if f, ok := v.(*starlark.Function); ok && strings.HasPrefix(name, "test_") {
+			fs = append(fs, f)
+		}
+	}
+	slices.SortFunc(fs, func(a, b *starlark.Function) int { return int(a.Position().Line) - int(b.Position().Line) })
+	var out []test
+	for _, f := range fs {
+		if f.NumParams() == 0 {
+			out = append(out, test{f.Name(), f, nil})
+			continue
+		}
+		c, ok := f.ParamDefault(0).(*cases)
+		if !ok || f.NumParams() > 1 {
+			name, pos := f.Param(0)
+			return nil, diag.List{{
+				Pos: position(pos), Code: "call", Message: fmt.Sprintf("%s has a parameter %s without cases", f.Name(), name),
+				Hint: fmt.Sprintf("give it some: def %s(%s = cases([1, 2])), or take it away", f.Name(), name),
+			}}
+		}
+		for i := range c.Len() {
+			out = append(out, test{f.Name() + "/" + c.names[i], f, starlark.Tuple{c.Index(i)}})
+		}
+	}
+	return out, nil
+}
+
+func position(p syntax.Position) diag.Pos {
+	return diag.Pos{File: p.Filename(), Line: int(p.Line), Col: int(p.Col)}
+}
+
+// maxSteps is how many steps of the interpreter a test may take.
+const maxSteps = 50_000_000
+
+// run1 runs a test.
+func (s *suite) run1(t test) Result {
+	start := time.Now()
+	s.prints = nil
+	s.goOn(epoch)
+	err := s.beds.again(s.ctx)
+	if err == nil {
+		_, err = s.script.Call(t.f, t.args, maxSteps)
+	}
+	r := Result{File: s.file, Name: t.name, Status: Passed, Line: int(t.f.Position().Line), Output: s.prints}
+	if err != nil {
+		r.fails(err)
+	}
+	r.Seconds = time.Since(start).Seconds()
+	return r
+}
+
+// fails says why a test did not pass.
+func (r *Result) fails(err error) {
+	r.Status, r.Message = Broken, err.Error()
+	var se *check.ScriptError
+	if errors.As(err, &se) {
+		r.Message, r.Line, r.Hint, r.Source = se.Message, se.Pos.Line, se.Hint, strings.TrimSpace(se.Text)
+		if se.Pos.File != "" {
+			r.At = se.Pos.File
+		}
+	}
+	var f *failure
+	var ds diag.List
+	switch {
+	case errors.As(err, &f):
+		r.Status, r.Message, r.Details, r.Hint = Failed, f.text, f.more, ""
+	case errors.As(err, &ds):
+		r.Message, r.Details, r.Hint = "the chain does not compile", strings.Split(strings.TrimRight(ds.Error(), "\n"), "\n"), ""
+	}
+}
+
+// relative is the path of a file that a test names, from the folder of the test.
+func (s *suite) relative(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(s.file), name)
+}
