@@ -45,6 +45,7 @@ type Options struct {
 	Frags bool // at XDP: frames may have fragments (needed for large MTUs)
 	Trace bool // write the result of each packet to the TraceMap
 	Clock bool // read the time from the ClockMap
+	Lines bool // count in the LineMap how often each statement is reached
 
 	Capture bool // hand packets that are dropped, at hook socket those that are not, to the CaptureMap
 
@@ -81,7 +82,7 @@ type compiler struct {
 
 func (c *compiler) compile(source []byte) (*Program, error) {
 	tree, ds := check.Check(c.opts.File, source, check.Options{
-		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Hook: c.opts.Hook, Load: c.load,
+		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Mark: c.opts.Lines, Hook: c.opts.Hook, Load: c.load,
 	})
 	if err := ds.Err(); err != nil {
 		return nil, err
@@ -293,6 +294,9 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 			ToCPU: v.Action == check.RedirectCPU,
 		})
 	}
+	for _, pos := range low.Lines {
+		p.Lines = append(p.Lines, Line{File: pos.File, Line: pos.Line, Col: pos.Col})
+	}
 	for _, f := range t.Files {
 		p.Sources = append(p.Sources, Source{Name: f, Text: strings.Join(t.Sources[f], "\n")})
 	}
@@ -304,7 +308,7 @@ var systemMaps = map[string]System{
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
 	lower.ConstMap: ConstMap, lower.HistMap: HistMap, lower.LogMap: LogMap, lower.RateMap: RateMap,
 	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap, lower.CPUMap: CPUMap,
-	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap,
+	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap, lower.LineMap: LineMap,
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {

@@ -29,6 +29,7 @@ type Program struct {
 	Sockets  []string // names of to_socket(), in order of their slot
 	Logs     []Log
 	Exits    []Exit // what may end the program, in order of their slot
+	Lines    []Line // what the LineMap counts, in order of their slot
 	Sources  []Source
 	Warnings diag.List
 }
@@ -124,6 +125,9 @@ const (
 	// OriginMap is where connections were to go before a chain at connect changed
 	// that: see package lower. The programs at recvmsg and getpeername read it.
 	OriginMap
+	// LineMap is an array of one value, if Options.Lines was set: a u64 for each of
+	// Program.Lines, how often it was reached.
+	LineMap
 )
 
 // A Map is a kernel map of a program and what the language knows of it.
@@ -168,6 +172,13 @@ type Log struct {
 	Type  value.Type // a tuple of the values' types
 	File  string
 	Line  int
+}
+
+// A Line is where a statement begins that a program can reach.
+type Line struct {
+	File string
+	Line int
+	Col  int
 }
 
 // An Exit is a way in which the program can end: a verdict given at a return.

@@ -74,7 +74,7 @@ func casesOf(t *testing.T, folder string) []Case {
 
 // Every chain of the corpus does the same in the reference and in the kernel on
 // every frame of the stock: at XDP and at one other variant, with WEIR_SOAK=1 at
-// every hook and in every variant.
+// every hook and in every variant. Some count the statements that are reached.
 func TestCorpus(t *testing.T) {
 	cs, fs := cases(t), stock()
 	if len(cs) < 300 || len(fs) < 50 {
@@ -93,6 +93,7 @@ func TestCorpus(t *testing.T) {
 				if !soak && i != 0 && i != 1+n%(len(variants)-1) {
 					continue
 				}
+				c.lines = i > 0 && n%2 == 0
 				lacks = errors.Join(lacks, ran(t, v.name, c.Run(v.hook, v.frags, some(fs, n))))
 			}
 			if errors.Is(lacks, ebpf.ErrNotSupported) {

@@ -38,6 +38,7 @@ type Case struct {
 	// What the kernel keeps beside each packet, but at XDP.
 	Mark, Priority, Segments uint32
 
+	lines  bool // count how often each statement is reached
 	unlike bool // packets come as no chain of it expects: what it says is wrong may be so
 }
 
@@ -60,7 +61,7 @@ func load(name string) ([]byte, error) {
 // Compile compiles the case for a hook, with the trace that Run reads.
 func (c Case) Compile(h hook.Hook, frags bool) (*lang.Program, error) {
 	return lang.Compile(c.Source, lang.Options{
-		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Load: readModule, Then: c.Then,
+		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Lines: c.lines, Load: readModule, Then: c.Then,
 	})
 }
 
@@ -106,7 +107,7 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	k := &kernel{c: c, prog: p, state: st, object: st.Object(p), now: epoch}
+	k := &kernel{c: c, prog: p, state: st, object: st.Object(p), now: epoch, lines: map[lang.Line]uint64{}}
 	if k.events, err = st.Watch(); err != nil {
 		st.Close()
 		return nil, nil, err
@@ -116,6 +117,7 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		Mark: c.Mark, Priority: c.Priority, Segments: c.Segments,
 		Interface: func(string) uint32 { return lo },
 		Now:       func() uint64 { return k.now },
+		Reached:   k.reach,
 	})
 	if err != nil {
 		k.close()
@@ -154,6 +156,7 @@ type kernel struct {
 	hists  map[string][lang.HistBuckets]uint64
 	events *datapath.Watcher
 	now    uint64 // ns
+	lines  map[lang.Line]uint64
 }
 
 // codes are what the kernel is told for a verdict.
@@ -301,6 +304,9 @@ func (k *kernel) compareState(r *ref.Chain) error {
 		return fmt.Errorf("counts (-reference +kernel):\n%s", d)
 	}
 	if err := k.compareHists(); err != nil {
+		return err
+	}
+	if err := k.compareLines(); err != nil {
 		return err
 	}
 	want := r.Maps()

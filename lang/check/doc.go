@@ -41,6 +41,7 @@ type Options struct {
 	Func string // the attached function; "" is main
 	Then []Part // the chains that PASS goes on to, in order
 	Line bool   // the text is a one-liner: the body of main
+	Mark bool   // the tree says where each statement of the text begins
 	Hook hook.Hook
 	// Load reads a module that is no part of the standard library. Its name is a
 	// path, already joined with the folder of the file that loads it. Without Load

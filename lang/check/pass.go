@@ -168,7 +168,25 @@ func (p *pass) stmts(stmts []syntax.Stmt) {
 	}
 }
 
+// mark notes where a statement begins that does something when it is reached: no def,
+// and no docstring. Marks are no part of what the size of a function is measured by.
+func (p *pass) mark(s syntax.Stmt) {
+	if !p.c.b.opts.Mark || p.fl.dead || p.full {
+		return
+	}
+	switch s := s.(type) {
+	case *syntax.DefStmt:
+		return
+	case *syntax.ExprStmt:
+		if l, ok := s.X.(*syntax.Literal); ok && l.Token == syntax.STRING {
+			return
+		}
+	}
+	*p.out = append(*p.out, &Mark{at(s)})
+}
+
 func (p *pass) stmt(s syntax.Stmt) {
+	p.mark(s)
 	switch s := s.(type) {
 	case *syntax.ExprStmt:
 		if p.s.attached && p.c.b.opts.Line {

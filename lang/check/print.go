@@ -200,6 +200,8 @@ func (pr *printer) stmt(s Stmt) {
 		pr.line("break")
 	case *Continue:
 		pr.line("continue")
+	case *Mark:
+		pr.line("mark %d:%d", s.Pos.Line, s.Pos.Col)
 	default:
 		pr.line("%T", s)
 	}

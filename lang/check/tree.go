@@ -276,6 +276,8 @@ type (
 	Break struct{ Pos diag.Pos }
 	// Continue goes on with the next turn of the innermost loop.
 	Continue struct{ Pos diag.Pos }
+	// Mark stands before what a statement of the text became, under Options.Mark.
+	Mark struct{ Pos diag.Pos }
 )
 
 func (*Assign) stmt()    {}
@@ -297,6 +299,7 @@ func (*While) stmt()     {}
 func (*Return) stmt()    {}
 func (*Break) stmt()     {}
 func (*Continue) stmt()  {}
+func (*Mark) stmt()      {}
 
 // An Update says how a stored value changes.
 type Update uint8

@@ -54,6 +54,7 @@ const (
 	CaptureMap = ".capture"
 	LimitMap   = ".limit"
 	MissedMap  = ".missed"
+	LineMap    = ".lines"
 )
 
 // An Exit is a way out of the program: a verdict at a return.
@@ -72,6 +73,7 @@ type Result struct {
 	Consts []byte                    // content of the constant map
 	Logs   []*check.Log              // by the number that their lines begin with
 	Kinds  int                       // of L4 headers that the program parses
+	Lines  []diag.Pos                // of the statements that the line map counts
 }
 
 // Limits of what one program may become. Inlined calls multiply, so that a short
@@ -106,6 +108,7 @@ type lowerer struct {
 	constAt  map[string]int     // where in the constant map a bit map is
 	listAt   map[string]*ir.Map // read-only maps, by content
 	rates    map[diag.Pos]int   // octet in the rate map, of each log() of the source
+	lines    map[diag.Pos]int   // index in Result.Lines
 	bits     *int               // where in the constant map bit numbers are; nil: not yet
 
 	needs  needs
@@ -172,6 +175,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		moves:    map[string]*ir.Func{},
 		exitIDs:  map[Exit]int{},
 		rates:    map[diag.Pos]int{},
+		lines:    map[diag.Pos]int{},
 		constAt:  map[string]int{},
 		listAt:   map[string]*ir.Map{},
 		pointers: map[variable]bool{},

@@ -73,6 +73,9 @@ func (l *lowerer) stmt(s check.Stmt) {
 	case *check.Return:
 		l.pos = s.Pos
 		l.returnStmt(s)
+	case *check.Mark:
+		l.pos = s.Pos
+		l.mark(s.Pos)
 	}
 }
 

@@ -31,6 +31,8 @@ type Options struct {
 	Now                            func() uint64 // ns; read at most once a packet
 	Rand                           func() uint64
 	Params                         map[string]uint64 // values of params, by name
+
+	Reached func(at syntax.Position) // told of every statement that a packet reaches
 }
 
 // A Part is a chain that stands behind others.
@@ -322,4 +324,20 @@ func (e *evaluator) step(at syntax.Position) {
 	if e.steps++; e.steps > packetSteps {
 		refuse("more than %d steps for one packet", packetSteps)
 	}
+}
+
+// reached tells of a statement; a docstring and a def are none.
+func (e *evaluator) reached(s syntax.Stmt) {
+	if e.opts.Reached == nil {
+		return
+	}
+	if _, ok := s.(*syntax.DefStmt); ok {
+		return
+	}
+	if x, ok := s.(*syntax.ExprStmt); ok {
+		if l, ok := x.X.(*syntax.Literal); ok && l.Token == syntax.STRING {
+			return
+		}
+	}
+	e.opts.Reached(syntax.Start(s))
 }

@@ -92,6 +92,7 @@ func (fr *frame) block(list []syntax.Stmt) flow {
 
 func (fr *frame) stmt(s syntax.Stmt) flow {
 	fr.e.step(syntax.Start(s))
+	fr.e.reached(s)
 	switch s := s.(type) {
 	case *syntax.ExprStmt:
 		fr.expr(s.X)
