@@ -11,6 +11,7 @@ import (
 
 	"weir/hook"
 	"weir/lang"
+	"weir/wtest"
 )
 
 // A block is a fenced block of a manual page.
@@ -27,8 +28,11 @@ func (b block) String() string { return fmt.Sprintf("%s:%d", b.file, b.line) }
 // program reports whether b is a whole program.
 func (b block) program() bool {
 	lang, _, _ := strings.Cut(b.info, " ")
-	return lang == "python" && b.info != "python wrong" && strings.Contains("\n"+b.text, "\ndef main(")
+	return lang == "python" && b.info != "python wrong" && !b.test() && strings.Contains("\n"+b.text, "\ndef main(")
 }
+
+// test reports whether b is a file of tests, of the program before it.
+func (b block) test() bool { return b.info == "python test" }
 
 // hooks returns the hooks that a program is for: those that stand behind the fence,
 // or all where frames may be changed.
@@ -122,8 +126,44 @@ func TestPrograms(t *testing.T) {
 // wrong: errors.md has its own test.
 func TestBlocks(t *testing.T) {
 	for _, b := range pages(t) {
-		if strings.HasPrefix(b.info, "python") && !b.program() && b.info != "python wrong" {
+		if strings.HasPrefix(b.info, "python") && !b.program() && !b.test() && b.info != "python wrong" {
 			t.Errorf("%s: the block has no main", b)
 		}
+	}
+}
+
+// TestTests runs the tests that the manual shows, on the program that stands before
+// them.
+func TestTests(t *testing.T) {
+	n := 0
+	var program string
+	for _, b := range pages(t) {
+		if b.program() {
+			program = b.text
+		}
+		if !b.test() {
+			continue
+		}
+		ran, err := wtest.Run(t.Context(), "manual_test.weir", wtest.Options{
+			Load: func(path string) ([]byte, error) {
+				if path == "manual_test.weir" {
+					return []byte(b.text), nil
+				}
+				return []byte(program), nil
+			},
+			Each: func(r wtest.Result) error {
+				if r.Status != wtest.Passed {
+					t.Errorf("%s: line %d: %s: %s %q", b, r.Line, r.Name, r.Message, r.Details)
+				}
+				return nil
+			},
+		})
+		if err != nil || ran == 0 {
+			t.Errorf("%s: %d tests: %v", b, ran, err)
+		}
+		n += ran
+	}
+	if n < 5 {
+		t.Errorf("%d tests in the manual", n)
 	}
 }

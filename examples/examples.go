@@ -5,6 +5,7 @@ package examples
 import (
 	"embed"
 	"fmt"
+	"strings"
 )
 
 //go:embed *.weir
@@ -20,7 +21,7 @@ func MustRead(name string) []byte {
 	return text
 }
 
-// Names returns the file names of the examples, sorted.
+// Names returns the file names of the examples, sorted, without their tests.
 func Names() []string {
 	entries, err := files.ReadDir(".")
 	if err != nil {
@@ -28,7 +29,9 @@ func Names() []string {
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if !strings.HasSuffix(e.Name(), "_test.weir") {
+			names = append(names, e.Name())
+		}
 	}
 	return names
 }

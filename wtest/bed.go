@@ -21,6 +21,7 @@ type bed struct {
 	file     string
 	load     func(string) ([]byte, error)
 	set      map[string]string // parameters, for all tests
+	cover    *Coverage         // nil: nobody wants to know
 	runner   *trace.Runner     // nil: nothing was loaded yet
 	programs map[key]*lang.Program
 	refused  map[key]error
@@ -74,7 +75,7 @@ func (b *bed) compile(k key, frags bool) (*lang.Program, error) {
 		return nil, err
 	}
 	return lang.Compile(text, lang.Options{
-		File: b.file, Func: k.fn, Hook: k.hook, Load: b.load, Trace: true, Clock: true, Frags: frags,
+		File: b.file, Func: k.fn, Hook: k.hook, Load: b.load, Trace: true, Clock: true, Frags: frags, Lines: b.cover != nil,
 	})
 }
 
@@ -201,7 +202,7 @@ func (b *bed) slow() bool {
 
 // reload closes all that was loaded; the next run loads it again.
 func (b *bed) reload() error {
-	err := b.runner.Close()
+	err := b.close()
 	b.runner, b.programs = nil, map[key]*lang.Program{}
 	return err
 }
@@ -210,7 +211,13 @@ func (b *bed) close() error {
 	if b.runner == nil {
 		return nil
 	}
-	return b.runner.Close()
+	var errs []error
+	for _, p := range b.programs {
+		if b.cover != nil {
+			errs = append(errs, b.cover.take(b.runner, p))
+		}
+	}
+	return errors.Join(append(errs, b.runner.Close())...)
 }
 
 // epoch is when every test starts: an hour after the machine did, so that what
@@ -219,15 +226,16 @@ var epoch = time.Unix(3600, 0)
 
 // beds are the chain files that the tests of a file load, by their path.
 type beds struct {
-	load func(string) ([]byte, error)
-	set  map[string]string
-	all  map[string]*bed
+	load  func(string) ([]byte, error)
+	set   map[string]string
+	cover *Coverage
+	all   map[string]*bed
 }
 
 func (s *beds) of(file string) *bed {
 	file = path.Clean(file)
 	if s.all[file] == nil {
-		s.all[file] = &bed{file: file, load: s.load, set: s.set, programs: map[key]*lang.Program{}, refused: map[key]error{}}
+		s.all[file] = &bed{file: file, load: s.load, set: s.set, cover: s.cover, programs: map[key]*lang.Program{}, refused: map[key]error{}}
 	}
 	return s.all[file]
 }

@@ -38,11 +38,7 @@ type gre struct {
 var _ starlark.Value = (*header)(nil)
 
 func (h *header) String() string {
-	var s []string
-	for _, name := range sorted(h.set) {
-		s = append(s, name)
-	}
-	return h.h.String() + "(" + strings.Join(s, ", ") + ")"
+	return h.h.String() + "(" + strings.Join(sorted(h.set), ", ") + ")"
 }
 func (h *header) Type() string         { return "header" }
 func (h *header) Freeze()              {}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,7 @@ func open(ctx context.Context, file string, o Options) (*suite, error) {
 	}
 	s := &suite{
 		ctx: ctx, file: file, hook: o.Hook, load: o.Load, now: epoch, chains: map[string][]string{},
-		beds: beds{load: o.Load, set: o.Set, all: map[string]*bed{}},
+		beds: beds{load: o.Load, set: o.Set, cover: o.Cover, all: map[string]*bed{}},
 	}
 	env := makers()
 	for name, f := range map[string]builtin{
@@ -272,8 +273,8 @@ func position(p syntax.Position) diag.Pos {
 // maxSteps is how many steps of the interpreter a test may take.
 const maxSteps = 50_000_000
 
-// run1 runs a test.
-func (s *suite) run1(t test) Result {
+// run1 runs a test. What no further test could do is an error.
+func (s *suite) run1(t test) (Result, error) {
 	start := time.Now()
 	s.prints = nil
 	s.goOn(epoch)
@@ -282,11 +283,14 @@ func (s *suite) run1(t test) Result {
 		_, err = s.script.Call(t.f, t.args, maxSteps)
 	}
 	r := Result{File: s.file, Name: t.name, Status: Passed, Line: int(t.f.Position().Line), Output: s.prints}
+	if errors.Is(err, os.ErrPermission) {
+		return r, err
+	}
 	if err != nil {
 		r.fails(err)
 	}
 	r.Seconds = time.Since(start).Seconds()
-	return r
+	return r, nil
 }
 
 // fails says why a test did not pass.
@@ -295,7 +299,7 @@ func (r *Result) fails(err error) {
 	var se *check.ScriptError
 	if errors.As(err, &se) {
 		r.Message, r.Line, r.Hint, r.Source = se.Message, se.Pos.Line, se.Hint, strings.TrimSpace(se.Text)
-		if se.Pos.File != "" {
+		if se.Pos.File != "" && se.Pos.File != r.File {
 			r.At = se.Pos.File
 		}
 	}

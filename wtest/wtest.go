@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"regexp"
 
+	"weir/lang/check"
 	"weir/trace"
 )
+
+// Suffix is how the names of test files end.
+const Suffix = check.ScriptSuffix
 
 // A Status is how a test ended.
 type Status string
@@ -41,6 +45,8 @@ type Options struct {
 	Hook string            // at which chains run where a test does not say; "" is the first that takes them
 	Set  map[string]string // parameters, by name, in all tests of chains that have them
 	Only *regexp.Regexp    // which tests run, by their names; nil: all
+
+	Cover *Coverage // is told what packets reach; nil: nobody wants to know
 
 	Each func(Result) error // is given every result, in order
 }
@@ -76,7 +82,11 @@ func (s *suite) all(o Options) (n int, err error) {
 			return n, err
 		}
 		n++
-		if err := o.Each(s.run1(t)); err != nil {
+		r, err := s.run1(t)
+		if err == nil {
+			err = o.Each(r)
+		}
+		if err != nil {
 			return n, err
 		}
 	}

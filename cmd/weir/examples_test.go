@@ -150,6 +150,16 @@ def outgoing(pkt):
     return PASS
 `
 
+// edgeTest are its tests.
+const edgeTest = `load("./edge.weir", "main")
+
+def test_limit():
+    assert.eq(run(main, packet(ip4(src = "198.51.100.1"))).verdict, PASS)
+
+def test_blocked_source():
+    assert.eq(run(main, packet(ip4(src = "203.0.113.1"))).reason, "blocked")
+`
+
 // shield is a chain before it.
 const shield = `limit = param(u16, 1500)
 
@@ -197,7 +207,7 @@ func newWorld(t *testing.T) *world {
 
 	files := map[string]string{
 		"edge.weir": edge, "shield.weir": shield, "my.weir": readmeChain(t), "prefixes.txt": "192.0.2.0/24\n", "list": "# bad\n198.51.100.0/24\n",
-		"in.pcap": string(pcapOf(53, 80)),
+		"in.pcap": string(pcapOf(53, 80)), "edge_test.weir": edgeTest, "examples/edge_test.weir": strings.Replace(edgeTest, "./", "../", 1),
 	}
 	for _, n := range examples.Names() {
 		files["examples/"+n] = string(examples.MustRead(n))

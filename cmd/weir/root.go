@@ -29,6 +29,10 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 
 type usageError struct{ error }
 
+// errBroken is errSilent with the exit code of wrong usage: what was given cannot be
+// run as it stands.
+var errBroken = errors.New("broken")
+
 // errSilent fails a command that has said all that there is to say.
 var errSilent = errors.New("failed")
 
@@ -44,6 +48,9 @@ func (a *app) execute(ctx context.Context, args []string) int {
 		err = failure{err}
 	}
 	var f failure
+	if errors.Is(err, errBroken) {
+		return 2
+	}
 	if !errors.As(err, &f) {
 		fmt.Fprintf(a.err, "%s: %s\n", cmd.CommandPath(), cleanLines(oneLineFirst(err)))
 		fmt.Fprintf(a.err, "run %q for help\n", cmd.CommandPath()+" --help")
@@ -147,7 +154,7 @@ them.`,
 	root.SetIn(a.in)
 	root.AddGroup(&cobra.Group{ID: "write", Title: "Write chains:"},
 		&cobra.Group{ID: "run", Title: "Run chains:"})
-	for _, c := range []*cobra.Command{a.check(), a.fmt(), a.lsp(), a.ir(), a.cat(), a.replay()} {
+	for _, c := range []*cobra.Command{a.check(), a.fmt(), a.lsp(), a.ir(), a.cat(), a.replay(), a.test()} {
 		c.GroupID = "write"
 		root.AddCommand(c)
 	}

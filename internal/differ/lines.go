@@ -6,15 +6,14 @@ import (
 	"maps"
 
 	"github.com/google/go-cmp/cmp"
-	"go.starlark.net/syntax"
 
 	"weir/lang"
 )
 
 // reach notes a statement that the reference reached.
-func (k *kernel) reach(at syntax.Position) {
+func (k *kernel) reach(file string, line, col int) {
 	if k.c.lines {
-		k.lines[lang.Line{File: at.Filename(), Line: int(at.Line), Col: int(at.Col)}]++
+		k.lines[lang.Line{File: file, Line: line, Col: col}]++
 	}
 }
 

@@ -83,7 +83,10 @@ type ScriptError struct {
 	err error
 }
 
+// Error shows the place and what is wrong there.
 func (e *ScriptError) Error() string { return e.String() }
+
+// Unwrap returns the error of the builtin.
 func (e *ScriptError) Unwrap() error { return e.err }
 
 // scriptPos returns the innermost place of a script on the way to an error.

@@ -32,7 +32,7 @@ type Options struct {
 	Rand                           func() uint64
 	Params                         map[string]uint64 // values of params, by name
 
-	Reached func(at syntax.Position) // told of every statement that a packet reaches
+	Reached func(file string, line, col int) // told of every statement that a packet reaches
 }
 
 // A Part is a chain that stands behind others.
@@ -339,5 +339,6 @@ func (e *evaluator) reached(s syntax.Stmt) {
 			return
 		}
 	}
-	e.opts.Reached(syntax.Start(s))
+	at := syntax.Start(s)
+	e.opts.Reached(at.Filename(), int(at.Line), int(at.Col))
 }

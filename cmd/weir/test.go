@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/hook"
+	"weir/internal/term"
+	"weir/lang/diag"
+	"weir/wtest"
+)
+
+// A tester is one run of weir test.
+type tester struct {
+	*app
+	run, hook string
+	set       []string
+	json, all bool
+	cover     string // "-": the table alone
+
+	sum testSum
+}
+
+// A testSum is what became of all tests. Its JSON form is fixed.
+type testSum struct {
+	Files   int     `json:"files"`
+	Tests   int     `json:"tests"`
+	Passed  int     `json:"passed"`
+	Failed  int     `json:"failed"`
+	Broken  int     `json:"broken"`
+	Seconds float64 `json:"seconds"`
+}
+
+func (a *app) test() *cobra.Command {
+	t := &tester{app: a}
+	c := &cobra.Command{
+		Use:   "test [FILE|FOLDER]...",
+		Short: "Run the tests of chains: NAME_test.weir",
+		Long: `Runs the functions test_… of files NAME_test.weir, which build packets and give
+them to chains in the kernel, at no hook. Of a folder all such files below it are
+run; without an argument those of this folder. See docs/testing.md.
+
+Every test starts with the first content of maps and at the same time, which goes
+on with advance() alone. A chain runs at the first hook that takes it, where the
+test does not say another.
+
+The exit code is 0 if all passed, 1 if a test failed, 2 if a test or a file is
+broken: it cannot be run as it stands.`,
+		Example: `  weir test
+  weir test edge_test.weir --run 'limit|source' -v
+  weir test edge_test.weir --hook tc-ingress --set limit=10
+  weir test examples --json`,
+		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"weir"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+		RunE: runs(t.files),
+	}
+	f := c.Flags()
+	f.StringVar(&t.run, "run", "", "run the tests whose names match this regular expression")
+	f.StringVar(&t.hook, "hook", "", "the hook at which chains run whose test does not say (default: the first that takes them)")
+	f.StringArrayVar(&t.set, "set", nil, "set a param in all tests: PARAM=VALUE; may be repeated")
+	f.BoolVarP(&t.all, "verbose", "v", false, "tell of tests that passed, too, and what they print")
+	f.StringVar(&t.cover, "coverage", "", "tell which statements packets reached; =FILE.html or =FILE.txt writes the sources, line by line")
+	f.Lookup("coverage").NoOptDefVal = "-"
+	c.RegisterFlagCompletionFunc("hook", cobra.FixedCompletions(hook.Names(), cobra.ShellCompDirectiveNoFileComp))
+	jsonFlag(c, &t.json)
+	f.Lookup("json").Usage = "print an object for each test, and a summary"
+	return c
+}
+
+func (t *tester) files(ctx context.Context, args []string) error {
+	o, err := t.options()
+	if err != nil {
+		return err
+	}
+	files, err := testFiles(args)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	for _, f := range files {
+		if err := t.file(ctx, f, o); err != nil {
+			return err
+		}
+	}
+	t.sum.Files, t.sum.Seconds = len(files), time.Since(start).Seconds()
+	if err := t.tellCoverage(o.Cover); err != nil {
+		return err
+	}
+	if t.json {
+		term.JSON(t.out).Encode(t.sum)
+	} else if len(files) > 1 || t.sum.Tests != t.sum.Passed {
+		fmt.Fprintln(t.out, t.sum.text())
+	}
+	switch {
+	case t.sum.Broken > 0:
+		return errBroken
+	case t.sum.Failed > 0:
+		return errSilent
+	}
+	return nil
+}
+
+func (t *tester) options() (o wtest.Options, err error) {
+	if t.run != "" {
+		if o.Only, err = regexp.Compile(t.run); err != nil {
+			return o, usage("--run: %v", err)
+		}
+	}
+	if t.hook != "" {
+		h, err := parseHook(t.hook)
+		if err != nil {
+			return o, err
+		}
+		if h.Info().Conn {
+			return o, usage("a chain at %s sees no packets, which is what tests give it", h)
+		}
+	}
+	if t.cover != "" {
+		if ext := filepath.Ext(t.cover); t.cover != "-" && ext != ".html" && ext != ".txt" {
+			return o, usage("--coverage=%s: the name ends in .html or .txt", t.cover)
+		}
+		o.Cover = wtest.NewCoverage()
+	}
+	o.Hook, o.Load = t.hook, os.ReadFile
+	o.Set, err = settings(t.set)
+	return o, err
+}
+
+// testFiles returns the test files that arguments name.
+func testFiles(args []string) ([]string, error) {
+	if len(args) == 0 {
+		args = []string{"."}
+	}
+	var out []string
+	for _, a := range args {
+		n := len(out)
+		err := filepath.WalkDir(a, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			hidden := strings.HasPrefix(d.Name(), ".") && path != a
+			switch {
+			case d.IsDir() && hidden:
+				return fs.SkipDir
+			case !d.IsDir() && (path == a || strings.HasSuffix(path, wtest.Suffix)):
+				out = append(out, path)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, usage("%v", err)
+		}
+		if len(out) == n {
+			return nil, usage("there is no file NAME%s in %s", wtest.Suffix, a)
+		}
+		if f := out[n]; f == a && !strings.HasSuffix(f, wtest.Suffix) {
+			return nil, usage("%s is no test: their names end in %s", f, wtest.Suffix)
+		}
+	}
+	return out, nil
+}
+
+// file runs the tests of a file. Its error is one that ends them all.
+func (t *tester) file(ctx context.Context, file string, o wtest.Options) error {
+	before, start := t.sum, time.Now()
+	o.Each = func(r wtest.Result) error {
+		t.sum.add(r)
+		return t.tell(r)
+	}
+	n, err := wtest.Run(ctx, file, o)
+	if ctx.Err() != nil || errors.Is(err, os.ErrPermission) && !privileged() {
+		return err
+	}
+	if err != nil {
+		t.sum.Broken++
+		if err := t.tellFile(file, err); err != nil {
+			return err
+		}
+	}
+	if t.json || err != nil {
+		return nil
+	}
+	word := t.out.Paint(term.Green, "ok    ")
+	if t.sum.Passed-before.Passed < n {
+		word = t.out.Paint(term.Red, "FAIL  ")
+	}
+	_, err = fmt.Fprintf(t.out, "%s%s  %s, %.0f ms\n", word, term.Clean(file), plural(n, "test"), time.Since(start).Seconds()*1e3)
+	return err
+}
+
+// tellCoverage shows how much of each file packets have reached, and writes the page
+// that was asked for.
+func (t *tester) tellCoverage(c *wtest.Coverage) error {
+	if c == nil {
+		return nil
+	}
+	if t.json {
+		enc := term.JSON(t.out)
+		for _, f := range c.Files() {
+			enc.Encode(f)
+		}
+	} else {
+		tab := &term.Table{Head: []string{"FILE", "STATEMENTS", "REACHED", "MISSED LINES"}}
+		for _, f := range c.Files() {
+			tab.Add(term.Clean(f.File), fmt.Sprint(f.Statements), fmt.Sprintf("%.1f%%", f.Percent()), f.Missed())
+		}
+		tab.Write(t.out)
+	}
+	if t.cover == "-" {
+		return nil
+	}
+	write := c.WriteText
+	if filepath.Ext(t.cover) == ".html" {
+		write = c.WriteHTML
+	}
+	f, err := os.Create(t.cover)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+// tellFile says why a file cannot be run.
+func (t *tester) tellFile(file string, err error) error {
+	if t.json {
+		return term.JSON(t.out).Encode(wtest.Result{File: file, Status: wtest.Broken, Message: err.Error()})
+	}
+	var ds diag.List
+	if errors.As(err, &ds) {
+		t.printDiags(ds)
+	} else {
+		fmt.Fprintf(t.err, "weir: %s\n", cleanLines(err.Error()))
+	}
+	_, err = fmt.Fprintf(t.out, "%s%s\n", t.out.Paint(term.Red, "BROKEN  "), term.Clean(file))
+	return err
+}
+
+// tell shows the result of a test.
+func (t *tester) tell(r wtest.Result) error {
+	switch {
+	case t.json:
+		return term.JSON(t.out).Encode(r)
+	case r.Status == wtest.Passed && !t.all:
+		return nil
+	case r.Status == wtest.Passed:
+		fmt.Fprintf(t.out, "%s%s  %.1f ms\n", t.out.Paint(term.Green, "ok    "), term.Clean(r.Name), r.Seconds*1e3)
+	default:
+		t.tellFailure(r)
+	}
+	for _, l := range r.Output {
+		fmt.Fprintln(t.out, "      "+t.out.Paint(term.Faint, term.Clean(l)))
+	}
+	return nil
+}
+
+func (t *tester) tellFailure(r wtest.Result) {
+	word, at := "FAIL  ", r.File
+	if r.Status == wtest.Broken {
+		word = "BROKEN  "
+	}
+	if r.At != "" {
+		at = r.At
+	}
+	fmt.Fprintf(t.out, "%s%s  %s: %s\n", t.out.Paint(term.Red, word), t.out.Paint(term.Cyan, fmt.Sprintf("%s:%d", term.Clean(at), r.Line)),
+		term.Clean(r.Name), term.Clean(r.Message))
+	if r.Source != "" {
+		fmt.Fprintln(t.out, "        "+term.Clean(r.Source))
+	}
+	for _, l := range r.Details {
+		color := term.Faint
+		switch {
+		case strings.HasPrefix(l, "got"):
+			color = term.Red
+		case strings.HasPrefix(l, "want"):
+			color = term.Green
+		}
+		fmt.Fprintln(t.out, "    "+t.out.Paint(color, term.Clean(l)))
+	}
+	if r.Hint != "" {
+		fmt.Fprintln(t.out, "        "+term.Clean(r.Hint))
+	}
+}
+
+func (s *testSum) add(r wtest.Result) {
+	s.Tests++
+	switch r.Status {
+	case wtest.Passed:
+		s.Passed++
+	case wtest.Failed:
+		s.Failed++
+	default:
+		s.Broken++
+	}
+}
+
+func (s *testSum) text() string {
+	parts := []string{fmt.Sprintf("%d passed", s.Passed)}
+	if s.Failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", s.Failed))
+	}
+	if s.Broken > 0 {
+		parts = append(parts, fmt.Sprintf("%d broken", s.Broken))
+	}
+	return fmt.Sprintf("%s in %s: %s", plural(s.Tests, "test"), plural(s.Files, "file"), strings.Join(parts, ", "))
+}
+
+// plural is n things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
