@@ -15,8 +15,12 @@ import (
 	"weir/lang/ir"
 )
 
-// trialRoom is how many entries the maps of a self-test have room for.
-const trialRoom = 1024
+// trialRoom is how many entries the maps of a self-test have room for, trialRing how
+// many octets their rings.
+const (
+	trialRoom = 1024
+	trialRing = 16 << 10
+)
 
 // selfTest runs a program on a few frames before packets meet it: each must end
 // by one of its exits, with what the kernel is told for that. It runs a copy with
@@ -49,20 +53,22 @@ func selfTest(p *lang.Program, frags bool, params []ParamValue) error {
 	return nil
 }
 
-// trial returns p with maps fit for a self-test.
+// trialShrinks are the uses of maps whose size is the chain's affair.
+var trialShrinks = []lang.System{lang.User, lang.TallyMap, lang.ListMap, lang.OriginMap}
+
+// trial returns p with maps fit for a self-test: small ones beside those that carry
+// packets. Of an array what is behind its end is as if it were not there. Lists that
+// are searched are empty, too: which of its exits a frame takes is not asked.
 func trial(p *lang.Program) *lang.Program {
 	out := *p
 	out.Maps = slices.Clone(p.Maps)
 	for i := range out.Maps {
 		m := &out.Maps[i]
-		switch m.Spec.Kind {
-		case ir.Hash, ir.LRUHash, ir.PerCPUHash, ir.LRUPerCPUHash, ir.LPMTrie, ir.Queue, ir.Stack, ir.BloomFilter:
-			if m.System == lang.User || m.System == lang.TallyMap {
-				m.Spec.MaxEntries = min(m.Spec.MaxEntries, trialRoom)
-			}
-		}
-		if m.System == lang.User {
-			m.Init = nil
+		switch {
+		case m.Spec.Kind == ir.RingBuf:
+			m.Spec.MaxEntries = min(m.Spec.MaxEntries, trialRing)
+		case slices.Contains(trialShrinks, m.System):
+			m.Spec.MaxEntries, m.Init = min(m.Spec.MaxEntries, trialRoom), nil
 		}
 	}
 	return &out
