@@ -28,13 +28,12 @@ func removeLeftover(f netlink.Filter) error {
 }
 
 // Sweep removes the clsact filters of a chain that killed processes left, in all
-// network namespaces that this process can reach. It returns how many there were.
+// network namespaces that can be reached. It returns how many there were.
 func Sweep(chain string) (int, error) {
 	swept := 0
 	var errs []error
 	for _, ns := range Namespaces(holder.Find()) {
-		// Where one cannot go is nothing to sweep: one that is being made is no
-		// namespace yet.
+		// Where one cannot go any more is nothing to sweep.
 		_ = InNetns(ns.Name, func() error {
 			devs, err := Dump(netlink.LinkList)
 			errs = append(errs, err)
