@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,9 +29,9 @@ var set = map[string]map[string]string{
 // and compares what it says of each packet and of all: NAME.golden is what
 // weir replay --json prints. Those of connections have no packets.
 func TestReplay(t *testing.T) {
-	files, err := filepath.Glob("*.weir")
-	if err != nil || len(files) < 10 {
-		t.Fatalf("%d examples: %v", len(files), err)
+	files := examples.Names()
+	if len(files) < 10 {
+		t.Fatalf("%d examples", len(files))
 	}
 	for _, file := range files {
 		name := strings.TrimSuffix(file, ".weir")

@@ -87,6 +87,10 @@ func Check(file string, src []byte, opts Options) (p *Program, list diag.List) {
 		}
 	}()
 	b := newBuilder(opts, sources)
+	if strings.HasSuffix(file, ScriptSuffix) {
+		b.errorf(diag.Pos{File: file}, "name", "run them: weir test "+file, "the file holds tests, not a chain")
+		return nil, b.diags
+	}
 	roots := b.roots(append([]Part{{file, opts.Func, src}}, opts.Then...))
 	list = b.diags
 	if roots == nil || len(b.diags.Errors()) > b.unknown {

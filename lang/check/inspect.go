@@ -51,6 +51,11 @@ func Inspect(file string, src []byte, opts Options) (in Inspection) {
 		}
 		in.Diags = finish(in.Diags, sources)
 	}()
+	if strings.HasSuffix(file, ScriptSuffix) { // whose names are not ours
+		b.parse(file, src)
+		in.Diags = b.diags
+		return in
+	}
 	b.root(file, src)
 	in.Diags = b.diags
 	m := b.modules[path.Clean(file)]

@@ -43,6 +43,21 @@ values = [
 	}
 }
 
+// TestScriptIsNoChain: a script is no chain, and an editor is told of its syntax only.
+func TestScriptIsNoChain(t *testing.T) {
+	src := []byte("p = packet(ip4())\n")
+	_, ds := Check("a_test.weir", src, Options{})
+	if len(ds) != 1 || ds[0].Message != "the file holds tests, not a chain" {
+		t.Errorf("check: %v", ds)
+	}
+	if in := Inspect("a_test.weir", src, Options{}); len(in.Diags) > 0 {
+		t.Errorf("inspect: %v", in.Diags)
+	}
+	if in := Inspect("a_test.weir", []byte("p = (\n"), Options{}); len(in.Diags) != 1 {
+		t.Errorf("inspect: %v", in.Diags)
+	}
+}
+
 // TestScript: maps, params and functions come as the caller wants them, wherever a
 // chain file keeps them, and with the names that a program of the file has.
 func TestScript(t *testing.T) {
