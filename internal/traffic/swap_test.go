@@ -69,12 +69,7 @@ func newSwapTest(t *testing.T) *swapTest {
 	s.server = must(b.ServeHTTP(t.Context(), netip.AddrPortFrom(up.Addrs[0].Addr(), 80)))(t)
 	s.flood = udpFlood(t, s.from, s.at)
 	s.flood.Duration, s.flood.PPS = time.Hour, 600_000 // it is ended when all swaps are done
-	dir := t.TempDir()
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
-	s.k = datapath.Kernel{Root: filepath.Join(dir, "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
+	s.k = swapKernel(t)
 	for i, wide := range []string{"u32", "u64"} {
 		for _, p := range []place{{at: s.at, hook: hook.XDP}, {at: s.down, hook: hook.TCIngress}} {
 			source := text(swapChain, "NUMBER", i, "WIDE", wide)
@@ -82,6 +77,17 @@ func newSwapTest(t *testing.T) *swapTest {
 		}
 	}
 	return s
+}
+
+// swapKernel is a Kernel of the test's own.
+func swapKernel(t *testing.T) datapath.Kernel {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return datapath.Kernel{Root: filepath.Join(dir, "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
 }
 
 // TestSwapUnderLoad replaces generations while a flood and a download run
