@@ -1,0 +1,112 @@
+package object
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf/btf"
+)
+
+// A Func is a global function of an object.
+type Func struct {
+	Name   string
+	Params []Type
+	Names  []string // of the parameters
+	Result Type     // Void: it gives nothing
+	File   string   // where the C source has it, as the compiler was told; empty if unknown
+	Line   int
+
+	// Bad says why a chain cannot call it, in one sentence; empty if it can.
+	Bad string
+
+	// Of it and all that it calls: maps and sections of variables that they refer to,
+	// and the deepest way through their frames.
+	Maps  []string
+	Stack int // octets, each frame rounded up as the verifier does
+	Depth int // frames
+}
+
+// Context returns the struct of the kernel that a function takes as the packet:
+// xdp_md or __sk_buff; empty if it takes none.
+func (f *Func) Context() string {
+	for _, p := range f.Params {
+		if p.Kind == Context {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// maxParams is how many parameters a BPF-to-BPF call has: registers r1 to r5.
+const maxParams = 5
+
+// signature reads what a function takes and gives. structs gets those that it has
+// pointers to.
+func (f *Func) signature(proto *btf.FuncProto, structs map[string]Struct) {
+	f.Result = typeOf(proto.Return)
+	for i, p := range proto.Params {
+		t := typeOf(p.Type)
+		if t.Kind == Pointer {
+			structs[t.Struct.Name] = *t.Struct
+		}
+		f.Params, f.Names = append(f.Params, t), append(f.Names, p.Name)
+		if (t.Kind == Other || t.Kind == Void) && f.Bad == "" {
+			f.Bad = fmt.Sprintf("its parameter %d, %s, is no integer, no packet context and no pointer to a struct of its own", i+1, cName(p.Type))
+		}
+	}
+	switch f.Result.Kind {
+	case Int, Bool, Void:
+	default:
+		f.Bad = fmt.Sprintf("it gives %s, and only integers can be given", cName(proto.Return))
+	}
+	if len(f.Params) > maxParams {
+		f.Bad = fmt.Sprintf("it has %d parameters, and BPF functions have at most %d", len(f.Params), maxParams)
+	}
+}
+
+// reach follows the calls of f.
+func (o *Object) reach(f *Func) error {
+	names, err := o.closure([]string{f.Name})
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		for _, m := range o.funcs[n].maps {
+			add(&f.Maps, m)
+		}
+	}
+	f.Stack, f.Depth = o.deepest(f.Name, map[string]bool{})
+	return nil
+}
+
+// closure returns the functions of that names and all that they call, in the order
+// of being met.
+func (o *Object) closure(names []string) ([]string, error) {
+	var out []string
+	for _, n := range names {
+		add(&out, n)
+	}
+	for i := 0; i < len(out); i++ {
+		for _, callee := range o.funcs[out[i]].calls {
+			if o.funcs[callee] == nil {
+				return nil, fault("link the objects into one: bpftool gen object all.o a.o b.o", "%s() calls %s(), which is in another object", out[i], callee)
+			}
+			add(&out, callee)
+		}
+	}
+	return out, nil
+}
+
+// deepest returns what the frames of the longest way from a function on take. A
+// function that calls itself is for the verifier to refuse.
+func (o *Object) deepest(name string, open map[string]bool) (stack, depth int) {
+	if open[name] {
+		return 0, 0
+	}
+	open[name] = true
+	defer delete(open, name)
+	for _, callee := range o.funcs[name].calls {
+		s, d := o.deepest(callee, open)
+		stack, depth = max(stack, s), max(depth, d)
+	}
+	return stack + (max(o.funcs[name].stack, 1)+31)/32*32, depth + 1
+}
