@@ -306,7 +306,7 @@ func TestVerifierError(t *testing.T) {
 // TestVerifierBreaks: the kernel's own fault, of which there is no log.
 func TestVerifierBreaks(t *testing.T) {
 	p := codetest.Chain(hook.XDP, codetest.ChainOptions{})
-	v := verifierError(p, "", fmt.Errorf("load program: %w (increase LogSizeStart)", unix.EFAULT))
+	v := verifierError(p, nil, fmt.Errorf("load program: %w (increase LogSizeStart)", unix.EFAULT))
 	if v == nil || !errors.Is(v, unix.EFAULT) {
 		t.Fatalf("got %v, want a *VerifierError of EFAULT", v)
 	}

@@ -121,7 +121,7 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 		source.Add(f.Name, []byte(f.Text))
 	}
 	types := new(kernelTypes)
-	ins, err := u.prog.CodeAt(u.point).Assemble(gen.AssembleOptions{
+	ins, err := u.prog.Instructions(u.point, gen.AssembleOptions{
 		Name: u.name, Interface: resolve, Source: source.Line, Kfunc: types.function, Field: types.field,
 	})
 	if err != nil {
@@ -157,7 +157,7 @@ func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
 	if err == nil {
 		return obj, nil
 	}
-	if v := verifierError(u.prog, u.point, err); v != nil {
+	if v := verifierError(u.prog, ins, err); v != nil {
 		return nil, v
 	}
 	return nil, permission(u.lacking(err))

@@ -8,16 +8,19 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"weir/lang"
 	"weir/lang/diag"
-	"weir/lang/gen"
+	"weir/object"
 )
 
 // A VerifierError is a program that the kernel refused to load, told at the
 // place of the source that it came from. A compiled chain is never refused: the
-// compiler is at fault.
+// compiler is at fault, or a function of a C object, told at the place of its
+// source.
 type VerifierError struct {
 	diag.Diagnostic          // Message holds the verifier's words
 	Log             []string // the verifier's log
@@ -40,9 +43,9 @@ var (
 	logNoise = regexp.MustCompile(`^(processed \d+ insns|verification time|stack depth|mark_precise|from \d+ to|caller:|callee:|\d+: |; |R\d+=|func#|Validating|Func#|$)`)
 )
 
-// verifierError makes a VerifierError of the error of a load of the part of p that is
-// at a point, or nil if the verifier did not speak.
-func verifierError(p *lang.Program, point string, err error) *VerifierError {
+// verifierError makes a VerifierError of the error of a load of ins, a part of p, or
+// nil if the verifier did not speak.
+func verifierError(p *lang.Program, ins asm.Instructions, err error) *VerifierError {
 	if errors.Is(err, unix.EFAULT) {
 		return brokenVerifier(p, err)
 	}
@@ -53,7 +56,7 @@ func verifierError(p *lang.Program, point string, err error) *VerifierError {
 	e := &VerifierError{Log: ve.Log, Err: err}
 	e.Code = "verifier"
 	e.Pos = diag.Pos{File: p.Chains[0].File}
-	words := ""
+	words, fn := "", ""
 	for i, line := range ve.Log {
 		if m := logPlace.FindStringSubmatch(line); m != nil {
 			n, _ := strconv.Atoi(m[3])
@@ -61,8 +64,8 @@ func verifierError(p *lang.Program, point string, err error) *VerifierError {
 		}
 		if m := logInsn.FindStringSubmatch(line); m != nil {
 			n, _ := strconv.Atoi(m[1])
-			if pos := position(p.CodeAt(point), n); pos.Line != 0 {
-				e.Pos = pos
+			if at := placeOf(ins, n); at.pos.Line != 0 {
+				e.Pos, e.Text, fn = at.pos, at.text, at.fn
 			}
 		}
 		if !logNoise.MatchString(line) {
@@ -82,8 +85,23 @@ func verifierError(p *lang.Program, point string, err error) *VerifierError {
 		e.Message = fmt.Sprintf("this kernel has no helper %s", name)
 		e.Hint = "a newer kernel is needed here"
 	}
+	if l := linked(p, fn); l != nil {
+		e.Message = fmt.Sprintf("the kernel's verifier refused %s() of %s: %s", strings.TrimPrefix(fn, l.Symbol("")), l.File, words)
+		e.Hint = "this is a fault of the C code, or of what it expects of its arguments: change it there"
+		return e
+	}
 	e.Text = sourceLine(p, e.Pos)
 	return e
+}
+
+// linked returns the object that a function of a program came from, or nil.
+func linked(p *lang.Program, fn string) *object.Link {
+	for i := range p.Objects {
+		if l := &p.Objects[i]; strings.HasPrefix(fn, l.Symbol("")) {
+			return l
+		}
+	}
+	return nil
 }
 
 // brokenVerifier tells of a load that ended with EFAULT: the verifier found a fault
@@ -96,25 +114,25 @@ func brokenVerifier(p *lang.Program, err error) *VerifierError {
 	}}
 }
 
-// position returns the place of the source that instruction n came from, in the
-// kernel's count, in which a 64-bit load takes two.
-func position(c *gen.Code, n int) diag.Pos {
-	const load64 = 0x18 // BPF_LD | BPF_IMM | BPF_DW
-	at := 0
-	var pos diag.Pos
-	lines := c.Lines
-	for i, in := range c.Insns {
-		for len(lines) > 0 && lines[0].Insn <= i {
-			pos, lines = lines[0].Pos, lines[1:]
+// A place is where an instruction came from.
+type place struct {
+	pos  diag.Pos
+	text string // of the line
+	fn   string // the symbol of the function
+}
+
+// placeOf returns the place of instruction n of a program, in the kernel's count, in
+// which a 64-bit load takes two.
+func placeOf(ins asm.Instructions, n int) (at place) {
+	for it := ins.Iterate(); it.Next() && it.Offset <= asm.RawInstructionOffset(n); {
+		if s := it.Ins.Symbol(); s != "" {
+			at = place{fn: s}
 		}
-		if at++; in.Op == load64 {
-			at++
-		}
-		if at > n {
-			return pos
+		if l, ok := it.Ins.Source().(*btf.Line); ok {
+			at.pos, at.text = diag.Pos{File: l.FileName(), Line: int(l.LineNumber()), Col: int(l.LineColumn())}, l.Line()
 		}
 	}
-	return diag.Pos{}
+	return at
 }
 
 func sourceLine(p *lang.Program, pos diag.Pos) string {

@@ -7,6 +7,7 @@ import (
 
 	"weir/hook"
 	"weir/lang"
+	"weir/lang/gen"
 )
 
 // TestVerifierPlace: the number of an instruction leads to its line, where the log
@@ -22,7 +23,11 @@ func TestVerifierPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, point := range points(p) {
-			v := verifierError(p, point, &ebpf.VerifierError{Log: []string{"4: (79) r1 = *(u64 *)(r1 +0)", "invalid read"}})
+			ins, err := p.Instructions(point, gen.AssembleOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := verifierError(p, ins, &ebpf.VerifierError{Log: []string{"4: (79) r1 = *(u64 *)(r1 +0)", "invalid read"}})
 			if v.Pos.File != "edge.weir" || v.Pos.Line != 3 || v.Text != "    return DROP if "+map[bool]string{true: "conn", false: "pkt.udp"}[h.Info().Conn]+".dport == 9 else PASS" {
 				t.Errorf("%s %s: %v, %q", h, point, v.Pos, v.Text)
 			}

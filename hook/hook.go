@@ -133,6 +133,21 @@ func (h Hook) String() string { return infos[h].Name }
 // Netfilter reports whether h is a hook of netfilter.
 func (h Hook) Netfilter() bool { return strings.HasPrefix(infos[h].Name, "netfilter-") }
 
+// Context returns the C name of the struct that the kernel gives programs at h.
+func (h Hook) Context() string {
+	switch {
+	case h == SkLookup:
+		return "bpf_sk_lookup"
+	case h == Connect:
+		return "bpf_sock_addr"
+	case h == XDP:
+		return "xdp_md"
+	case h.Netfilter():
+		return "bpf_nf_ctx"
+	}
+	return "__sk_buff"
+}
+
 // All returns every hook.
 func All() []Hook {
 	hs := make([]Hook, numHooks)

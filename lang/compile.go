@@ -10,7 +10,9 @@
 //
 // Compile is pure: the same source gives the same program on every machine, and
 // no kernel is asked. What only the loading machine knows (maps' descriptors,
-// interfaces' indexes) is left open in the program.
+// interfaces' indexes) is left open in the program. C objects that a chain calls are
+// sources, too: package object reads what they have, and their code is linked when
+// the program is loaded (link.go).
 package lang
 
 import (
@@ -297,6 +299,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 	for _, pos := range low.Lines {
 		p.Lines = append(p.Lines, Line{File: pos.File, Line: pos.Line, Col: pos.Col})
 	}
+	c.link(p, t, low)
 	for _, f := range t.Files {
 		p.Sources = append(p.Sources, Source{Name: f, Text: strings.Join(t.Sources[f], "\n")})
 	}
@@ -320,6 +323,9 @@ func mapOf(k *ir.Map, m *check.Map) Map {
 	}
 	if m.Tally != "" {
 		out.System, out.Text = TallyMap, m.Tally
+	}
+	if m.Const {
+		out.System = ListMap
 	}
 	out.Init = entriesOf(m.Init)
 	return out

@@ -3,6 +3,7 @@ package lang
 import (
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"weir/hook"
@@ -11,6 +12,7 @@ import (
 	"weir/lang/ir"
 	"weir/lang/lower"
 	"weir/lang/value"
+	"weir/object"
 )
 
 // A Program is a compiled chain, or several in one: inert, the same on every
@@ -28,8 +30,9 @@ type Program struct {
 	Hists    []string // histograms, in order of their slot
 	Sockets  []string // names of to_socket(), in order of their slot
 	Logs     []Log
-	Exits    []Exit // what may end the program, in order of their slot
-	Lines    []Line // what the LineMap counts, in order of their slot
+	Exits    []Exit        // what may end the program, in order of their slot
+	Lines    []Line        // what the LineMap counts, in order of their slot
+	Objects  []object.Link // C objects that are linked to the code; their octets are Sources
 	Sources  []Source
 	Warnings diag.List
 }
@@ -53,11 +56,14 @@ func (p *Program) Parts() []Part {
 	return out
 }
 
-// A Source is a text that went into a program.
+// A Source is a text that went into a program, or a C object.
 type Source struct {
 	Name string // as loaded: the file's path, or std/NAME.weir
-	Text string
+	Text string // of an object its octets
 }
+
+// Object reports whether the source is a C object, not a text.
+func (s *Source) Object() bool { return strings.HasSuffix(s.Name, ".o") }
 
 // System is the use that the program itself makes of a kernel map.
 type System uint8
@@ -97,8 +103,9 @@ const (
 	// TallyMap is what a count of values that packets bring has counted: a map as
 	// the chain's own, per CPU, from values to u64. There may be several.
 	TallyMap
-	// ListMap is a list of the chain that is searched: a hash that nobody writes to
-	// after it was filled with Init. There may be several.
+	// ListMap is a list of the chain that is searched, a hash, or the constants of a
+	// C object, an array of one value: nobody writes to it after it was filled with
+	// Init. There may be several.
 	ListMap
 	// HistMap is a per-CPU array of u64: HistBuckets for each of Program.Hists.
 	HistMap

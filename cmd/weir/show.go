@@ -64,7 +64,11 @@ func (a *app) showSource(g *datapath.Generation) error {
 		if i > 0 {
 			fmt.Fprintln(a.out)
 		}
-		fmt.Fprintf(a.out, "%s\n%s\n", a.out.Paint(term.Bold, "# "+s.Name), strings.TrimRight(s.Text, "\n"))
+		text := strings.TrimRight(s.Text, "\n")
+		if s.Object() {
+			text = fmt.Sprintf("# a C object of %d octets", len(s.Text))
+		}
+		fmt.Fprintf(a.out, "%s\n%s\n", a.out.Paint(term.Bold, "# "+s.Name), text)
 	}
 	return nil
 }

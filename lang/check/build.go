@@ -22,6 +22,7 @@ type module struct {
 	globals starlark.StringDict
 	order   []*syntax.Ident // globals and loaded names, in order of first mention
 	loaded  map[string]starlark.Value
+	object  *Object // a C object, which has no syntax
 	busy    bool
 	failed  bool
 }
@@ -33,6 +34,7 @@ type builder struct {
 	env       starlark.StringDict
 	thread    *starlark.Thread
 	files     []string // in order of loading
+	objects   []*Object
 	modules   map[string]*module
 	loading   []string // the files whose top level runs now, outermost first
 	defs      map[diag.Pos]*resolve.Function
@@ -170,7 +172,14 @@ func (b *builder) load(th *starlark.Thread, name string) (starlark.StringDict, e
 		if err != nil {
 			return nil, err
 		}
-		m = b.module(full, text)
+		if isObject(full) {
+			m, err = b.object(full, text)
+		} else {
+			m = b.module(full, text)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	if m.failed {
 		return nil, errReported
@@ -189,8 +198,6 @@ func (b *builder) cycle(full string) []string {
 
 func moduleName(from, name string) (string, error) {
 	switch {
-	case strings.HasSuffix(name, ".o"):
-		return "", fault("version", "write it in weir", "loading of C objects is not in this version of weir")
 	case strings.HasPrefix(name, "std/"):
 		return name, nil
 	case strings.HasPrefix(name, "./"), strings.HasPrefix(name, "../"):

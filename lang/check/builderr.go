@@ -1,6 +1,8 @@
 package check
 
 import (
+	"slices"
+
 	"errors"
 	"path"
 	"regexp"
@@ -299,6 +301,9 @@ func (b *builder) exports(from, file, name string) string {
 	m := b.modules[full]
 	if err != nil || m == nil {
 		return "see what the module defines at its top level"
+	}
+	if o := m.object; o != nil && slices.Contains(o.object.Static, name) {
+		return name + "() is static there: make it a global function, with __noinline and without static"
 	}
 	var names []string
 	for _, n := range sortedKeys(m.globals) {

@@ -114,6 +114,8 @@ func (p *pass) callValue(e *syntax.CallExpr, f operand) operand {
 		p.errorf(e, "type", layHint, "a header is laid over bytes, not made")
 	case *typeVal:
 		return p.convert(e, v)
+	case *cFunc:
+		return p.callObject(e, v)
 	case *mapMethod:
 		return p.mapMethod(e, v.m.m, v.name)
 	case *starlark.Builtin:

@@ -18,6 +18,9 @@ func load(name string) ([]byte, error) {
 	if name == "lib/private.weir" {
 		return nil, fmt.Errorf("no such file")
 	}
+	if strings.HasSuffix(name, ".o") {
+		return os.ReadFile(filepath.Join("../../object/testdata", filepath.Base(name)))
+	}
 	return os.ReadFile(filepath.Join("testdata", name))
 }
 

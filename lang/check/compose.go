@@ -28,7 +28,8 @@ type root struct {
 // Name returns what a chain of a file is called: the file's base name without the
 // ending.
 func Name(file string) string {
-	return strings.TrimSuffix(path.Base(strings.ReplaceAll(file, `\`, "/")), ".weir")
+	base := path.Base(strings.ReplaceAll(file, `\`, "/"))
+	return strings.TrimSuffix(strings.TrimSuffix(base, ".weir"), ".o")
 }
 
 // roots runs the build time of each part. It returns nil if there was an error in
@@ -104,7 +105,7 @@ func (b *builder) program(roots []root) (*Program, diag.List) {
 	}
 	maps := nameAll(b, modules)
 	params := map[*Param]bool{}
-	var list diag.List
+	list := b.clashes()
 	for _, r := range roots {
 		c := newChecker(b, p, r)
 		c.run()
@@ -114,6 +115,7 @@ func (b *builder) program(roots []root) (*Program, diag.List) {
 		for x := range c.params {
 			params[x] = true
 		}
+		p.addObjects(c.objects)
 		for _, d := range c.diags {
 			if !slices.Contains(list, d) { // of a module's function that several chains call
 				list = append(list, d)
@@ -135,5 +137,6 @@ func (b *builder) program(roots []root) (*Program, diag.List) {
 		}
 	}
 	sortBy(p.Params, func(x *Param) string { return x.Name })
+	sortBy(p.Objects, func(x *Object) string { return x.File })
 	return p, append(list, p.freeSockets()...)
 }

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"weir/object"
+
 	"weir/lang/diag"
 	"weir/lang/value"
 	"weir/packet"
@@ -190,6 +192,14 @@ type (
 		Base
 		Op   MoveOp
 		Args []Expr
+	}
+	// CallObject calls a function of a C object. If it takes the packet, no View or
+	// Payload that was taken before it is used after it.
+	CallObject struct {
+		Base
+		Object *Object
+		Func   *object.Func
+		Args   []Expr // one for each parameter; of a context the packet
 	}
 	// BytesAt is SPAN.bytes(Off, n), an Octets; of the frame if Span is nil. It
 	// is false, and all zero, if not wholly there.

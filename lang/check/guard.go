@@ -14,9 +14,14 @@ type hookInfo = hook.Info
 
 // hooksWith lists the hooks that can do something.
 func hooksWith(can func(hookInfo) bool) string {
+	return hooksWhere(func(h hook.Hook) bool { return can(h.Info()) })
+}
+
+// hooksWhere lists the hooks for which can holds.
+func hooksWhere(can func(hook.Hook) bool) string {
 	var names []string
 	for _, h := range hook.All() {
-		if !can(h.Info()) {
+		if !can(h) {
 			continue
 		}
 		name := h.String()

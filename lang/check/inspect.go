@@ -192,6 +192,8 @@ func factOf(v starlark.Value) Fact {
 		return f
 	case *starlark.Function:
 		return Fact{Kind: "function", Type: signature(v), Text: v.Doc(), Def: posOf(v.Position())}
+	case *cFunc:
+		return Fact{Kind: "function", Type: v.signature()}
 	case *typeVal:
 		f := Fact{Kind: "type", Type: v.T.String()}
 		_, f.Members = behind(v.T)

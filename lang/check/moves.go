@@ -51,8 +51,9 @@ var moveArgs = [...]struct {
 
 // A moving is a move that a function makes, itself or by what it calls.
 type moving struct {
-	op  MoveOp
-	pos diag.Pos
+	what string // what was done: push() moved
+	tags bool   // it moved no more than tags
+	pos  diag.Pos
 }
 
 // moveCall is pkt.push(n) and its like; done is false if name is none of them.
@@ -101,7 +102,7 @@ func (p *pass) move(e *syntax.CallExpr, op MoveOp) operand {
 		}
 		m.Args = append(m.Args, x)
 	}
-	p.moved(moving{op, at(e)})
+	p.moved(moving{op.String() + "() moved", op == VLANPush || op == VLANPop, at(e)})
 	return run(m)
 }
 
@@ -116,10 +117,9 @@ func (p *pass) moved(m moving) {
 		return
 	}
 	tags := bit(packet.VLAN) | bit(packet.VLAN2)
-	switch m.op {
-	case VLANPush, VLANPop: // what stands behind the tags is still there
+	if m.tags { // what stands behind them is still there
 		p.fl.has &^= tags
-	default:
+	} else {
 		p.fl.has &= bit(packet.Eth)
 	}
 	clear(p.fl.tests)
@@ -184,7 +184,7 @@ func (p *pass) viewEnded(n syntax.Node, name string, t value.Type, m moving) {
 		where += " of " + m.pos.File
 	}
 	p.errorf(n, "moved", "take it anew after that, "+again,
-		"%s was taken from the packet before %s() moved it %s", name, m.op, where)
+		"%s was taken from the packet before %s it %s", name, m.what, where)
 }
 
 // endLoop keeps what has ended at the end of a loop's turn for the next turn: it
@@ -225,6 +225,8 @@ func moveIn(x Expr) bool {
 		switch e := e.(type) {
 		case *Move:
 			found = true
+		case *CallObject:
+			found = found || e.Func.Context() != ""
 		case *Call:
 			found = found || e.Func.Moves
 		}

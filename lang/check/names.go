@@ -55,6 +55,9 @@ func nameAll(b *builder, attached []*module) (reach map[*Map]bool) {
 			n.module(m, Name(f)+".", false)
 		}
 	}
+	for _, o := range b.objects {
+		n.module(b.modules[path.Clean(o.File)], Name(o.File)+".", false)
+	}
 	for _, m := range attached { // what one has declared and another loads
 		n.module(m, Name(m.name)+".", false)
 	}

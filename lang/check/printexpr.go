@@ -130,6 +130,8 @@ func (pr *printer) special(x Expr) string {
 		return name + "(" + pr.expr(x.Index) + ")"
 	case *Move:
 		return fmt.Sprintf("packet.%s(%s)", x.Op, pr.exprs(x.Args))
+	case *CallObject:
+		return fmt.Sprintf("%s:%s(%s)", x.Object.File, x.Func.Name, pr.exprs(x.Args))
 	case *ParamRef:
 		return "param " + x.Param.Name
 	case *Lookup:

@@ -26,6 +26,7 @@ type checker struct {
 	stack    []*special // those that are being typed, outermost first
 	used     map[*Map]bool
 	params   map[*Param]bool
+	objects  map[*Object]map[string]bool // the functions of C objects that are called
 	// wants names the parameters whose values a function needs to know, since
 	// they bound a loop in it.
 	wants map[*resolve.Function]map[int]bool
@@ -137,7 +138,7 @@ type reading struct {
 func newChecker(b *builder, p *Program, r root) *checker {
 	return &checker{
 		b: b, prog: p, root: r, specials: map[string]*special{},
-		used: map[*Map]bool{}, params: map[*Param]bool{},
+		used: map[*Map]bool{}, params: map[*Param]bool{}, objects: map[*Object]map[string]bool{},
 		wants: map[*resolve.Function]map[int]bool{}, infos: map[*resolve.Function]*bodyInfo{},
 		globals: map[*starlark.Module]starlark.StringDict{},
 	}

@@ -17,9 +17,10 @@ type Program struct {
 	Funcs    []*Func // every specialised function, callees before callers, each chain's Main last of its own
 	Maps     []*Map  // every map that packet-time code uses or that a global reaches, by name; then tallies
 	Params   []*Param
-	Counters []string // names of count(), in order of first mention
-	Hists    []string // names of hist(), in order of first mention
-	Sockets  []string // names of to_socket(), in order of first mention
+	Objects  []*Object // C objects whose functions are called, by name
+	Counters []string  // names of count(), in order of first mention
+	Hists    []string  // names of hist(), in order of first mention
+	Sockets  []string  // names of to_socket(), in order of first mention
 	Verdicts []Verdict
 	Sources  diag.Source
 	Files    []string // the attached file, then the modules in order of loading; so for each chain
@@ -106,6 +107,7 @@ type Map struct {
 	TTL    time.Duration // of expiring; 0 for none
 	PerCPU bool
 	Tally  string // the text of x, of a map that count(x) makes
+	Const  bool   // constants of a C object, an array of one value
 	Init   []Entry
 	Pos    diag.Pos
 }

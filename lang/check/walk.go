@@ -67,6 +67,8 @@ func operands(x Expr) []Expr {
 		return some(x.X)
 	case *Move:
 		return x.Args
+	case *CallObject:
+		return x.Args
 	case *BytesAt:
 		return some(x.Span, x.Off)
 	case *Octet:

@@ -26,7 +26,8 @@ type AssembleOptions struct {
 
 // Assemble returns the instructions of c for cilium/ebpf: functions as symbols
 // with types, maps and functions by reference, source lines as the kernel and
-// bpftool show them. It is pure but for what opts does.
+// bpftool show them. It is pure but for what opts does. Functions of C objects are
+// called by their symbols; who loads the program adds them.
 func (c *Code) Assemble(opts AssembleOptions) (asm.Instructions, error) {
 	insns := make(asm.Instructions, len(c.Insns))
 	for i, n := range c.Insns {
@@ -76,6 +77,8 @@ func relocate(i *asm.Instruction, r Reloc, names map[string]string, opts Assembl
 			return fmt.Errorf("call of %s: no such function", r.Name)
 		}
 		*i = i.WithReference(name)
+	case RelocForeign:
+		*i = i.WithReference(r.Name)
 	case RelocKfunc:
 		return fillIn(r.Name, opts.Kfunc, func(id int32) { i.Constant = int64(id) })
 	case RelocField:

@@ -1,6 +1,8 @@
 package gen
 
 import (
+	"slices"
+
 	"weir/lang/diag"
 	"weir/lang/ir"
 )
@@ -46,6 +48,7 @@ const (
 	RelocKfunc                      // call of the kernel's function Name
 	RelocField                      // load at Off octets behind field Name, STRUCT.FIELD
 	RelocFieldOff                   // constant: where field Name is
+	RelocForeign                    // call of a function that is linked later: symbol Name
 )
 
 // A Reloc names what an instruction refers to.
@@ -54,6 +57,12 @@ type Reloc struct {
 	Kind RelocKind
 	Name string
 	Off  int
+}
+
+// Calls reports whether c calls a function of a C object, given its symbol. The
+// kernel wants no function that nobody calls.
+func (c *Code) Calls(symbol string) bool {
+	return slices.ContainsFunc(c.Relocs, func(r Reloc) bool { return r.Kind == RelocForeign && r.Name == symbol })
 }
 
 // A Line says which place of the source an instruction comes from. It holds up

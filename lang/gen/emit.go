@@ -223,6 +223,8 @@ func (e *emitter) call(m *minst) {
 		e.reloc(Insn{Op: callOp, Src: pseudoKfunc, Imm: -1}, RelocKfunc, m.v.Sym, 0)
 	case m.v.Op == ir.OpCall:
 		e.op(Insn{Op: callOp, Imm: m.v.Imm})
+	case m.v.Func.Linkage == ir.Foreign:
+		e.reloc(Insn{Op: callOp, Src: pseudoCall, Imm: -1}, RelocForeign, m.v.Func.Name, 0)
 	default:
 		e.reloc(Insn{Op: callOp, Src: pseudoCall, Imm: -1}, RelocCall, m.v.Func.Name, 0)
 	}

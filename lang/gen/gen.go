@@ -76,7 +76,7 @@ func used(p *ir.Program) []*ir.Func {
 		live := liveValues(list[i])
 		for _, b := range list[i].Tree().Order {
 			for _, v := range b.Values {
-				if v.Func != nil && live[v.ID] && !slices.Contains(list, v.Func) {
+				if v.Func != nil && v.Func.Linkage != ir.Foreign && live[v.ID] && !slices.Contains(list, v.Func) {
 					list = append(list, v.Func)
 				}
 			}

@@ -66,8 +66,13 @@ func largest(fr *frame) string {
 
 func tooDeep(chain []*ir.Func, sum int, frames map[*ir.Func]*frame) diag.Diagnostic {
 	var s []string
-	for _, f := range chain {
-		s = append(s, fmt.Sprintf("%s %d", f.Name, round(frames[f].total())))
+	for i, f := range chain {
+		switch {
+		case f.Linkage != ir.Foreign:
+			s = append(s, fmt.Sprintf("%s %d", f.Name, round(frames[f].total())))
+		case i == 0 || chain[i-1] != f:
+			s = append(s, fmt.Sprintf("%s and what it calls %d", f.Name, f.Stack))
+		}
 	}
 	d := diag.Diagnostic{Pos: chain[0].Pos, Code: "limit", Hint: "keep large values in maps, or call less deeply",
 		Message: fmt.Sprintf("calls need %d bytes of stack, %d more than the %d there are: %s",
@@ -95,9 +100,13 @@ func deepest(p *ir.Program, frames map[*ir.Func]*frame) ([]*ir.Func, int) {
 		}
 		r := &result{}
 		done[f] = r
+		if f.Linkage == ir.Foreign {
+			*r = result{slices.Repeat([]*ir.Func{f}, f.Depth), f.Stack}
+			return r
+		}
 		for _, b := range f.Blocks {
 			for _, v := range b.Values {
-				if v.Func == nil || frames[v.Func] == nil {
+				if v.Func == nil || frames[v.Func] == nil && v.Func.Linkage != ir.Foreign {
 					continue
 				}
 				if c := walk(v.Func); c.sum > r.sum || len(c.chain) > len(r.chain) && len(c.chain) >= maxCalls {

@@ -175,6 +175,7 @@ const (
 	Global                  // verified once, for all arguments; parameters are the context first, then integers
 	Static                  // verified at every call
 	Callback                // static, called by a helper
+	Foreign                 // of a C object: it has no blocks here, and Name is its symbol
 )
 
 // A Func is a function.
@@ -183,6 +184,8 @@ type Func struct {
 	Linkage Linkage
 	NParams int
 	Context string // C name of the context's struct: xdp_md or __sk_buff
+	Stack   int    // of a Foreign function: octets of its frames and of those that it calls
+	Depth   int    // of a Foreign function: how many frames those are
 	Blocks  []*Block
 	Slots   []*Slot
 	Pos     diag.Pos

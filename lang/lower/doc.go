@@ -36,6 +36,10 @@
 // global functions. After them nothing is known of the packet: headers are found
 // anew. That no view of before is used the checker has seen to.
 //
+// Functions of C objects (object.go) are foreign: their code is linked behind that of
+// the chain when it is loaded. One that takes the packet counts as a move: it may have
+// changed or moved what it was given.
+//
 // # Connections
 //
 // At connect and sk-lookup there is no packet: what chains read lies in the context

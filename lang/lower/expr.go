@@ -80,6 +80,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return parts{l.read(e)}
 	case *check.Move:
 		return parts{l.move(e)}
+	case *check.CallObject:
+		return l.callObject(e)
 	case *check.BytesAt:
 		return l.bytesAt(e)
 	case *check.Octet:

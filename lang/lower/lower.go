@@ -10,6 +10,7 @@ import (
 	"weir/lang/diag"
 	"weir/lang/ir"
 	"weir/lang/value"
+	"weir/object"
 	"weir/packet"
 )
 
@@ -102,6 +103,7 @@ type lowerer struct {
 	moves    map[string]*ir.Func // that move the packet
 	optionFn *ir.Func
 	wordFn   *ir.Func
+	foreign  map[*object.Func]*ir.Func
 	finds    map[string]*ir.Func // searches, by what is looked for
 	sweeps   map[*check.Map]*ir.Func
 	exitIDs  map[Exit]int
@@ -160,7 +162,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	main := p.Chains[0].Main
 	fn := ir.NewFunc(main.Name, ir.Entry, 1)
 	fn.Pos = main.Pos
-	fn.Context = contextOf(opts.Hook)
+	fn.Context = opts.Hook.Context()
 	l := &lowerer{
 		p: p, opts: opts, info: opts.Hook.Info(),
 		builder:  newBuilder(fn),
@@ -170,6 +172,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		refused:  map[*check.Map]int{},
 		scratch:  map[*check.Map]int{},
 		params:   map[*check.Param]int{},
+		foreign:  map[*object.Func]*ir.Func{},
 		finds:    map[string]*ir.Func{},
 		sweeps:   map[*check.Map]*ir.Func{},
 		moves:    map[string]*ir.Func{},

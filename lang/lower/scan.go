@@ -151,6 +151,10 @@ func (n *needs) noteExpr(e check.Expr) {
 		}
 	case *check.Move:
 		n.writes, n.moves = true, true
+	case *check.CallObject:
+		if e.Func.Context() != "" && !n.conn {
+			n.writes, n.moves = true, true
+		}
 	case *check.PayloadOf:
 		n.payload = true
 		for _, k := range l4Kinds {
@@ -244,6 +248,10 @@ func mayWrite(body []check.Stmt) writing {
 				found.any = true
 			case *check.Move:
 				found = writing{true, true, true}
+			case *check.CallObject:
+				if e.Func.Context() != "" {
+					found = writing{true, true, true}
+				}
 			case *check.Call:
 				if !seen[e.Func] {
 					seen[e.Func] = true

@@ -122,6 +122,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.X}
 	case *check.Move:
 		return e.Args
+	case *check.CallObject:
+		return e.Args
 	case *check.BytesAt:
 		return []check.Expr{e.Span, e.Off}
 	case *check.Octet:

@@ -73,7 +73,7 @@ func (l *lowerer) newWalker(f *ir.Func) *walker {
 
 func (l *lowerer) global(name string, params int) *ir.Func {
 	f := ir.NewFunc(name, ir.Global, params)
-	f.Context = contextOf(l.opts.Hook)
+	f.Context = l.opts.Hook.Context()
 	f.Pos = l.p.Chains[0].Main.Pos
 	l.res.IR.Funcs = append(l.res.IR.Funcs, f)
 	return f

@@ -30,21 +30,6 @@ func wayOf(h hook.Hook) way {
 	return bySKB
 }
 
-// contextOf returns the C name of the struct that programs of a hook are given.
-func contextOf(h hook.Hook) string {
-	switch {
-	case h == hook.SkLookup:
-		return "bpf_sk_lookup"
-	case h == hook.Connect:
-		return "bpf_sock_addr"
-	case h == hook.XDP:
-		return "xdp_md"
-	case h.Netfilter():
-		return "bpf_nf_ctx"
-	}
-	return "__sk_buff"
-}
-
 // begin notes the context of the function, and the way to the packet. A dynptr is
 // made at once: a function has its own, since it lies in its frame.
 func (b *builder) begin(ctx *ir.Value, w way) {

@@ -1,0 +1,242 @@
+package datapath
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/google/go-cmp/cmp"
+
+	"weir/attach"
+	"weir/hook"
+	"weir/internal/nstest"
+	"weir/lang"
+)
+
+// objects reads the objects of the tests of package object.
+func objects(name string) ([]byte, error) { return os.ReadFile("../object/testdata/" + name) }
+
+func compileWith(t *testing.T, source string, h hook.Hook) *lang.Program {
+	t.Helper()
+	p, err := lang.Compile([]byte(source), lang.Options{File: "t.weir", Hook: h, Load: objects})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// tallied loads a chain, runs it once on frame, and returns its counters.
+func tallied(t *testing.T, source string, h hook.Hook, set map[string]string) (map[string]uint64, *State) {
+	t.Helper()
+	p := compileWith(t, source, h)
+	s, err := Load(p, LoadOptions{Set: set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if _, err := s.Object(p).Run(&ebpf.RunOptions{Data: frame, DataOut: make([]byte, 256)}); err != nil {
+		t.Fatal(err)
+	}
+	cs, err := s.Counts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]uint64{}
+	for _, c := range cs {
+		got[c.Name] = c.N
+	}
+	return got, s
+}
+
+// A C function gets what C promises it, and gives what the chain expects: widths,
+// signs and byte orders.
+func TestObjectIntegers(t *testing.T) {
+	const source = `
+load("./sample.o", "low", "port", "net", "even")
+
+def tell(name, x):
+    count(name, x)
+
+def main(pkt):
+    n = pkt.len + 196 # 256
+    tell("wraps", low(u8(n + 1), 0, 0, 0, 0))
+    tell("negative", 0 - low(u8(n), -5, 0, 0, 0))
+    tell("wide", low(0, 0, u16(n * 256 + 3), -1, n * n))
+    tell("port", port(u16(n - 2)))
+    if net(ip4(n * 65536 + 77)) == ip4("1.0.0.0"):
+        tell("net", 1)
+    tell("even", 1 if even(n) and not even(n + 1) else 0)
+    return PASS
+`
+	want := map[string]uint64{"wraps": 1, "negative": 5, "wide": 2, "port": 255, "net": 1, "even": 1}
+	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress, hook.TCEgress} {
+		t.Run(h.String(), func(t *testing.T) {
+			got, _ := tallied(t, source, h, nil)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("counters (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A struct pointer is a record, also one in a map; what C writes the chain reads.
+func TestObjectStructs(t *testing.T) {
+	const source = `
+load("./sample.o", "note", "keep", "hit", "last")
+
+MINE = record(addr = ip4, n = u32)
+kept = table(u32, MINE, size = 4, init = {7: MINE(addr = ip4("192.0.2.7"), n = 40)})
+
+def main(pkt):
+    h = hit(src = ip4("192.0.2.1"), count = 5)
+    count("result", note(h))
+    count("field", h.count)
+    keep(h)
+    count("kept", last[ip4("192.0.2.1")].count)
+    r = kept[7]
+    if r:
+        note(r)
+    count("in a map", kept[7].n)
+    count("none", 1 if note(kept[8]) == -1 else 0)
+    return PASS
+`
+	got, s := tallied(t, source, hook.XDP, nil)
+	want := map[string]uint64{"result": 7, "field": 7, "kept": 7, "in a map": 42, "none": 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"192.0.2.1": "{src: 192.0.2.1, count: 7}"}, dump(t, mapOf(t, s, "last"))); diff != "" {
+		t.Errorf("last (-want +got):\n%s", diff)
+	}
+}
+
+// Maps of the object stand beside the chain's, variables are maps, and those that
+// are const volatile are params.
+func TestObjectState(t *testing.T) {
+	const source = `
+load("./sample.o", "weigh", "listed", "nets", most = "limit")
+
+def main(pkt):
+    count("heavy", weigh(101))
+    count("light", weigh(2))
+    count("listed", listed(ip4("192.0.2.9")))
+    count("most", most)
+    return PASS
+`
+	got, s := tallied(t, source, hook.TCIngress, nil)
+	want := map[string]uint64{"heavy": 101*3 + 2, "light": 2*3 + 4, "listed": 0, "most": 100}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+	var names []string
+	for _, m := range s.Maps() {
+		names = append(names, m.Name+" "+m.Kind)
+	}
+	if diff := cmp.Diff([]string{"nets lpm", "sample.bss array", "sample.data array", "sample.hits table"}, names); diff != "" {
+		t.Errorf("maps (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"0": "{calls: 2}"}, dump(t, mapOf(t, s, "sample.bss"))); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+	strict, _ := tallied(t, source, hook.TCIngress, map[string]string{"sample.strict": "true", "most": "50"})
+	want = map[string]uint64{"heavy": 0, "light": 10, "listed": 0, "most": 50}
+	if diff := cmp.Diff(want, strict); diff != "" {
+		t.Errorf("counters with params set (-want +got):\n%s", diff)
+	}
+}
+
+// A function that takes the packet may change it: the chain reads it anew.
+func TestObjectContext(t *testing.T) {
+	const source = `
+load("./sample.o", "size", "stamp")
+
+def main(pkt):
+    if not pkt.eth or pkt.eth.type != 0x0800:
+        return PASS
+    before = pkt.u8(15)
+    count("size", size(pkt))
+    for i in range(3):
+        stamp(pkt, before + 9 + i)
+    count("after", pkt.u8(15))
+    count("type", 1 if pkt.eth.type == 0x0800 else 0)
+    return PASS
+`
+	got, _ := tallied(t, source, hook.XDP, nil)
+	if diff := cmp.Diff(map[string]uint64{"size": 60, "after": 11, "type": 1}, got); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+	got, _ = tallied(t, "load(\"./sample.o\", \"skb_size\")\n\ndef main(pkt):\n    count(\"size\", skb_size(pkt))\n    return PASS\n", hook.TCEgress, nil)
+	if got["size"] != 60 {
+		t.Errorf("size of an skb: %v, want 60", got)
+	}
+}
+
+// Relocations of CO-RE are those of the running kernel.
+func TestObjectCORE(t *testing.T) {
+	spec, err := btf.LoadKernelSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dev *btf.Struct
+	if err := spec.TypeByName("net_device", &dev); err != nil {
+		t.Fatal(err)
+	}
+	at, ok := member(dev.Members, "mtu")
+	if !ok || at == 0 {
+		t.Fatalf("net_device.mtu at %d, %t", at, ok)
+	}
+	got, _ := tallied(t, "load(\"./sample.o\", \"offset_of_mtu\")\n\ndef main(pkt):\n    count(\"at\", offset_of_mtu(1))\n    return PASS\n", hook.XDP, nil)
+	if got["at"] != uint64(at)+1 {
+		t.Errorf("offset %d, want that of the kernel, %d", got["at"]-1, at)
+	}
+}
+
+// What the verifier refuses is told at the line of the C source.
+func TestObjectRefused(t *testing.T) {
+	_, err := Load(compileWith(t, "load(\"./refused.o\", \"peek\")\n\ndef main(pkt):\n    return DROP if peek(pkt) > 3 else PASS\n", hook.XDP), LoadOptions{})
+	var v *VerifierError
+	if !errors.As(err, &v) {
+		t.Fatalf("got %v, want what the verifier says", err)
+	}
+	if !strings.HasSuffix(v.Pos.File, "refused.c") || v.Pos.Line != 8 || !strings.Contains(v.Text, "return p[13]") {
+		t.Errorf("place %s, line %q; want line 8 of refused.c", v.Pos, v.Text)
+	}
+	if want := "the kernel's verifier refused peek() of refused.o: invalid access to packet"; !strings.HasPrefix(v.Message, want) {
+		t.Errorf("message %q, want %q…", v.Message, want)
+	}
+}
+
+// State of an object stays at a swap, as that of a chain does, also after the
+// generation was found again by another process.
+func TestObjectSwap(t *testing.T) {
+	const source = "load(\"./sample.o\", \"weigh\")\n\ndef main(pkt):\n    return DROP if weigh(2) > %s else PASS\n"
+	n := nstest.New(t)
+	k := kernel(t)
+	n.Veth("wa", "wb", 1500)
+	attachOne := func(bound string) *Generation {
+		t.Helper()
+		p := compileWith(t, strings.Replace(source, "%s", bound, 1), hook.TCEgress)
+		g, err := k.Attach(context.Background(), Options{Name: "t", Pin: true, Replace: true, Chains: []Chain{{
+			Where: attach.Where{Netns: n.Path, Interface: "wb", Hook: hook.TCEgress}, Program: p}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	attachOne("1000").Close()
+	n.Send("wb", frame)
+	attachOne("2000").Close()
+	n.Send("wb", frame)
+	g, err := k.Open("t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if diff := cmp.Diff(map[string]string{"0": "{calls: 2}"}, dump(t, mapOf(t, g.State, "sample.bss"))); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,65 @@
+package lower
+
+import (
+	"weir/lang/check"
+	"weir/lang/ir"
+	"weir/lang/value"
+	"weir/object"
+)
+
+// callObject calls a function of a C object. One that takes the packet may change it,
+// and pointers into it may be bad afterwards: headers are found anew.
+func (l *lowerer) callObject(e *check.CallObject) parts {
+	var args []*ir.Value
+	for i, a := range e.Args {
+		args = append(args, l.argument(e.Func.Params[i], a))
+	}
+	l.pos = e.P
+	f := l.foreign[e.Func]
+	if f == nil {
+		f = ir.NewFunc(check.Symbol(e.Object, e.Func.Name), ir.Foreign, len(args))
+		f.Pos, f.Stack, f.Depth = e.P, e.Func.Stack, e.Func.Depth
+		l.foreign[e.Func] = f
+	}
+	out := l.callFunc(f, args...)
+	if e.Func.Context() != "" && !l.conn() {
+		l.moved()
+	}
+	switch t := e.Func.Result; {
+	case t.Kind == object.Void:
+		return nil
+	case e.T.Kind == value.IP4:
+		return parts{l.width(ir.OpZExt, 4, out)}
+	case t.Big:
+		return parts{l.swap(t.Size, out)}
+	default:
+		return parts{l.extend(out, t.Size, t.Signed)}
+	}
+}
+
+// argument is what a register holds for a parameter of C.
+func (l *lowerer) argument(t object.Type, a check.Expr) *ir.Value {
+	if t.Kind == object.Context {
+		return l.ctx
+	}
+	x := l.expr(a)[0]
+	switch {
+	case t.Kind == object.Pointer, a.Type().Kind == value.IP4:
+		return x
+	case t.Big:
+		return l.swap(t.Size, x)
+	}
+	return l.extend(x, t.Size, t.Signed)
+}
+
+// extend is the number that the low octets of x hold: C promises nothing of the
+// others.
+func (l *lowerer) extend(x *ir.Value, size int, signed bool) *ir.Value {
+	switch {
+	case size == 8:
+		return x
+	case signed:
+		return l.width(ir.OpSExt, size, x)
+	}
+	return l.width(ir.OpZExt, size, x)
+}
