@@ -56,23 +56,32 @@ func (l *Link) Spot() (Spot, bool) {
 }
 
 // Lasting returns w by the name that other processes call it by, later too: the host's
-// network namespace has none, and that of the caller the one that it was given, if
-// it was; a cgroup's path counts from the root.
+// network namespace has none, and that of the caller the one that it was given. Where
+// it was given none it has none either, and only its number tells. A cgroup's path
+// counts from the root.
 func (w Where) Lasting() Where {
 	if w.Hook.Info().Place == hook.Cgroup {
 		w.Cgroup = cgroupPath(w.Cgroup)
 		return w
 	}
-	switch ino := inode(netnsPath(w.Netns)); {
-	case ino == 0:
-	case ino == inode(hostNetns):
+	own, host := inode(ownNetns), inode(hostNetns)
+	switch {
+	case w.Netns == "" && own != host:
+		w.Netns = givenName(own)
+	case w.Netns != "" && inode(netnsPath(w.Netns)) == host && (own == host || givenName(own) != ""):
 		w.Netns = ""
-	case w.Netns == "":
-		if path := holder.Find().Netns[ino]; path != "" {
-			w.Netns = netnsName(path)
-		}
 	}
 	return w
+}
+
+// givenName returns the name of a network namespace, or the path that it is mounted at;
+// empty if it has neither.
+func givenName(ino uint64) string {
+	path := holder.Find().Netns[ino]
+	if strings.HasPrefix(path, "/proc/") {
+		return "" // of a process, which ends
+	}
+	return netnsName(path)
 }
 
 // cgroupPath returns the path of a cgroup from the root of the hierarchy.
