@@ -6,8 +6,11 @@
 // needs to [Open] it again. Attaching is tried first and explained afterwards: a
 // mode that is refused is followed by the next one, the reasons are kept in
 // [Record.Why], and only when all have failed is the kernel probed for what it
-// lacks. Each kind of hook has a file: xdp.go, tcx.go, clsact.go, netfilter.go,
-// cgroup.go, lookup.go, socket.go.
+// lacks. Names of interfaces and network namespaces are given to others, and mean others
+// elsewhere: a [Spot] is a place by the kernel's numbers, and what is done to a link is
+// done where that is now, in the namespace that the record has the number of. Each kind
+// of hook has a file: xdp.go, tcx.go, clsact.go, netfilter.go, cgroup.go, lookup.go,
+// socket.go.
 //
 // Who owns what: programs belong to the caller; the link holds the kernel's
 // reference. BPF links live as long as a descriptor or a pin of theirs. A

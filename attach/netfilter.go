@@ -68,6 +68,8 @@ func (l *Link) explainNetfilter(err error) error {
 		return because(errors.Join(ErrInUse, err), "priority %d is taken there, by another BPF program or by a table of nftables or iptables: choose another one (--priority)", l.Priority)
 	case l.Defrag && l.Priority <= priorityOfDefrag:
 		return because(err, "packets are put together at priority %d: with --defrag choose a greater one", priorityOfDefrag)
+	case errors.Is(err, unix.ERANGE): // NF_IP_PRI_FIRST and NF_IP_PRI_LAST: bpf_nf_check_pf_and_hooks in net/netfilter/nf_bpf_link.c
+		return because(err, "the kernel keeps priority %d for itself: choose the one beside it", l.Priority)
 	case l.Defrag && errors.Is(err, unix.ENOENT):
 		return because(err, "this kernel cannot put packets together here (needs its modules nf_defrag_ipv4 and nf_defrag_ipv6)")
 	}

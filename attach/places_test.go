@@ -2,6 +2,7 @@ package attach
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -31,6 +32,13 @@ func TestNetfilterPriorities(t *testing.T) {
 		t.Errorf("a second one: %v", err)
 	}
 	matches(t, err.Error(), `attach edge on network namespace .* at netfilter-input: priority -10 is taken there, by another BPF program or by a table of nftables or iptables: choose another one \(--priority\)`)
+	for _, end := range []int32{math.MinInt32, math.MaxInt32} {
+		if _, err := at(end); err == nil {
+			t.Errorf("attached at priority %d", end)
+		} else {
+			matches(t, err.Error(), `the kernel keeps priority -?\d+ for itself: choose the one beside it$`)
+		}
+	}
 	b, err := at(-9)
 	if err != nil {
 		t.Fatal(err)
