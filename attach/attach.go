@@ -135,6 +135,11 @@ type Record struct {
 	Links  int    // how many the attachment has; those after the first are pinned at Pin+"+N"
 	Filter Filter // of mode Clsact
 
+	// Evicted is the mode of the foreign XDP program that made way, which is put back
+	// at the end; Best if there was none. Ended says which one cannot be put back.
+	Evicted Mode
+	Ended   string
+
 	// At netfilter, what was asked for; see [Link.RunsAt].
 	Priority int32
 	Defrag   bool
@@ -145,6 +150,8 @@ type Link struct {
 	Record
 	raws []link.Link   // none in modes Clsact and Packet
 	sock *packetSocket // of mode Packet
+
+	evicted *ebpf.Program // of Record.Evicted; nil if the Link was opened
 }
 
 // Attach puts a program at w. Its error is an [*Error]; after an error nothing
@@ -162,7 +169,10 @@ func Attach(w Where, o Options) (*Link, error) {
 		if err := l.attach(o); err != nil {
 			return err
 		}
-		return l.pin()
+		if err := l.pin(); err != nil {
+			return errors.Join(err, l.putBack())
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, l.fail("attach", err)

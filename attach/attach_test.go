@@ -211,6 +211,13 @@ func TestXDPForeign(t *testing.T) {
 			if err := l.Detach(); err != nil {
 				t.Error(err)
 			}
+			want := before // is put back, unless a link had it
+			if l.Ended != "" {
+				want = 0
+			}
+			if after := attachedXDP(n, "wa"); after != want || (l.Ended == "") == strings.Contains(name, "link") {
+				t.Errorf("after detach the program is %d, want %d; ended %q", after, want, l.Ended)
+			}
 		})
 	}
 }

@@ -92,31 +92,6 @@ func xdpLinkOf(p ebpf.ProgramID, ifindex int) link.ID {
 	return 0
 }
 
-// evict takes f away. What it returns puts f back as far as that can be done:
-// the link of another process, once detached, stays so.
-func (f Foreign) evict(dev netlink.Link) (restore func() error, err error) {
-	if f.Link != 0 {
-		l, err := link.NewFromID(f.Link)
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		return func() error { return fmt.Errorf("%s cannot be put back", f) }, l.Detach()
-	}
-	p, err := ebpf.NewProgramFromID(f.Program)
-	if err != nil {
-		return nil, err
-	}
-	flags := int(xdpFlags(f.Mode))
-	if err := netlink.LinkSetXdpFdWithFlags(dev, -1, flags); err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	return func() error {
-		defer p.Close()
-		return netlink.LinkSetXdpFdWithFlags(dev, p.FD(), flags)
-	}, nil
-}
-
 // owner says who keeps f, or its link if it has one; empty if nobody can be seen.
 func owner(f Foreign) string {
 	held := holder.Find()

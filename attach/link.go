@@ -178,7 +178,8 @@ func (l *Link) ID() link.ID {
 	return info.ID
 }
 
-// Detach takes the program away, and the pin. The Link is closed. That the
+// Detach takes the program away, and the pin, and puts the foreign XDP program back
+// that made way for it. The Link is closed. That the
 // interface is gone already is no error.
 func (l *Link) Detach() error {
 	var errs []error
@@ -198,7 +199,7 @@ func (l *Link) Detach() error {
 				errs = append(errs, err)
 			}
 		}
-		errs = append(errs, l.unpin(), closeAll(l.raws))
+		errs = append(errs, l.unpin(), closeAll(l.raws), l.putBack())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return l.fail("detach", err)
@@ -212,5 +213,5 @@ func (l *Link) Close() error {
 	if l.sock != nil {
 		return l.sock.close()
 	}
-	return closeAll(l.raws)
+	return errors.Join(closeAll(l.raws), l.evicted.Close()) // of a nil program, too
 }

@@ -30,7 +30,7 @@ func (l *Link) Swap(o Options) error {
 		}
 	}
 	if err == nil {
-		l.Frags = frags
+		l.Frags, l.Ended = frags, "" // which was told when it was so
 	}
 	return err
 }

@@ -57,8 +57,11 @@ func (l *Link) attachXDP(dev netlink.Link, o Options) error {
 		if err != nil {
 			return err
 		}
-		raw, err := linkXDP(dev, p, try.mode, o.Force)
+		raw, out, err := linkXDP(dev, p, try.mode, o.Force)
 		if err == nil {
+			if err := l.remember(out); err != nil {
+				return errors.Join(err, raw.Close(), out.putBack(dev))
+			}
 			l.raws, l.Mode, l.Frags = []link.Link{raw}, try.mode, try.frags
 			if try.mode != Native { // with fragments it is no worse a mode
 				l.Why = strings.Join(why, "; ")
@@ -93,39 +96,40 @@ func (j *joined) Error() string {
 func (j *joined) Unwrap() []error { return j.errs }
 
 // linkXDP attaches p by a BPF link. The kernel answers EBUSY if a program is
-// there in the same mode, EEXIST if one is there in the other mode.
-func linkXDP(dev netlink.Link, p *ebpf.Program, mode Mode, force bool) (link.Link, error) {
+// there in the same mode, EEXIST if one is there in the other mode. What makes way is
+// returned.
+func linkXDP(dev netlink.Link, p *ebpf.Program, mode Mode, force bool) (link.Link, *evicted, error) {
 	attach := func() (link.Link, error) {
 		return link.AttachXDP(link.XDPOptions{Program: p, Interface: dev.Attrs().Index, Flags: xdpFlags(mode)})
 	}
 	raw, err := attach()
 	if err == nil {
-		return raw, nil
+		return raw, nil, nil
 	}
 	if errors.Is(err, unix.EINVAL) { // also what the kernel says of an index without interface
 		if _, e := netlink.LinkByIndex(dev.Attrs().Index); e != nil {
-			return nil, vanished(unix.ENODEV)
+			return nil, nil, vanished(unix.ENODEV)
 		}
 	}
 	if !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EEXIST) {
-		return nil, vanished(err)
+		return nil, nil, vanished(err)
 	}
 	f, ferr := foreignXDP(dev)
 	if ferr != nil {
-		return nil, fmt.Errorf("%w by an XDP program; look for it: %w", ErrInUse, ferr)
+		return nil, nil, fmt.Errorf("%w by an XDP program; look for it: %w", ErrInUse, ferr)
 	}
 	if !force {
-		return nil, fmt.Errorf("%w by %s: %s", ErrInUse, f, f.advice(dev))
+		return nil, nil, fmt.Errorf("%w by %s: %s", ErrInUse, f, f.advice(dev))
 	}
-	restore, err := f.evict(dev)
+	out, err := f.evict(dev)
 	if err != nil {
-		return nil, fmt.Errorf("replace %s: %w", f, err)
+		return nil, nil, fmt.Errorf("replace %s: %w", f, err)
 	}
 	raw, err = attach()
 	if err != nil {
-		return nil, errors.Join(vanished(err), restore())
+		return nil, nil, errors.Join(vanished(err), out.putBack(dev))
 	}
-	return raw, nil
+	return raw, out, nil
 }
 
 func xdpFlags(m Mode) link.XDPAttachFlags {

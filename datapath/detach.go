@@ -110,9 +110,10 @@ func last(pin string) int {
 	return 0
 }
 
-// removeFilters takes away the clsact filters of a generation that are not kept. Of
-// one that was never whole, or that another version of weir made, nothing is known:
-// see [attach.Sweep].
+// removeFilters takes away the clsact filters of a generation that are not kept, and
+// the XDP programs for which others made way, which are put back. Of a generation that
+// was never whole, or that another version of weir made, nothing is known: see
+// [attach.Sweep].
 func removeFilters(generation string, kept map[string]bool) (known bool, err error) {
 	m, err := readManifest(filepath.Join(generation, manifestName))
 	if err != nil {
@@ -120,14 +121,16 @@ func removeFilters(generation string, kept map[string]bool) (known bool, err err
 	}
 	var errs []error
 	for _, a := range m.Attachments {
-		if a.Record.Mode != attach.Clsact || kept[a.Record.Key()] {
+		if a.Record.Mode != attach.Clsact && a.Record.Evicted == attach.Best || kept[a.Record.Key()] {
 			continue
 		}
 		l, err := attach.Open(a.Record)
 		if err == nil {
 			err = l.Detach()
 		}
-		errs = append(errs, err)
+		if !errors.Is(err, os.ErrNotExist) { // of what another generation has told of already
+			errs = append(errs, err)
+		}
 	}
 	return true, errors.Join(errs...)
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"weir/datapath"
 )
 
 // attaching is the flags of attach.
@@ -87,6 +89,7 @@ func (a *app) doAttach(ctx context.Context, args []string, l *attaching) error {
 			fmt.Fprintf(a.err, "%s: mode %s, since %s\n", at.Where, at.Mode, at.Why)
 		}
 	}
+	a.tellEnded(g)
 	if l.json {
 		err = a.attachedJSON(g)
 	} else {
@@ -96,6 +99,15 @@ func (a *app) doAttach(ctx context.Context, args []string, l *attaching) error {
 		err = errors.Join(err, a.await(ctx, g))
 	}
 	return err
+}
+
+// tellEnded says which programs of others made way for good.
+func (a *app) tellEnded(g *datapath.Generation) {
+	for _, at := range g.Places() {
+		if at.Ended != "" {
+			fmt.Fprintf(a.err, "%s: %s made way, and cannot be put back: start what attached it again\n", at.Where, at.Ended)
+		}
+	}
 }
 
 func (a *app) detach() *cobra.Command {

@@ -121,6 +121,7 @@ func (a *app) doRun(ctx context.Context, args []string, r *running) error {
 	if err != nil {
 		return err
 	}
+	a.tellEnded(g)
 	if r.duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.duration)
