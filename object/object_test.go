@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-//go:generate testdata/build.sh
+//go:generate ../scripts/objects.sh testdata
 
 func file(t *testing.T, name string) []byte {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -89,18 +90,16 @@ func (s *suite) mapOf(file, name string) (*datapath.Map, error) {
 		b.dirty = true
 		return b.find(name, s.chains[file], s.now)
 	}
-	for _, b := range s.beds.all {
-		if b.runner == nil {
-			continue
-		}
+	for _, f := range slices.Sorted(maps.Keys(s.chains)) {
+		b := s.beds.of(f)
 		for _, n := range []string{strings.TrimSuffix(path.Base(file), path.Ext(file)) + "." + name, name} {
-			if m, err := b.runner.Map(n); err == nil {
+			if m, err := b.find(n, s.chains[f], s.now); err == nil {
 				b.dirty = true
 				return m, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("map %s of %s is in no program yet: run a chain that uses it first", name, file)
+	return nil, fmt.Errorf("map %s of %s is in no chain that the file loads: load a chain that uses it", name, file)
 }
 
 // paramValue returns what a parameter is set to, after it was set to v if v is not
