@@ -3,6 +3,7 @@ package attach
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -85,6 +86,24 @@ func cgroupDir(path string) (string, error) {
 		return "", because(ErrNoCgroup, "%s is no cgroup of version 2, though it lies under %s", dir, root)
 	}
 	return dir, nil
+}
+
+// findCgroup returns the path of the cgroup of that number: path, if that leads there.
+// In a cgroup namespace it leads elsewhere. Where there is no hierarchy nothing tells.
+func findCgroup(path string, id uint64) (string, error) {
+	root, err := CgroupRoot()
+	if err != nil || inode(filepath.Join(root, cgroupPath(path))) == id {
+		return path, nil
+	}
+	found := ErrNoCgroup
+	filepath.WalkDir(root, func(dir string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && inode(dir) == id {
+			path, found = cgroupPath(dir), nil
+			return fs.SkipAll
+		}
+		return nil // one that is gone meanwhile
+	})
+	return path, found
 }
 
 // noCgroup says what a path is that leads to no cgroup of version 2.

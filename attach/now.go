@@ -20,8 +20,12 @@ func (l *Link) Now() (Where, bool) {
 	if at.ifindex == 0 { // not of an interface, or of one that is gone
 		w := l.Where
 		ok, err := l.Attached()
-		if ok && err == nil && w.Hook.Info().Place == hook.Netns {
+		switch place := w.Hook.Info().Place; {
+		case !ok || err != nil:
+		case place == hook.Netns:
 			w.Netns, err = findNetns(w.Netns, l.NetnsInode)
+		case place == hook.Cgroup:
+			w.Cgroup, err = findCgroup(w.Cgroup, l.cgroupID())
 		}
 		return w, ok && err == nil
 	}
@@ -34,6 +38,17 @@ func (l *Link) Now() (Where, bool) {
 		}
 	}
 	return Where{}, false
+}
+
+// cgroupID returns the number of the folder of the cgroup that the program is at, 0 if
+// it is at none.
+func (l *Link) cgroupID() uint64 {
+	for _, raw := range l.raws {
+		if info, err := raw.Info(); err == nil && info.Cgroup() != nil {
+			return info.Cgroup().CgroupId
+		}
+	}
+	return 0
 }
 
 // A standing is an attachment to an interface, as the kernel knows it.

@@ -143,6 +143,31 @@ func TestCgroupSpot(t *testing.T) {
 	}
 }
 
+// A program at a cgroup is found where it is, though its path leads to another one, as
+// in a cgroup namespace.
+func TestNowCgroup(t *testing.T) {
+	dir, other := cgroup(t), cgroup(t)
+	w := Where{Cgroup: dir, Hook: hook.CgroupEgress}
+	l, err := Attach(w, Options{Chain: "edge", Linear: loader(programFor(t, w.Hook))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	want, err := w.Spot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, other, "/no/such"} {
+		l.Where.Cgroup = path
+		if got, ok := l.Now(); !ok || got != w {
+			t.Errorf("under the path %s: %s, %t, want %s", path, got, ok, w)
+		}
+		if got, ok := l.Spot(); !ok || got != want {
+			t.Errorf("under the path %s: %+v, %t, want %+v", path, got, ok, want)
+		}
+	}
+}
+
 // A cgroup that is removed, and an interface of a packet socket, take the program
 // with them.
 func TestPlaceVanishes(t *testing.T) {
