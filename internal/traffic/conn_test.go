@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -85,7 +86,44 @@ func newSock(t *testing.T, h *lab.Host, six bool, typ int) sock {
 	return s
 }
 
-func (s sock) connect(to netip.AddrPort) error { return unix.Connect(s.fd, sockaddr.From(to)) }
+// connect connects the socket. Where a signal comes in between, as Go's scheduler
+// sends them, the kernel goes on with it: connect(2).
+func (s sock) connect(to netip.AddrPort) error {
+	err := unix.Connect(s.fd, sockaddr.From(to))
+	if !errors.Is(err, unix.EINTR) {
+		return err
+	}
+	p := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLOUT}}
+	if err := uninterrupted(func() error { _, err := unix.Poll(p, 2000); return err }); err != nil {
+		return err
+	}
+	if n, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || n != 0 {
+		return cmp.Or(err, error(unix.Errno(n)))
+	}
+	return nil
+}
+
+// uninterrupted repeats a call until no signal comes in between.
+func uninterrupted(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// receive returns what comes, and from whom the kernel says it is.
+func (s sock) receive() (text string, from netip.AddrPort, err error) {
+	b := make([]byte, 100)
+	err = uninterrupted(func() error {
+		n, sa, err := unix.Recvfrom(s.fd, b, 0)
+		if err == nil {
+			text, from = string(b[:n]), sockaddr.AddrPort(sa)
+		}
+		return err
+	})
+	return text, from, err
+}
 
 // peer is what the kernel says the socket is connected to.
 func (s sock) peer() netip.AddrPort {
@@ -106,12 +144,11 @@ func (s sock) ask(text string, to netip.AddrPort) (string, netip.AddrPort) {
 	if err != nil {
 		s.t.Fatalf("send %q to %v: %v", text, to, err)
 	}
-	b := make([]byte, 100)
-	n, from, err := unix.Recvfrom(s.fd, b, 0)
+	answer, from, err := s.receive()
 	if err != nil {
 		s.t.Fatalf("answer to %q from %v: %v", text, to, err)
 	}
-	return string(b[:n]), sockaddr.AddrPort(from)
+	return answer, from
 }
 
 // answer answers each datagram at an address with NAME and its text.

@@ -99,9 +99,11 @@ func askAround(t *testing.T, h *lab.Host, f flavour) {
 	if err := tcp.connect(to); err != nil {
 		t.Fatalf("%s: connect: %v", f.name, err)
 	}
-	b := make([]byte, 100)
-	n := must(unix.Read(tcp.fd, b))(t)
-	check("TCP", string(b[:n]), tcp.peer())
+	told, _, err := tcp.receive()
+	if err != nil {
+		t.Fatalf("%s: answer: %v", f.name, err)
+	}
+	check("TCP", told, tcp.peer())
 	udp := newSock(t, h, f.six, unix.SOCK_DGRAM)
 	text, from := udp.ask("x", to)
 	check("UDP", text, from)
