@@ -9,8 +9,11 @@ import (
 	"github.com/cilium/ebpf/link"
 )
 
-// pins are the paths of the pins of the links.
+// pins are the paths of the pins of the links, if they are pinned.
 func (r *Record) pins() []string {
+	if r.Pin == "" {
+		return nil
+	}
 	out := make([]string, r.Links)
 	for i := range out {
 		out[i] = r.Pin
@@ -46,22 +49,26 @@ func (l *Link) unpin() error {
 	return errors.Join(errs...)
 }
 
-// repin puts pins of the links in the places of those of the links before: each is
-// made beside the old one, and takes its name.
+// repin puts pins of the links in the places of those of the links before: all are
+// made beside the old ones, and then take their names. If one cannot be made the old
+// ones stay.
 func (l *Link) repin() error {
-	if l.Pin == "" {
-		return nil
-	}
 	for i, path := range l.pins() {
 		next := path + "+next"
 		err := os.Remove(next) // a killed process may have left it
 		if err == nil || errors.Is(err, os.ErrNotExist) {
 			err = l.raws[i].Pin(next)
 		}
-		if err == nil {
-			err = os.Rename(next, path)
-		}
 		if err != nil {
+			errs := []error{fmt.Errorf("pin link: %w", err)}
+			for _, made := range l.raws[:i] {
+				errs = append(errs, made.Unpin())
+			}
+			return errors.Join(errs...)
+		}
+	}
+	for _, path := range l.pins() {
+		if err := os.Rename(path+"+next", path); err != nil {
 			return fmt.Errorf("pin link: %w", err)
 		}
 	}

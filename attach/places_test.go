@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -69,6 +70,65 @@ func TestNetfilterPriorities(t *testing.T) {
 	p := programFor(t, w.Hook)
 	if err := errors.Join(a.Restore(p), a.Restore(p)); err != nil || a.RunsAt() != -10 {
 		t.Errorf("restored to priority %d, %v, want -10", a.RunsAt(), err)
+	}
+}
+
+// What is not pinned has no pins to remove, of how many links it ever is.
+func TestUnpinned(t *testing.T) {
+	n := nstest.New(t)
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("+1", nil, 0o600); err != nil { // as the second pin would be called
+		t.Fatal(err)
+	}
+	l, err := Attach(Where{Netns: n.Path, Hook: hook.NetfilterInput}, Options{Chain: "edge", Linear: loader(programFor(t, hook.NetfilterInput))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Detach(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat("+1"); err != nil {
+		t.Error(err)
+	}
+}
+
+// An update that cannot be pinned half-way leaves the program that was there: at its
+// places, and by its pins.
+func TestNetfilterUpdateFails(t *testing.T) {
+	n := nstest.New(t)
+	w := Where{Netns: n.Path, Hook: hook.NetfilterInput}
+	o := Options{Chain: "edge", Linear: loader(programFor(t, w.Hook)), Pin: filepath.Join(bpffs(t), "link")}
+	l, err := Attach(w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Detach()
+	before, err := l.running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := o.Pin + "+1+next"
+	if err := os.MkdirAll(filepath.Join(block, "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Update(programFor(t, w.Hook)); err == nil {
+		t.Fatal("updated, without a pin")
+	}
+	if err := os.RemoveAll(block); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(l.Record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	for what, l := range map[string]*Link{"the link": l, "that of the pins": again} {
+		if now, err := l.running(); !slices.Equal(now, before) || err != nil {
+			t.Errorf("%s runs programs %v, %v, and before %v", what, now, err, before)
+		}
+	}
+	if err := l.Update(programFor(t, w.Hook)); err != nil {
+		t.Errorf("when nothing is in the way any more: %v", err)
 	}
 }
 
