@@ -299,10 +299,10 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 	for _, pos := range low.Lines {
 		p.Lines = append(p.Lines, Line{File: pos.File, Line: pos.Line, Col: pos.Col})
 	}
-	c.link(p, t, low)
 	for _, f := range t.Files {
 		p.Sources = append(p.Sources, Source{Name: f, Text: strings.Join(t.Sources[f], "\n")})
 	}
+	c.link(p, t, low)
 	return p
 }
 

@@ -12,8 +12,12 @@ type Func struct {
 	Params []Type
 	Names  []string // of the parameters
 	Result Type     // Void: it gives nothing
-	File   string   // where the C source has it, as the compiler was told; empty if unknown
-	Line   int
+	// Program says that it is one that the kernel can attach: it stands in a section of
+	// its own, as xdp or tc, and takes the packet alone. What it gives is a verdict.
+	Program bool
+
+	File string // where the C source has it, as the compiler was told; empty if unknown
+	Line int
 
 	// Bad says why a chain cannot call it, in one sentence; empty if it can.
 	Bad string

@@ -56,6 +56,9 @@ func fault(hint, format string, args ...any) error {
 	return &Error{fmt.Sprintf(format, args...), hint}
 }
 
+// text is what section .text is called once [shown] has renamed it.
+const text = ".weir"
+
 const build = "build it with clang --target=bpf -O2 -g -c"
 
 // Read reads an object. Its error is an [*Error].
@@ -73,6 +76,7 @@ func Read(octets []byte) (*Object, error) {
 		if o.funcs[name], err = newCode(name, p.Instructions); err != nil {
 			return nil, err
 		}
+		o.funcs[name].program = p.SectionName != text
 	}
 	if err := o.addMaps(spec); err != nil {
 		return nil, err
@@ -138,10 +142,10 @@ func shown(f *elf.File, octets []byte) []byte {
 	}
 	for _, s := range f.Sections {
 		if s.Type == elf.SHT_STRTAB {
-			rename(s, ".text\x00", ".weir\x00")
+			rename(s, ".text\x00", text+"\x00")
 		}
 	}
-	rename(f.Section(".BTF"), "\x00.text\x00", "\x00.weir\x00")
+	rename(f.Section(".BTF"), "\x00.text\x00", "\x00"+text+"\x00")
 	return out
 }
 
@@ -155,6 +159,7 @@ func (o *Object) addFuncs() error {
 		}
 		f := &Func{Name: name, File: c.file, Line: c.line}
 		f.signature(c.proto, structs)
+		f.Program = c.program && f.Bad == "" && len(f.Params) == 1 && f.Params[0].Kind == Context && f.Result.Kind == Int
 		if err := o.reach(f); err != nil {
 			return err
 		}
@@ -189,6 +194,7 @@ type code struct {
 	calls   []string // functions of the object
 	maps    []string // maps and sections
 	stack   int      // octets of its frame
+	program bool     // it is in a section of its own
 }
 
 // newCode takes a function out of the instructions that cilium/ebpf has made of it

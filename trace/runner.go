@@ -318,7 +318,7 @@ func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, erro
 	switch {
 	case e.ToCPU:
 		res.To = fmt.Sprintf("cpu%d", o.To)
-	case e.Verdict == "REDIRECT":
+	case e.Verdict == "REDIRECT" && o.To != 0: // else a program of an object knows
 		res.To = r.interfaceName(int(o.To))
 	}
 	if !x.prog.Hook.Info().Write {

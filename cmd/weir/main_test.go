@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the commands as a user sees them. Each script has its own
-// folder of pins. Besides what testscript has there are:
+// folder of pins; $MODULES are the modules of the examples. Besides what testscript
+// has there are:
 //
 //	exits CODE COMMAND…   the command ends with that exit code
 //	lab                   two hosts, $HOST with interface eth0 (10.9.0.2) and $PEER
@@ -65,11 +66,16 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	cgroup := nstest.NewCgroup(t)
 	cgroup.Leave()
+	examples, err := filepath.Abs("../../examples/modules")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Values["lab"] = new(scriptLab)
 			e.Setenv("CGROUP", cgroup.Path)
+			e.Setenv("MODULES", examples)
 			return pinFolder(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -67,6 +67,10 @@ func (p *pass) callObject(e *syntax.CallExpr, v *cFunc) operand {
 	if x.T = numberOf(v.f.Result); v.f.Result.Big && v.f.Result.Size == 4 {
 		x.T = value.IP4T
 	}
+	if v.f.Program {
+		x.T = value.VerdT
+		x.Codes, x.Other = p.programCodes()
+	}
 	if v.f.Context() != "" {
 		p.moved(moving{what: v.f.Name + "() may have changed", pos: at(e)})
 	}

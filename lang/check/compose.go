@@ -23,6 +23,8 @@ type root struct {
 	fn     string // the attached function
 	name   string // of the chain
 	prefix string // of its counters' names: "" where there is one chain
+
+	program *Part // of an object, for which the module stands in
 }
 
 // Name returns what a chain of a file is called: the file's base name without the
@@ -38,6 +40,9 @@ func (b *builder) roots(parts []Part) []root {
 	for i := range parts {
 		if parts[i].Func == "" {
 			parts[i].Func = "main"
+			if isObject(parts[i].File) {
+				parts[i].Func = onlyProgram(parts[i])
+			}
 		}
 	}
 	if !b.distinct(parts) {
@@ -45,11 +50,15 @@ func (b *builder) roots(parts []Part) []root {
 	}
 	var out []root
 	for _, p := range parts {
-		m := b.root(p.File, p.Source)
-		if m == nil {
+		r := root{fn: p.Func, name: Name(p.File)}
+		if isObject(p.File) {
+			r.module, r.fn, r.program = b.standIn(p), "main", &p
+		} else {
+			r.module = b.root(p.File, p.Source)
+		}
+		if r.module == nil {
 			continue
 		}
-		r := root{module: m, fn: p.Func, name: Name(p.File)}
 		if slices.ContainsFunc(parts, func(q Part) bool { return sameFile(p, q) && q.Func != p.Func }) {
 			r.name += ":" + p.Func
 		}

@@ -200,6 +200,11 @@ type (
 		Object *Object
 		Func   *object.Func
 		Args   []Expr // one for each parameter; of a context the packet
+
+		// Of a program, which gives a verdict: what its numbers say at the hook, and
+		// what any other number says. Indexes in Program.Verdicts.
+		Codes []Code
+		Other int
 	}
 	// BytesAt is SPAN.bytes(Off, n), an Octets; of the frame if Span is nil. It
 	// is false, and all zero, if not wholly there.

@@ -203,7 +203,11 @@ func (c *checker) run() {
 	}
 	c.mergeTallies()
 	c.prog.Funcs = append(c.prog.Funcs, c.funcs...)
-	c.prog.Chains = append(c.prog.Chains, Chain{Name: c.root.name, File: c.root.module.name, Func: c.root.fn, Main: s.out})
+	chain := Chain{Name: c.root.name, File: c.root.module.name, Func: c.root.fn, Main: s.out}
+	if p := c.root.program; p != nil {
+		chain.File, chain.Func = p.File, p.Func
+	}
+	c.prog.Chains = append(c.prog.Chains, chain)
 }
 
 // attached finds the function to attach.

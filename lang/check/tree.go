@@ -56,6 +56,7 @@ const (
 	RedirectCPU
 	Reject
 	ToSocket // to a listening socket, whatever it is bound to
+	Sent     // to where a program of an object has said with a helper of the kernel
 )
 
 // NoCPU is the reason of a PASS that was to be a redirect to a CPU that is not
@@ -70,7 +71,7 @@ const NoSocket = "no such socket"
 // chosen one already.
 const Chosen = "another has chosen a socket"
 
-var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT", "SOCKET"}
+var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT", "SOCKET", "REDIRECT"}
 
 // String returns the action as counters and reports name it.
 func (a Action) String() string { return actionNames[a] }

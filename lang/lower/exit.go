@@ -75,6 +75,10 @@ func (e *exitBlock) leave(l *lowerer, a check.Action, target *ir.Value, slot fun
 	switch {
 	case a == check.Redirect:
 		e.redirect(l, helperRedirect, target, 0)
+	case a == check.Sent:
+		code, _ := l.opts.Hook.Code("REDIRECT")
+		l.set(e.code, l.konst(int64(code)))
+		l.jump(e.blk)
 	case a == check.RedirectPeer:
 		e.redirect(l, helperRedirectPeer, target, 0)
 	case a == check.RedirectCPU:

@@ -26,6 +26,8 @@ func (l *lowerer) callObject(e *check.CallObject) parts {
 		l.moved()
 	}
 	switch t := e.Func.Result; {
+	case e.Func.Program:
+		return l.programVerdict(e, l.width(ir.OpZExt, 4, out), 0)
 	case t.Kind == object.Void:
 		return nil
 	case e.T.Kind == value.IP4:
@@ -35,6 +37,18 @@ func (l *lowerer) callObject(e *check.CallObject) parts {
 	default:
 		return parts{l.extend(out, t.Size, t.Signed)}
 	}
+}
+
+// programVerdict is what a program has said with a number, from the i-th of those that
+// mean something at the hook on.
+func (l *lowerer) programVerdict(e *check.CallObject, code *ir.Value, i int) parts {
+	if i == len(e.Codes) {
+		return l.verdict(e.Other)
+	}
+	c := e.Codes[i]
+	return l.choose(e.T, func(then, els *ir.Block) { l.branch(ir.Eq, code, l.konst(int64(uint32(c.Number))), then, els) },
+		func() parts { return l.verdict(c.Verdict) },
+		func() parts { return l.programVerdict(e, code, i+1) })
 }
 
 // argument is what a register holds for a parameter of C.
