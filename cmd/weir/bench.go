@@ -53,12 +53,7 @@ that does not match, the row is INVALID. Needs root.`,
 			}
 			return a.measure(ctx, b, o, asJSON, svg)
 		}),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: completeFirst(names),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print an object a row, as soon as it is there")
 	c.Flags().StringVar(&rows, "run", "", "of lang and hooks: only rows whose name matches this expression")

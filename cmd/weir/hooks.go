@@ -48,40 +48,44 @@ begins with a system call. Compare figures of one way only. It needs root, and s
   weir hooks xdp --measure`,
 		Args: wants("[NAME]"),
 		RunE: runs(func(ctx context.Context, args []string) error {
-			hooks := hook.All()
-			if len(args) > 0 {
-				h, err := parseHook(args[0])
-				if err != nil {
-					return err
-				}
-				hooks = []hook.Hook{h}
-			}
-			rows := hookRows(hooks...)
-			if measure {
-				return a.measureHooks(ctx, rows, asJSON)
-			}
-			if asJSON {
-				return a.hooksJSON(rows, len(args) > 0)
-			}
-			if len(args) > 0 {
-				return a.showHook(rows[0])
-			}
-			return a.listHooks(rows)
+			return a.doHooks(ctx, args, measure, asJSON)
 		}),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			var out []string
-			for _, h := range hook.All() {
-				out = append(out, h.String()+"\t"+h.Info().Summary)
-			}
-			return out, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: completeFirst(hooksByName()),
 	}
 	jsonFlag(c, &asJSON)
 	c.Flags().BoolVar(&measure, "measure", false, "measure what packets cost at each hook")
 	return c
+}
+
+// doHooks tells of all hooks, or of one that is named.
+func (a *app) doHooks(ctx context.Context, args []string, measure, asJSON bool) error {
+	hooks := hook.All()
+	if len(args) > 0 {
+		h, err := parseHook(args[0])
+		if err != nil {
+			return err
+		}
+		hooks = []hook.Hook{h}
+	}
+	rows := hookRows(hooks...)
+	switch {
+	case measure:
+		return a.measureHooks(ctx, rows, asJSON)
+	case asJSON:
+		return a.hooksJSON(rows, len(args) > 0)
+	case len(args) > 0:
+		return a.showHook(rows[0])
+	}
+	return a.listHooks(rows)
+}
+
+// hooksByName are the names of hooks for completion, each with what it is.
+func hooksByName() []string {
+	var out []string
+	for _, h := range hook.All() {
+		out = append(out, h.String()+"\t"+h.Info().Summary)
+	}
+	return out
 }
 
 // hooksJSON prints an array of hooks, or one that was asked for.

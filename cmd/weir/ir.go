@@ -46,20 +46,7 @@ in the order given. The passes:
 			if err := compileAt(&r, hookName); err != nil {
 				return err
 			}
-			_, texts, err := child.Compile(ctx, r, child.Limits{})
-			if err != nil && len(texts) == 0 {
-				return err
-			}
-			if pass != "" {
-				a.showPass(texts, pass)
-				return err
-			}
-			for _, s := range texts {
-				if s.Name == stage {
-					fmt.Fprint(a.out, s.Text)
-				}
-			}
-			return err
+			return a.showStage(ctx, r, stage, pass)
 		}),
 	}
 	src.flag(c)
@@ -69,6 +56,24 @@ in the order given. The passes:
 	c.RegisterFlagCompletionFunc("pass", completePasses)
 	c.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(stages, cobra.ShellCompDirectiveNoFileComp))
 	return c
+}
+
+// showStage compiles r and prints the text of a stage, or what a pass changed.
+func (a *app) showStage(ctx context.Context, r child.Request, stage, pass string) error {
+	_, texts, err := child.Compile(ctx, r, child.Limits{})
+	if err != nil && len(texts) == 0 {
+		return err
+	}
+	if pass != "" {
+		a.showPass(texts, pass)
+		return err
+	}
+	for _, s := range texts {
+		if s.Name == stage {
+			fmt.Fprint(a.out, s.Text)
+		}
+	}
+	return err
 }
 
 // showPass prints the forms before and after each run of a pass that changed

@@ -63,16 +63,10 @@ func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.
 	if l.given("priority") {
 		o.Priority = &l.priority
 	}
-	if len(l.on) == 0 && !l.replace {
-		return o, usage(`required flag "on" not set (where to? as in --on eth0)`)
+	err := l.wrong()
+	if err != nil {
+		return o, err
 	}
-	if err := datapath.CheckName(l.name); l.name != "" && err != nil {
-		return o, usageError{err}
-	}
-	if l.mode != "" && !slices.Contains(modes, l.mode) {
-		return o, usage("no mode is named %q (there are %s)", l.mode, strings.Join(modes, ", "))
-	}
-	var err error
 	if o.Order, err = l.order(); err != nil {
 		return o, err
 	}
@@ -109,6 +103,20 @@ func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.
 	}
 	a.printDiags(warnings.Sort())
 	return o, nil
+}
+
+// wrong says what is wrong with the flags, whatever the places.
+func (l *loading) wrong() error {
+	if len(l.on) == 0 && !l.replace {
+		return usage(`required flag "on" not set (where to? as in --on eth0)`)
+	}
+	if err := datapath.CheckName(l.name); l.name != "" && err != nil {
+		return usageError{err}
+	}
+	if l.mode != "" && !slices.Contains(modes, l.mode) {
+		return usage("no mode is named %q (there are %s)", l.mode, strings.Join(modes, ", "))
+	}
+	return nil
 }
 
 // orderFlags add the flags for a place among others to a command.

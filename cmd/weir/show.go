@@ -117,6 +117,16 @@ func before(g *datapath.Generation) string {
 	return fmt.Sprintf(", before it %d", g.Previous)
 }
 
+// exitTable is the ways in which packets ended.
+func exitTable(t *term.Term, v live.View) *term.Table {
+	tb := &term.Table{Head: []string{"VERDICT", "REASON", ">PACKETS", ">BYTES", "BY"}}
+	for _, e := range v.Exits {
+		tb.Add(live.Paint(t, e.Verdict), e.Reason, term.Count(e.Packets), term.Count(e.Bytes),
+			live.At(t, e.File, e.Line)+"  "+e.Text)
+	}
+	return tb
+}
+
 // showCounters writes places, exits and counts.
 func (a *app) showCounters(g *datapath.Generation) error {
 	s, err := live.Take(g)
@@ -152,13 +162,8 @@ func (a *app) showCounters(g *datapath.Generation) error {
 		}
 	}
 	if len(v.Exits) > 0 {
-		tb := term.Table{Head: []string{"VERDICT", "REASON", ">PACKETS", ">BYTES", "BY"}}
-		for _, e := range v.Exits {
-			tb.Add(live.Paint(t, e.Verdict), e.Reason, term.Count(e.Packets), term.Count(e.Bytes),
-				live.At(t, e.File, e.Line)+"  "+e.Text)
-		}
 		fmt.Fprintln(t)
-		if err := tb.Write(t); err != nil {
+		if err := exitTable(t, v).Write(t); err != nil {
 			return err
 		}
 	}

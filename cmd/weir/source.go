@@ -115,3 +115,13 @@ func didYouMean(name string, names []string) string {
 func completeFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return []string{"weir"}, cobra.ShellCompDirectiveFilterFileExt
 }
+
+// completeFirst completes the first argument by one of words.
+func completeFirst(words []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}
