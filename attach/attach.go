@@ -8,9 +8,13 @@
 // [Record.Why], and only when all have failed is the kernel probed for what it
 // lacks. Names of interfaces and network namespaces are given to others, and mean others
 // elsewhere: a [Spot] is a place by the kernel's numbers, and what is done to a link is
-// done where that is now, in the namespace that the record has the number of. Each kind
-// of hook has a file: xdp.go, tcx.go, clsact.go, netfilter.go, cgroup.go, lookup.go,
-// socket.go.
+// done where that is now, in the namespace that the record has the number of.
+//
+// Each kind of hook has a file: xdp.go, tcx.go, clsact.go, netfilter.go, cgroup.go,
+// connect.go, lookup.go, socket.go. What others have there is in row.go, foreign.go,
+// dispatcher.go and evict.go, the order among them in order.go and cgrouporder.go. What
+// chains at sk-lookup hand connections to is in listener.go. Where places are, whatever
+// they are called: where.go, netns.go, spot.go, now.go.
 //
 // Who owns what: programs belong to the caller; the link holds the kernel's
 // reference. BPF links live as long as a descriptor or a pin of theirs. A
