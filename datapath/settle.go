@@ -103,20 +103,12 @@ func (k Kernel) agree(name string, r record) error {
 	}
 	defer g.Close()
 	ours := programs(dir)
-	numbers, err := generations(dir)
-	if err != nil {
-		return err
-	}
 	kept := map[string]bool{}
 	for _, a := range g.Attachments {
 		kept[a.Key()] = true
 	}
-	for _, n := range numbers {
-		if n != r.Generation {
-			if _, err := removeFilters(filepath.Join(dir, strconv.Itoa(n)), kept); err != nil {
-				return err
-			}
-		}
+	if err := removeOtherFilters(dir, r.Generation, kept); err != nil {
+		return err
 	}
 	if err := keepOnly(dir, r.Generation, r.Previous); err != nil {
 		return err
@@ -145,6 +137,23 @@ func (k Kernel) agree(name string, r record) error {
 	}
 	r.Busy = false
 	return r.write(dir)
+}
+
+// removeOtherFilters is removeFilters of all generations but one.
+func removeOtherFilters(dir string, but int, kept map[string]bool) error {
+	numbers, err := generations(dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		if n == but {
+			continue
+		}
+		if _, err := removeFilters(filepath.Join(dir, strconv.Itoa(n)), kept); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // programs returns the programs that are pinned in the folder of a NAME.

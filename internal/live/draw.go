@@ -1,13 +1,11 @@
 package live
 
 import (
-	"bytes"
 	"fmt"
 	"path"
 	"strings"
 	"time"
 
-	"weir/datapath"
 	"weir/internal/term"
 	"weir/trace"
 )
@@ -141,70 +139,6 @@ func (v View) Brief() string {
 		parts = append(parts, fmt.Sprintf("%s lost %d", lostBy(r.Name), r.N))
 	}
 	return strings.Join(parts, "  ")
-}
-
-// JSON returns the view as one object.
-func (v View) JSON() ([]byte, error) {
-	type exit struct {
-		Chain   string  `json:"chain,omitempty"`
-		Verdict string  `json:"verdict"`
-		Reason  string  `json:"reason"`
-		File    string  `json:"file"`
-		Line    int     `json:"line"`
-		Packets uint64  `json:"packets"`
-		Bytes   uint64  `json:"bytes"`
-		PPS     float64 `json:"pps"`
-	}
-	type place struct {
-		On      string  `json:"on"`
-		Hook    string  `json:"hook"`
-		Mode    string  `json:"mode"`
-		Why     string  `json:"why,omitempty"`
-		Gone    bool    `json:"gone,omitempty"`
-		Packets uint64  `json:"packets"`
-		Bytes   uint64  `json:"bytes"`
-		PPS     float64 `json:"pps"`
-		BPS     float64 `json:"bits_per_second"`
-
-		Priority *int32 `json:"priority,omitempty"` // at netfilter
-	}
-	type chain struct {
-		Name     string            `json:"name"`
-		File     string            `json:"file"`
-		Func     string            `json:"func"`
-		Packets  uint64            `json:"packets"`
-		Bytes    uint64            `json:"bytes"`
-		On       uint64            `json:"on"`
-		Verdicts map[string]uint64 `json:"verdicts"`
-	}
-	o := struct {
-		Name     string                       `json:"name"`
-		Seconds  float64                      `json:"seconds"`
-		Places   []place                      `json:"places"`
-		Chains   []chain                      `json:"chains,omitempty"`
-		Exits    []exit                       `json:"exits"`
-		Verdicts map[string]uint64            `json:"verdicts"`
-		Reasons  map[string]uint64            `json:"reasons"`
-		Counts   map[string]uint64            `json:"counts"`
-		Refused  map[string]uint64            `json:"refused"`
-		Forgot   map[string]uint64            `json:"forgot"`
-		Hists    map[string][]datapath.Bucket `json:"hists,omitempty"`
-		Lost     map[string]uint64            `json:"lost,omitempty"`
-		Drops    *trace.DropCount             `json:"drops,omitempty"`
-	}{Name: v.Name, Seconds: v.Age.Seconds(), Exits: []exit{}, Counts: named(v.Counts), Refused: named(v.Refused), Forgot: named(v.Forgot), Hists: datapath.Filled(v.Hists), Lost: named(v.Lost), Drops: v.Drops}
-	o.Verdicts, o.Reasons = v.Totals()
-	for _, p := range v.Places {
-		o.Places = append(o.Places, place{p.Where, p.Hook, p.Mode, p.Why, p.Gone, p.Packets, p.Bytes, p.PPS, 8 * p.BPS, p.Priority})
-	}
-	for _, c := range v.Chains {
-		o.Chains = append(o.Chains, chain{c.Name, c.File, c.Func, c.Packets, c.Bytes, c.On, c.Verdicts})
-	}
-	for _, e := range v.Exits {
-		o.Exits = append(o.Exits, exit{v.chain(e), e.Verdict, e.Reason, e.File, e.Line, e.Packets, e.Bytes, e.PPS})
-	}
-	var b bytes.Buffer
-	err := term.JSON(&b).Encode(o)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // chain is the name of the chain in which e ended, if there are several.

@@ -10,9 +10,9 @@
 // round sends a burst of packets with no chain there, one with a chain that lets them
 // pass, and one with a chain that drops them; both read the same. All work for a packet
 // is done on one CPU, at the highest priority. What counts is the fastest part of all
-// bursts: the work is always the same, and all that disturbs it makes it longer. In bursts of their own the kernel
-// counts how long the chain runs: while it does, each run costs two reads of the clock
-// more.
+// bursts: the work is always the same, and all that disturbs it makes it longer. In
+// bursts of their own the kernel counts how long the chain runs: while it does, each run
+// costs two reads of the clock more.
 //
 // A row is valid only if the chain has counted every packet of every burst.
 //
