@@ -31,7 +31,10 @@ func cgroupRow(dir string, at ebpf.AttachType) ([]Standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	links := cgroupLinks(st.Ino, at) // the kernel's answer has none
+	links, err := cgroupLinks(st.Ino, at) // the kernel's answer has none
+	if err != nil && !errors.Is(err, unix.EPERM) {
+		return nil, err
+	}
 	var row []Standing
 	for _, p := range r.Programs {
 		s := Standing{Program: p.ID, Mode: BPFLink}
@@ -44,20 +47,15 @@ func cgroupRow(dir string, at ebpf.AttachType) ([]Standing, error) {
 }
 
 // cgroupLinks returns the links of a cgroup, whose number is that of its folder.
-func cgroupLinks(ino uint64, at ebpf.AttachType) map[ebpf.ProgramID][]link.ID {
+func cgroupLinks(ino uint64, at ebpf.AttachType) (map[ebpf.ProgramID][]link.ID, error) {
 	out := map[ebpf.ProgramID][]link.ID{}
-	it := new(link.Iterator)
-	defer it.Close()
-	for it.Next() {
-		info, err := it.Link.Info()
-		if err != nil {
-			continue
-		}
+	err := EachLink(func(_ link.Link, info *link.Info) bool {
 		if c := info.Cgroup(); c != nil && c.CgroupId == ino && ebpf.AttachType(c.AttachType) == at {
 			out[info.Program] = append(out[info.Program], info.ID)
 		}
-	}
-	return out
+		return true
+	})
+	return out, err
 }
 
 // linkCgroup attaches p to a cgroup where o says.

@@ -86,17 +86,12 @@ func mapName(m *ebpf.Map) string {
 // in the order of these functions: that in which a dispatcher calls them.
 func membersOf(target ebpf.ProgramID) []string {
 	members := map[uint32]string{}
-	it := new(link.Iterator)
-	defer it.Close()
-	for it.Next() {
-		info, err := it.Link.Info()
-		if err != nil || info.Type != link.TracingType {
-			continue
-		}
-		if x := info.Tracing(); x != nil && x.TargetObjectId == uint32(target) {
+	_ = EachLink(func(_ link.Link, info *link.Info) bool { // what cannot be listed has no names
+		if x := info.Tracing(); info.Type == link.TracingType && x != nil && x.TargetObjectId == uint32(target) {
 			members[uint32(x.TargetBtfId)] = programName(info.Program)
 		}
-	}
+		return true
+	})
 	var names []string
 	for _, function := range slices.Sorted(maps.Keys(members)) {
 		names = append(names, members[function])

@@ -77,19 +77,14 @@ func foreignXDP(dev netlink.Link) (Foreign, error) {
 }
 
 // xdpLinkOf returns the link by which a program is at an interface, or 0.
-func xdpLinkOf(p ebpf.ProgramID, ifindex int) link.ID {
-	it := new(link.Iterator)
-	defer it.Close()
-	for it.Next() {
-		info, err := it.Link.Info()
-		if err != nil || info.Program != p {
-			continue
+func xdpLinkOf(p ebpf.ProgramID, ifindex int) (id link.ID) {
+	_ = EachLink(func(_ link.Link, info *link.Info) bool { // without an answer it is as if there was none
+		if x := info.XDP(); info.Program == p && x != nil && x.Ifindex == uint32(ifindex) {
+			id = info.ID
 		}
-		if x := info.XDP(); x != nil && x.Ifindex == uint32(ifindex) {
-			return info.ID
-		}
-	}
-	return 0
+		return id == 0
+	})
+	return id
 }
 
 // owner says who keeps f, or its link if it has one; empty if nobody can be seen.

@@ -1,7 +1,6 @@
 package census
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 
+	"weir/attach"
 	"weir/hook"
 	"weir/internal/cost"
 )
@@ -26,22 +26,17 @@ type linked struct {
 // linksOfAll lists all links. Who keeps one keeps its program.
 func (t *taker) linksOfAll() {
 	t.links = map[link.ID]linked{}
-	it := new(link.Iterator)
-	defer it.Close()
-	for it.Next() {
-		info, err := it.Link.Info()
-		if err != nil {
-			continue
-		}
-		t.links[info.ID] = linked{info: info, text: describe(it.Link)}
+	err := attach.EachLink(func(l link.Link, info *link.Info) bool {
+		t.links[info.ID] = linked{info: info, text: describe(l)}
 		if p := t.programs[info.Program]; p != nil {
 			by := t.held.Links[info.ID]
 			p.By.Pins = append(p.By.Pins, by.Pins...)
 			p.By.Add(by.Processes...)
 		}
-	}
-	if err := it.Err(); err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.note(fmt.Errorf("list links: %w", err))
+		return true
+	})
+	if err != nil {
+		t.note(err)
 	}
 }
 
