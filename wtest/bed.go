@@ -168,6 +168,30 @@ func (b *bed) find(name string, chains []string, at time.Time) (*datapath.Map, e
 	}
 }
 
+// param is find for a param that has one of the names; it is nil where there is none.
+func (b *bed) param(names, chains []string, at time.Time) (*datapath.ParamValue, error) {
+	for i := -1; i < len(chains); i++ {
+		if i >= 0 {
+			if _, err := b.first(chains[i], at); err != nil {
+				continue
+			}
+		}
+		if b.runner == nil {
+			continue
+		}
+		all, err := b.runner.Params()
+		if err != nil {
+			return nil, err
+		}
+		for j := range all {
+			if slices.Contains(names, all[j].Name) {
+				return &all[j], nil
+			}
+		}
+	}
+	return nil, nil
+}
+
 // again brings maps, parameters and counters back to what they were at first.
 func (b *bed) again(ctx context.Context) error {
 	if b.runner == nil || !b.dirty {

@@ -85,21 +85,34 @@ func (s *suite) function(file string, f *starlark.Function) starlark.Value {
 // mapOf returns a map of a chain file, which a module of one of the files on trial may
 // be.
 func (s *suite) mapOf(file, name string) (*datapath.Map, error) {
-	if len(s.chains[file]) > 0 || s.beds.all[path.Clean(file)] != nil {
-		b := s.beds.of(file)
-		b.dirty = true
-		return b.find(name, s.chains[file], s.now)
-	}
-	for _, f := range slices.Sorted(maps.Keys(s.chains)) {
+	files, names := s.users(file, name)
+	var first error
+	for _, f := range files {
 		b := s.beds.of(f)
-		for _, n := range []string{strings.TrimSuffix(path.Base(file), path.Ext(file)) + "." + name, name} {
-			if m, err := b.find(n, s.chains[f], s.now); err == nil {
+		for _, n := range names {
+			m, err := b.find(n, s.chains[f], s.now)
+			if err == nil {
 				b.dirty = true
 				return m, nil
 			}
+			if first == nil {
+				first = err
+			}
 		}
 	}
+	if first != nil && len(names) == 1 {
+		return nil, first
+	}
 	return nil, fmt.Errorf("map %s of %s is in no chain that the file loads: load a chain that uses it", name, file)
+}
+
+// users returns the chain files that may use what a file declares, and how it may be
+// called there: the file itself, or those that load it as a module.
+func (s *suite) users(file, name string) (files, names []string) {
+	if len(s.chains[file]) > 0 || s.beds.all[path.Clean(file)] != nil {
+		return []string{file}, []string{name}
+	}
+	return slices.Sorted(maps.Keys(s.chains)), []string{strings.TrimSuffix(path.Base(file), path.Ext(file)) + "." + name, name}
 }
 
 // paramValue returns what a parameter is set to, after it was set to v if v is not
@@ -108,26 +121,17 @@ func (s *suite) paramValue(p *param, v starlark.Value) (starlark.Value, error) {
 	if p.name == "" {
 		return nil, fmt.Errorf("no global of %s leads to this param", p.file)
 	}
-	b := s.beds.of(p.file)
-	for i := -1; i < len(s.chains[p.file]); i++ {
-		if i >= 0 {
-			if _, err := b.first(s.chains[p.file][i], s.now); err != nil {
-				continue
-			}
-		}
-		if b.runner == nil {
-			continue
-		}
-		all, err := b.runner.Params()
+	files, names := s.users(p.file, p.name)
+	for _, f := range files {
+		b := s.beds.of(f)
+		q, err := b.param(names, s.chains[f], s.now)
 		if err != nil {
 			return nil, err
 		}
-		at := slices.IndexFunc(all, func(q datapath.ParamValue) bool { return q.Name == p.name })
-		if at < 0 {
-			continue
+		if q != nil {
+			b.dirty = true
+			return setParam(b, *q, v)
 		}
-		b.dirty = true
-		return setParam(b, all[at], v)
 	}
 	return nil, fmt.Errorf("no chain of %s uses the param %s", p.file, p.name)
 }
