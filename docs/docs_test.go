@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"weir/examples/modules"
 	"weir/hook"
 	"weir/lang"
 	"weir/wtest"
@@ -105,7 +106,7 @@ func TestPrograms(t *testing.T) {
 		programs[b.file]++
 		for _, h := range b.hooks(t) {
 			t.Run(fmt.Sprintf("%s/%s", b, h), func(t *testing.T) {
-				p, err := lang.Compile([]byte(b.text), lang.Options{File: b.String(), Hook: h})
+				p, err := lang.Compile([]byte(b.text), lang.Options{File: b.String(), Hook: h, Load: modules.Load})
 				if err != nil {
 					t.Fatalf("the program of %s does not compile for %s (lines count from the beginning of the block):\n%v", b, h, err)
 				}

@@ -268,6 +268,8 @@ func prepared(line string) string {
 		return "weir attach edge.weir --replace --confirm 60s" + waits + line + " && wait $!"
 	case strings.HasPrefix(line, "weir attach") && strings.Contains(line, "--confirm"):
 		return line + waits + "weir confirm edge && wait $!"
+	case strings.HasPrefix(line, "weir new"): // each writes the same folder
+		return line + " && rm -r score"
 	}
 	return line
 }

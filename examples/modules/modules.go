@@ -12,10 +12,10 @@ import (
 
 //go:generate ../../scripts/objects.sh c
 
-//go:embed c/*.o *.weir
+//go:embed c/*.o c/bpf.h *.weir
 var files embed.FS
 
-// Load reads a module or a chain by its name, as lang.Options.Load does.
+// Load reads a module, a chain or the header bpf.h by its name, as lang.Options.Load does.
 func Load(name string) ([]byte, error) {
 	b, err := files.ReadFile(path.Clean(name))
 	if err != nil {

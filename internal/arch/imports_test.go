@@ -56,6 +56,7 @@ var rows = []row{
 	{"wtest", []string{"trace", "internal/spell"}, []string{starlarkM}, "the tests of chains: a user of what runs packets"},
 	{"lab", []string{"datapath"}, []string{ebpfM, linkM, sysM}, "networks for tests, demos and measurements"},
 	{"examples", nil, nil, "samples are text"},
+	{"internal/skeleton", []string{"examples"}, nil, "what one begins with is text"},
 	{"docs", nil, nil, "the manual is text, its test runs what it shows"},
 	{"internal/term", nil, []string{"golang.org/x/term"}, "writing for people knows nothing of what is written"},
 	{"internal/child", []string{"lang"}, []string{sysM}, "the compiler in a child process: it never touches the kernel"},
