@@ -243,26 +243,7 @@ func (l *lowerer) tooBig() bool {
 
 // declare makes the kernel maps of the program, in a fixed order.
 func (l *lowerer) declare() {
-	for i, m := range l.p.Maps {
-		k := &ir.Map{Name: m.Name, KeySize: m.Key.Size(), ValueSize: valueSize(m), MaxEntries: uint32(m.Size)}
-		switch m.Kind {
-		case check.Ring:
-			k.ValueSize = 0
-		case check.Bloom:
-			k.KeySize, k.ValueSize = 0, m.Key.Size()
-		}
-		k.Kind = mapKind(m)
-		k.NoPrealloc = k.Kind == ir.LPMTrie
-		if m.Tally != "" { // whose name may be as long as it likes
-			k.Name = fmt.Sprintf(".tally%d", i)
-		}
-		l.userMaps[m] = l.addMap(k)
-		l.res.User[k] = m
-		l.refused[m] = i
-		if m.TTL > 0 && m.Kind == check.Table {
-			l.scratch[m] = 8 + 8*len(l.scratch) // after a word that stays zero
-		}
-	}
+	l.declareMaps()
 	for i, p := range l.p.Params {
 		l.params[p] = 8 * i
 	}
@@ -292,6 +273,30 @@ func (l *lowerer) declare() {
 	}
 	if l.opts.Capture && !l.conn() {
 		l.declareCapture()
+	}
+}
+
+// declareMaps makes the maps that the chain declares.
+func (l *lowerer) declareMaps() {
+	for i, m := range l.p.Maps {
+		k := &ir.Map{Name: m.Name, KeySize: m.Key.Size(), ValueSize: valueSize(m), MaxEntries: uint32(m.Size)}
+		switch m.Kind {
+		case check.Ring:
+			k.ValueSize = 0
+		case check.Bloom:
+			k.KeySize, k.ValueSize = 0, m.Key.Size()
+		}
+		k.Kind = mapKind(m)
+		k.NoPrealloc = k.Kind == ir.LPMTrie
+		if m.Tally != "" { // whose name may be as long as it likes
+			k.Name = fmt.Sprintf(".tally%d", i)
+		}
+		l.userMaps[m] = l.addMap(k)
+		l.res.User[k] = m
+		l.refused[m] = i
+		if m.TTL > 0 && m.Kind == check.Table {
+			l.scratch[m] = 8 + 8*len(l.scratch) // after a word that stays zero
+		}
 	}
 }
 
