@@ -14,17 +14,22 @@ type killing struct {
 	before []func(*victim) []string // what is done before
 	args   func(*victim) []string
 	may    []string // what may run at a place afterwards: what ran before, and what is to run
+	back   bool     // it takes back what it has done, and fails; killed, the next command does
 }
 
 type commands = []func(*victim) []string
 
 var killings = []killing{
-	{"attach", nil, (*victim).attachOld, []string{"none", "old"}},
-	{"swap", commands{(*victim).attachOld}, (*victim).attachNew, []string{"old", "new"}},
-	{"detach", commands{(*victim).attachOld}, func(v *victim) []string { return []string{"detach", v.name} }, []string{"old", "none"}},
+	{"attach", nil, (*victim).attachOld, []string{"none", "old"}, false},
+	{"swap", commands{(*victim).attachOld}, (*victim).attachNew, []string{"old", "new"}, false},
+	{"detach", commands{(*victim).attachOld}, func(v *victim) []string { return []string{"detach", v.name} }, []string{"old", "none"}, false},
 	{"rollback", commands{(*victim).attachOld, (*victim).attachNew},
-		func(v *victim) []string { return []string{"rollback", v.name} }, []string{"new", "old"}},
+		func(v *victim) []string { return []string{"rollback", v.name} }, []string{"new", "old"}, false},
 }
+
+// unconfirmed is a swap that nobody confirms.
+var unconfirmed = killing{"unconfirmed swap", commands{(*victim).attachOld},
+	func(v *victim) []string { return append(v.attachNew(), "--confirm", "1ms") }, []string{"old", "new"}, true}
 
 // TestKill kills weir at each system call in turn by which it changes the kernel, or
 // without WEIR_SOAK at every so many of those that outlast it. The next command,
@@ -35,9 +40,10 @@ func TestKill(t *testing.T) {
 		victim func(*testing.T) *victim
 		step   int
 		calls  int // of a swap, at least
+		also   []killing
 	}{
-		{"packets", newVictim, 4, 40},
-		{"connections", newConnVictim, 6, 50},
+		{"packets", newVictim, 8, 40, nil},
+		{"connections", newConnVictim, 10, 50, []killing{unconfirmed}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			v := x.victim(t)
@@ -45,7 +51,7 @@ func TestKill(t *testing.T) {
 			if os.Getenv("WEIR_SOAK") != "" {
 				which, step = every, 1
 			}
-			for _, k := range killings {
+			for _, k := range slices.Concat(killings, x.also) {
 				t.Run(k.name, func(t *testing.T) {
 					n := k.killEach(t, v, which, step)
 					t.Logf("killed at up to %d calls", n)
@@ -69,10 +75,15 @@ func (k killing) killEach(t *testing.T, v *victim, which callKind, step int) (ca
 	}()
 	for i := 0; !t.Failed(); n, i = n+step, i+1 {
 		k.prepare(t, v)
-		ended := v.watched(t, which, n, k.args(v)...)
+		ended, err := v.watched(t, which, n, k.args(v)...)
+		if ended && (err != nil) != k.back {
+			t.Errorf("it ended with %v", err)
+		}
 		if mender = 0; !ended && i%2 == 1 {
 			mender = 1 + rand.IntN(mending)
-			v.watched(t, which, mender-1, "ls", "--for", "1ms")
+			if ended, err := v.watched(t, which, mender-1, "ls", "--for", "1ms"); ended && err != nil {
+				t.Errorf("what mends ended with %v", err)
+			}
 		}
 		k.check(t, v, ended)
 		if ended {
@@ -135,24 +146,29 @@ func (k killing) prepare(t *testing.T, v *victim) {
 // check looks at what a killed command, or one that ended, has left.
 func (k killing) check(t *testing.T, v *victim, ended bool) {
 	t.Helper()
-	want := k.may
-	if ended {
-		want = k.may[1:]
+	atOnce, mended := k.may, k.may
+	switch {
+	case k.back && ended:
+		atOnce, mended = k.may[:1], k.may[:1]
+	case k.back:
+		mended = k.may[:1]
+	case ended:
+		atOnce, mended = k.may[1:], k.may[1:]
 	}
 	// Each place alone has a whole generation at every moment.
 	for _, site := range v.sites {
-		if got := v.behaves(t, site); !slices.Contains(want, got) {
-			t.Errorf("%s behaves as %s, want %v", site, got, want)
+		if got := v.behaves(t, site); !slices.Contains(atOnce, got) {
+			t.Errorf("%s behaves as %s, want %v", site, got, atOnce)
 		}
 	}
 	// From the next command on all places have the same.
 	now := v.agrees(t)
-	if !slices.Contains(want, now) {
-		t.Errorf("it is %s that runs, want one of %v", now, want)
+	if !slices.Contains(mended, now) {
+		t.Errorf("it is %s that runs, want one of %v", now, mended)
 	}
 	// What was killed can be done again, and what comes after it.
 	again, then := k.args, k.may[1]
-	if now != k.may[0] {
+	if now != k.may[0] || k.back {
 		again, then = (*victim).attachNew, "new"
 	}
 	v.weir(t, again(v)...)

@@ -94,7 +94,7 @@ func listen() (int, error) {
 // watched runs weir until it asks for the call after the first n of a kind, and kills it
 // there; the call is not made. It reports whether the command came to its end
 // before that.
-func (w *world) watched(t *testing.T, which callKind, n int, args ...string) (ended bool) {
+func (w *world) watched(t *testing.T, which callKind, n int, args ...string) (ended bool, err error) {
 	t.Helper()
 	exe := filepath.Join(w.dir, watchedName)
 	if _, err := os.Lstat(exe); err != nil {
@@ -117,10 +117,10 @@ func (w *world) watched(t *testing.T, which callKind, n int, args ...string) (en
 	defer unix.Close(listener)
 	taken.Close()
 	killed := answer(t, listener, cmd.Process.Pid, which, n)
-	if err := cmd.Wait(); err != nil && !killed {
-		t.Fatalf("weir %s: %v\n%s", strings.Join(args, " "), err, out.String())
+	if err := cmd.Wait(); err != nil {
+		return !killed, fmt.Errorf("weir %s: %w\n%s", strings.Join(args, " "), err, out.String())
 	}
-	return !killed
+	return !killed, nil
 }
 
 // takeListener copies the listener out of the command.
