@@ -205,7 +205,7 @@ func mapSpec(m *lang.Map) *ebpf.MapSpec {
 	if m.Spec.Kind == ir.RingBuf {
 		spec.MaxEntries = ringSize(spec.MaxEntries)
 	}
-	if m.System == lang.ParamMap || m.System == lang.TraceMap || m.System == lang.ClockMap || m.System == lang.LimitMap || m.System == lang.LineMap {
+	if m.System == lang.ParamMap || m.System == lang.TraceMap || m.System == lang.ClockMap || m.System == lang.LimitMap || m.System == lang.LineMap || m.System == lang.StepMap {
 		spec.Flags |= unix.BPF_F_MMAPABLE // read and written without system calls
 	}
 	return spec

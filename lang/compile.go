@@ -48,6 +48,7 @@ type Options struct {
 	Trace bool // write the result of each packet to the TraceMap
 	Clock bool // read the time from the ClockMap
 	Lines bool // count in the LineMap how often each statement is reached
+	Steps bool // note in the StepMap what a packet meets on its way
 
 	Capture bool // hand packets that are dropped, at hook socket those that are not, to the CaptureMap
 
@@ -84,7 +85,7 @@ type compiler struct {
 
 func (c *compiler) compile(source []byte) (*Program, error) {
 	tree, ds := check.Check(c.opts.File, source, check.Options{
-		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Mark: c.opts.Lines, Hook: c.opts.Hook, Load: c.load,
+		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Mark: c.opts.Lines || c.opts.Steps, Hook: c.opts.Hook, Load: c.load,
 	})
 	if err := ds.Err(); err != nil {
 		return nil, err
@@ -194,6 +195,7 @@ func (c *compiler) choose(low *lower.Result) form {
 func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
 	low, ds := lower.Lower(tree, lower.Options{
 		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
+		Lines: c.opts.Lines, Steps: c.opts.Steps,
 		Tags: f.Tags, Copy: f.Copy, Apart: f.Apart, Family: c.family,
 	})
 	tree.Sources.Fill(ds)
@@ -299,6 +301,11 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 	for _, pos := range low.Lines {
 		p.Lines = append(p.Lines, Line{File: pos.File, Line: pos.Line, Col: pos.Col})
 	}
+	for _, s := range low.Steps {
+		p.Steps = append(p.Steps, Step{
+			Kind: StepKind(s.Kind), At: Line{File: s.Pos.File, Line: s.Pos.Line, Col: s.Pos.Col}, Name: s.Name, Types: s.Type,
+		})
+	}
 	for _, f := range t.Files {
 		p.Sources = append(p.Sources, Source{Name: f, Text: strings.Join(t.Sources[f], "\n")})
 	}
@@ -311,7 +318,7 @@ var systemMaps = map[string]System{
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
 	lower.ConstMap: ConstMap, lower.HistMap: HistMap, lower.LogMap: LogMap, lower.RateMap: RateMap,
 	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap, lower.CPUMap: CPUMap,
-	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap, lower.LineMap: LineMap,
+	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap, lower.LineMap: LineMap, lower.StepMap: StepMap,
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {

@@ -93,7 +93,7 @@ func TestCorpus(t *testing.T) {
 				if !soak && i != 0 && i != 1+n%(len(variants)-1) {
 					continue
 				}
-				c.lines = i > 0 && n%2 == 0
+				c.lines, c.steps = i > 0 && n%4 == 0, i > 0 && n%4 == 2
 				lacks = errors.Join(lacks, ran(t, v.name, c.Run(v.hook, v.frags, some(fs, n))))
 			}
 			if errors.Is(lacks, ebpf.ErrNotSupported) {

@@ -39,6 +39,7 @@ type Case struct {
 	Mark, Priority, Segments uint32
 
 	lines  bool // count how often each statement is reached
+	steps  bool // note the way of each packet
 	unlike bool // packets come as no chain of it expects: what it says is wrong may be so
 }
 
@@ -61,7 +62,7 @@ func load(name string) ([]byte, error) {
 // Compile compiles the case for a hook, with the trace that Run reads.
 func (c Case) Compile(h hook.Hook, frags bool) (*lang.Program, error) {
 	return lang.Compile(c.Source, lang.Options{
-		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Lines: c.lines, Load: readModule, Then: c.Then,
+		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Lines: c.lines, Steps: c.steps, Load: readModule, Then: c.Then,
 	})
 }
 
@@ -157,6 +158,7 @@ type kernel struct {
 	events *datapath.Watcher
 	now    uint64 // ns
 	lines  map[lang.Line]uint64
+	way    []lang.Line // of the packet through the reference
 }
 
 // codes are what the kernel is told for a verdict.
@@ -208,6 +210,9 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	if k.prog.Hook != hook.XDP && !k.prog.Hook.Netfilter() {
 		opts.Context, opts.ContextOut = k.c.context(), &beside
 	}
+	if err := k.startWay(); err != nil {
+		return err
+	}
 	code, err := k.object.Run(&opts.RunOptions)
 	if refused(k.prog.Hook, f.Data, err) {
 		return nil
@@ -234,6 +239,9 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 		return fmt.Errorf("the kernel was told %d for %s, want %d", code, x.Verdict, c)
 	}
 	if err := difference(want, got); err != nil {
+		return err
+	}
+	if err := k.compareWay(); err != nil {
 		return err
 	}
 	return k.note(want)

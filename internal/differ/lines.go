@@ -12,9 +12,45 @@ import (
 
 // reach notes a statement that the reference reached.
 func (k *kernel) reach(file string, line, col int) {
+	at := lang.Line{File: file, Line: line, Col: col}
 	if k.c.lines {
-		k.lines[lang.Line{File: file, Line: line, Col: col}]++
+		k.lines[at]++
 	}
+	if k.c.steps {
+		k.way = append(k.way, at)
+	}
+}
+
+// startWay forgets the way of the packet before.
+func (k *kernel) startWay() error {
+	k.way = nil
+	return k.state.ForgetSteps(k.prog)
+}
+
+// compareWay compares the statements that a packet met, one after another. Where there
+// was no room for all of them in the kernel, those at first.
+func (k *kernel) compareWay() error {
+	if !k.c.steps {
+		return nil
+	}
+	met, lost, err := k.state.Steps(k.prog)
+	if err != nil {
+		return err
+	}
+	var got []lang.Line
+	for _, s := range met {
+		if s.Kind == lang.StepReached {
+			got = append(got, s.At)
+		}
+	}
+	want := k.way
+	if lost > 0 {
+		want = want[:min(len(want), len(got))]
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		return fmt.Errorf("way (-reference +kernel):\n%s", d)
+	}
+	return nil
 }
 
 // compareLines compares how often each statement was reached.

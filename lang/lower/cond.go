@@ -74,6 +74,7 @@ func (l *lowerer) cond(e check.Expr, then, els *ir.Block) {
 func (l *lowerer) compare(e *check.Compare, then, els *ir.Block) {
 	x, y := l.expr(e.X), l.expr(e.Y)
 	l.pos = e.P
+	l.compared(e, x, y)
 	if e.Op == check.Ne {
 		then, els = els, then
 	}

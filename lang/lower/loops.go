@@ -129,13 +129,17 @@ func (l *lowerer) rangeLoop(s *check.Range) {
 			l.branch(c, x, l.get(end), in, exit)
 			l.start(in)
 			l.assign(s.Var, parts{x})
+			l.assigned(s.Var, parts{x})
 			l.jump(work)
 		})
 		return
 	}
 	l.counted(s, s.Body, s.Max, k1 && k2,
 		func(body, exit *ir.Block) { l.branch(c, l.get(at), l.get(end), body, exit) },
-		func() { l.assign(s.Var, parts{l.get(at)}) },
+		func() {
+			l.assign(s.Var, parts{l.get(at)})
+			l.assigned(s.Var, parts{l.get(at)})
+		},
 		func() { l.set(at, l.opi(ir.OpAdd, l.get(at), s.Step)) })
 }
 

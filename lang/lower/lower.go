@@ -20,6 +20,8 @@ type Options struct {
 	Frags bool // XDP frames may have fragments
 	Trace bool // write each packet's result to the trace map
 	Clock bool // read the time from the clock map
+	Lines bool // count in the line map how often each statement is reached
+	Steps bool // note in the step map what a packet meets on its way
 	Tags  bool // frames with tags take the fast path, too: a program has more ways then
 
 	Family int // at connect, of the sockets that the program is for: 4 or 6
@@ -75,6 +77,7 @@ type Result struct {
 	Logs   []*check.Log              // by the number that their lines begin with
 	Kinds  int                       // of L4 headers that the program parses
 	Lines  []diag.Pos                // of the statements that the line map counts
+	Steps  []Step                    // that the step map can hold
 }
 
 // Limits of what one program may become. Inlined calls multiply, so that a short

@@ -32,15 +32,21 @@ func (l *lowerer) find(m *check.Map, e check.Expr) place {
 			key = l.indexKey(x)
 			l.branch(ir.ULt, x, l.konst(int64(m.Size)), then, els)
 		}, func() *ir.Value { return l.lookup(k, key) }, func() *ir.Value { return l.konst(0) })
+		l.looked(m, e.Type(), parts{x}, entry)
 		return place{key, entry}
 	case check.LPM:
-		return l.findPrefix(m, e)
+		x := l.expr(e)
+		pl := l.findPrefix(m, x, e.Type().Kind)
+		l.looked(m, e.Type(), x, pl.entry)
+		return pl
 	}
-	key := l.key(m, e)
+	x := l.expr(e)
+	key := l.memory("key", m.Key, x)
 	entry := l.lookup(k, key)
 	if m.TTL > 0 {
 		entry = l.unlessExpired(m, entry)
 	}
+	l.looked(m, m.Key, x, entry)
 	return place{key, entry}
 }
 
@@ -57,8 +63,7 @@ func (l *lowerer) unlessExpired(m *check.Map, entry *ir.Value) *ir.Value {
 
 // findPrefix looks an address up in an lpm. The key of the kernel's trie is a
 // prefix length and the address.
-func (l *lowerer) findPrefix(m *check.Map, e check.Expr) place {
-	x, have := l.expr(e), e.Type().Kind
+func (l *lowerer) findPrefix(m *check.Map, x parts, have value.Kind) place {
 	key := l.slot("prefix", (m.Key.Size()+7)&^7, 8)
 	look := func() *ir.Value { return l.lookup(l.userMaps[m], key) }
 	none := func() *ir.Value { return l.konst(0) }
@@ -192,7 +197,9 @@ func (l *lowerer) setMap(s *check.SetMap) {
 		return
 	}
 	if m.Kind != check.Array && (m.Value.Kind == value.None || len(x) > 1) {
-		key := l.key(m, s.Key)
+		k := l.expr(s.Key)
+		key := l.memory("key", m.Key, k)
+		l.stored(m, m.Key, k, x)
 		if m.Kind == check.LRU {
 			l.putLRU(m, key, x)
 			return
@@ -202,6 +209,7 @@ func (l *lowerer) setMap(s *check.SetMap) {
 	}
 	// One word is stored in place where the entry is there already.
 	pl := l.find(m, s.Key)
+	l.became(m, x)
 	there, not, done := l.block(), l.block(), l.block()
 	l.branch(ir.Ne, pl.entry, l.konst(0), there, not)
 	l.start(there)
@@ -333,6 +341,9 @@ func (l *lowerer) incr(m *check.Map, keyExpr check.Expr, op check.Update, by che
 	}
 	l.jump(done)
 	l.start(done)
+	if op == check.AddTo || op == check.SubFrom || m.PerCPU { // of other operators only the memory has the result
+		l.became(m, parts{l.get(result)})
+	}
 	return l.get(result)
 }
 

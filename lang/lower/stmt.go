@@ -19,7 +19,9 @@ func (l *lowerer) stmt(s check.Stmt) {
 	switch s := s.(type) {
 	case *check.Assign:
 		l.pos = s.Pos
-		l.assign(s.Local, l.expr(s.X))
+		x := l.expr(s.X)
+		l.assign(s.Local, x)
+		l.assigned(s.Local, x)
 	case *check.SetField:
 		l.pos = s.Pos
 		l.setField(s)
@@ -75,7 +77,10 @@ func (l *lowerer) stmt(s check.Stmt) {
 		l.returnStmt(s)
 	case *check.Mark:
 		l.pos = s.Pos
-		l.mark(s.Pos)
+		if l.opts.Lines {
+			l.mark(s.Pos)
+		}
+		l.reached(s.Pos)
 	}
 }
 
@@ -113,15 +118,17 @@ func (l *lowerer) local(x *check.Local) parts {
 func (l *lowerer) ifStmt(s *check.If) {
 	then, done := l.block(), l.block()
 	els := done
-	if len(s.Else) > 0 {
+	if len(s.Else) > 0 || l.opts.Steps {
 		els = l.block()
 	}
 	l.cond(s.Cond, then, els)
 	l.start(then)
+	l.branched(s.Pos, true)
 	l.stmts(s.Then)
 	l.jump(done)
 	if els != done {
 		l.start(els)
+		l.branched(s.Pos, false)
 		l.stmts(s.Else)
 		l.jump(done)
 	}
@@ -185,6 +192,7 @@ func (l *lowerer) inline(c *check.Call) parts {
 	fr.around, l.loops = l.loops, nil
 	for i, p := range c.Func.Params {
 		l.assign(p, args[i])
+		l.assigned(p, args[i])
 	}
 	if c.Func.Result.Kind != value.None {
 		for i, p := range l.zero(c.Func.Result) {

@@ -23,6 +23,7 @@ func (l *lowerer) setHeader(s *check.SetHeader) {
 	h := s.View.Type().Header
 	v := l.expr(s.View)
 	x := l.expr(s.X)
+	l.written(s, x)
 	done := l.block()
 	switch {
 	case h == packet.VLAN || h == packet.VLAN2:
