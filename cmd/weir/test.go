@@ -195,7 +195,7 @@ func (t *tester) file(ctx context.Context, file string, o wtest.Options) error {
 	if t.sum.Passed-before.Passed < n {
 		word = t.out.Paint(term.Red, "FAIL  ")
 	}
-	_, err = fmt.Fprintf(t.out, "%s%s  %s, %.0f ms\n", word, term.Clean(file), plural(n, "test"), time.Since(start).Seconds()*1e3)
+	_, err = fmt.Fprintf(t.out, "%s%s  %s, %.0f ms\n", word, term.Clean(file), term.Plural(uint64(n), "test"), time.Since(start).Seconds()*1e3)
 	return err
 }
 
@@ -312,13 +312,5 @@ func (s *testSum) text() string {
 	if s.Broken > 0 {
 		parts = append(parts, fmt.Sprintf("%d broken", s.Broken))
 	}
-	return fmt.Sprintf("%s in %s: %s", plural(s.Tests, "test"), plural(s.Files, "file"), strings.Join(parts, ", "))
-}
-
-// plural is n things.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return fmt.Sprintf("%s in %s: %s", term.Plural(uint64(s.Tests), "test"), term.Plural(uint64(s.Files), "file"), strings.Join(parts, ", "))
 }

@@ -77,6 +77,7 @@ type Form struct {
 	Hook                hook.Hook
 	Frags, Trace, Clock bool
 	Capture             bool
+	Steps               bool
 }
 
 // order is what the child is sent.

@@ -142,7 +142,7 @@ func (l *lowerer) compared(e *check.Compare, x, y parts) {
 	if !ok || a.Kind == value.Record || b.Kind == value.Record {
 		return
 	}
-	l.note(Step{Kind: StepCompared, Pos: e.X.Pos(), Type: types}, nil, func(m *ir.Value) {
+	l.note(Step{Kind: StepCompared, Pos: l.pos, Name: e.Op.String(), Type: types}, nil, func(m *ir.Value) {
 		l.storeParts(m, stepHead, a, x)
 		l.storeParts(m, stepHead+(a.Size()+7)&^7, b, y)
 	})
