@@ -150,16 +150,19 @@ def main(pkt):
 	}
 }
 
-// A function that takes the packet may change it: the chain reads it anew.
+// What a function has not changed is still known; after one that may have, the chain
+// reads the packet anew.
 func TestObjectContext(t *testing.T) {
 	const source = `
 load("./sample.o", "size", "stamp")
 
 def main(pkt):
-    if not pkt.eth or pkt.eth.type != 0x0800:
+    eth = pkt.eth
+    if not eth or eth.type != 0x0800:
         return PASS
     before = pkt.u8(15)
     count("size", size(pkt))
+    count("same", 1 if eth.type == 0x0800 else 0)
     for i in range(3):
         stamp(pkt, before + 9 + i)
     count("after", pkt.u8(15))
@@ -167,7 +170,7 @@ def main(pkt):
     return PASS
 `
 	got, _ := tallied(t, source, hook.XDP, nil)
-	if diff := cmp.Diff(map[string]uint64{"size": 60, "after": 11, "type": 1}, got); diff != "" {
+	if diff := cmp.Diff(map[string]uint64{"size": 60, "same": 1, "after": 11, "type": 1}, got); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)
 	}
 	got, _ = tallied(t, "load(\"./sample.o\", \"skb_size\")\n\ndef main(pkt):\n    count(\"size\", skb_size(pkt))\n    return PASS\n", hook.TCEgress, nil)

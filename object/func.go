@@ -16,6 +16,9 @@ type Func struct {
 	// its own, as xdp or tc, and takes the packet alone. What it gives is a verdict.
 	Program bool
 
+	// Changes says that it may write to the packet: all that a chain knows of it ends.
+	Changes bool
+
 	File string // where the C source has it, as the compiler was told; empty if unknown
 	Line int
 
@@ -79,6 +82,16 @@ func (o *Object) reach(f *Func) error {
 		}
 	}
 	f.Stack, f.Depth = o.deepest(f.Name, map[string]bool{})
+	if f.Context() != "" && f.Bad == "" {
+		c := call{name: f.Name}
+		for i, p := range f.Params {
+			if p.Kind == Context {
+				c.args[i] = toContext
+			}
+		}
+		w := watcher{o, map[call]bool{}}
+		f.Changes = w.changes(c)
+	}
 	return nil
 }
 

@@ -165,6 +165,29 @@ func TestLink(t *testing.T) {
 	}
 }
 
+// Whether a function may write to the packet shows in its code.
+func TestChanges(t *testing.T) {
+	want := map[string]map[string]bool{
+		"sample": {"size": false, "stamp": true, "skb_size": false, "weigh": false},
+		"packets": {
+			"reads": false, "loads": false, "marks": false, "looks_through": false,
+			"writes": true, "spilled": true, "through": true, "by_cursor": true, "atomic": true, "moves": true, "stores": true, "late": true,
+		},
+		"programs": {"xdp_says": false, "tc_says": false},
+	}
+	for name, funcs := range want {
+		o, err := Read(file(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for fn, changes := range funcs {
+			if f := o.Func(fn); f == nil || f.Changes != changes {
+				t.Errorf("%s: %s() is %+v, want Changes %t", name, fn, f, changes)
+			}
+		}
+	}
+}
+
 // No octets make Read panic.
 func FuzzRead(f *testing.F) {
 	for _, name := range []string{"sample", "refused", "old", "part", "big"} {

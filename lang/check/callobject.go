@@ -71,7 +71,7 @@ func (p *pass) callObject(e *syntax.CallExpr, v *cFunc) operand {
 		x.T = value.VerdT
 		x.Codes, x.Other = p.programCodes()
 	}
-	if v.f.Context() != "" {
+	if v.f.Changes {
 		p.moved(moving{what: v.f.Name + "() may have changed", pos: at(e)})
 	}
 	p.uses(v)

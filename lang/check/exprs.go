@@ -193,8 +193,8 @@ type (
 		Op   MoveOp
 		Args []Expr
 	}
-	// CallObject calls a function of a C object. If it takes the packet, no View or
-	// Payload that was taken before it is used after it.
+	// CallObject calls a function of a C object. If it may write to the packet, no View
+	// or Payload that was taken before it is used after it.
 	CallObject struct {
 		Base
 		Object *Object

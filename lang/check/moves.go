@@ -226,7 +226,7 @@ func moveIn(x Expr) bool {
 		case *Move:
 			found = true
 		case *CallObject:
-			found = found || e.Func.Context() != ""
+			found = found || e.Func.Changes
 		case *Call:
 			found = found || e.Func.Moves
 		}

@@ -37,8 +37,7 @@
 // anew. That no view of before is used the checker has seen to.
 //
 // Functions of C objects (object.go) are foreign: their code is linked behind that of
-// the chain when it is loaded. One that takes the packet counts as a move: it may have
-// changed or moved what it was given.
+// the chain when it is loaded. One that may write to the packet counts as a move.
 //
 // # Connections
 //

@@ -7,8 +7,8 @@ import (
 	"weir/object"
 )
 
-// callObject calls a function of a C object. One that takes the packet may change it,
-// and pointers into it may be bad afterwards: headers are found anew.
+// callObject calls a function of a C object. After one that may write to the packet
+// pointers into it may be bad, and headers are found anew.
 func (l *lowerer) callObject(e *check.CallObject) parts {
 	var args []*ir.Value
 	for i, a := range e.Args {
@@ -22,7 +22,7 @@ func (l *lowerer) callObject(e *check.CallObject) parts {
 		l.foreign[e.Func] = f
 	}
 	out := l.callFunc(f, args...)
-	if e.Func.Context() != "" && !l.conn() {
+	if e.Func.Changes && !l.conn() {
 		l.moved()
 	}
 	switch t := e.Func.Result; {

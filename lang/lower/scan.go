@@ -152,7 +152,7 @@ func (n *needs) noteExpr(e check.Expr) {
 	case *check.Move:
 		n.writes, n.moves = true, true
 	case *check.CallObject:
-		if e.Func.Context() != "" && !n.conn {
+		if e.Func.Changes && !n.conn {
 			n.writes, n.moves = true, true
 		}
 	case *check.PayloadOf:
@@ -249,7 +249,7 @@ func mayWrite(body []check.Stmt) writing {
 			case *check.Move:
 				found = writing{true, true, true}
 			case *check.CallObject:
-				if e.Func.Context() != "" {
+				if e.Func.Changes {
 					found = writing{true, true, true}
 				}
 			case *check.Call:
