@@ -156,6 +156,7 @@ type Link struct {
 	sock *packetSocket // of mode Packet
 
 	evicted *ebpf.Program // of Record.Evicted; nil if the Link was opened
+	finder  *Finder       // see Share
 }
 
 // Attach puts a program at w. Its error is an [*Error]; after an error nothing

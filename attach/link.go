@@ -140,7 +140,7 @@ func (l *Link) Attached() (bool, error) {
 		return ok, err
 	case l.Where.Hook.Netfilter():
 		// Of a link that another has ended the kernel does not tell that.
-		_, err := findNetns(l.Where.Netns, l.NetnsInode)
+		_, err := l.finder.netns(l.Where.Netns, l.NetnsInode)
 		return err == nil, nil
 	}
 	for _, raw := range l.raws {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -64,14 +65,33 @@ func netnsPath(name string) string {
 	return filepath.Join(NetnsDir, name)
 }
 
-// findNetns returns what the network namespace of that number is called here and now:
+// A Finder finds network namespaces for several links, and looks at all processes once
+// for that: see [Link.Share]. It is for a listing; what comes later it does not see. A
+// nil Finder looks each time.
+type Finder struct {
+	once sync.Once
+	all  []Namespace
+}
+
+func (f *Finder) namespaces() []Namespace {
+	if f == nil {
+		return Namespaces(holder.Find())
+	}
+	f.once.Do(func() { f.all = Namespaces(holder.Find()) })
+	return f.all
+}
+
+// Share lets l find namespaces by f.
+func (l *Link) Share(f *Finder) { l.finder = f }
+
+// netns returns what the network namespace of that number is called here and now:
 // name, if that leads there. Names are given to others, and an empty one means another
 // in each process. The error is [ErrNoNetns] if it cannot be reached.
-func findNetns(name string, ino uint64) (string, error) {
+func (f *Finder) netns(name string, ino uint64) (string, error) {
 	if inode(netnsPath(name)) == ino {
 		return name, nil
 	}
-	for _, ns := range Namespaces(holder.Find()) {
+	for _, ns := range f.namespaces() {
 		if ns.Inode == ino {
 			return ns.Name, nil
 		}
@@ -92,7 +112,7 @@ func inode(path string) uint64 {
 // is called by now and wherever the caller is. The error wraps [ErrNoNetns] if it
 // cannot be reached.
 func (r *Record) Do(f func() error) error {
-	name, err := findNetns(r.Where.Netns, r.NetnsInode)
+	name, err := (*Finder)(nil).netns(r.Where.Netns, r.NetnsInode)
 	if err != nil {
 		return err
 	}

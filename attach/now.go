@@ -8,7 +8,6 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"weir/hook"
-	"weir/internal/holder"
 )
 
 // Now returns where the program is at present. That is another place than the
@@ -23,7 +22,7 @@ func (l *Link) Now() (Where, bool) {
 		switch place := w.Hook.Info().Place; {
 		case !ok || err != nil:
 		case place == hook.Netns:
-			w.Netns, err = findNetns(w.Netns, l.NetnsInode)
+			w.Netns, err = l.finder.netns(w.Netns, l.NetnsInode)
 		case place == hook.Cgroup:
 			w.Cgroup, err = findCgroup(w.Cgroup, l.cgroupID())
 		}
@@ -32,7 +31,7 @@ func (l *Link) Now() (Where, bool) {
 	if w, ok := at.in(l.Where.Netns); ok {
 		return w, true
 	}
-	for _, ns := range Namespaces(holder.Find()) {
+	for _, ns := range l.finder.namespaces() {
 		if w, ok := at.in(ns.Name); ok {
 			return w, true
 		}

@@ -100,7 +100,7 @@ func (r *Record) Again() (Where, error) {
 	if w.Hook.Info().Place == hook.Cgroup {
 		return w, nil
 	}
-	name, err := findNetns(w.Netns, r.NetnsInode)
+	name, err := (*Finder)(nil).netns(w.Netns, r.NetnsInode)
 	if err != nil {
 		return w, err
 	}

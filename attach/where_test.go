@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weir/hook"
+	"weir/internal/nstest"
 )
 
 func matches(t *testing.T, got, pattern string) {
@@ -119,5 +120,29 @@ func TestInNetnsByName(t *testing.T) {
 	}
 	if err := InNetns(file, func() error { return nil }); !errors.Is(err, ErrNoNetns) || !strings.Contains(err.Error(), file+" is something else") {
 		t.Errorf("a file that is no namespace: %v", err)
+	}
+}
+
+// TestFinder: a Finder knows the namespaces that there are when it is first asked, and
+// looks at the processes once.
+func TestFinder(t *testing.T) {
+	n := nstest.New(t)
+	ino := inode(n.Path)
+	f := new(Finder)
+	for range 2 {
+		name, err := f.netns("weir-none", ino)
+		if err != nil || inode(netnsPath(name)) != ino {
+			t.Errorf("namespace %d is called %q (%v)", ino, name, err)
+		}
+	}
+	if a, b := f.namespaces(), f.namespaces(); &a[0] != &b[0] {
+		t.Error("looked twice")
+	}
+	later := inode(nstest.New(t).Path)
+	if name, err := f.netns("weir-none", later); !errors.Is(err, ErrNoNetns) {
+		t.Errorf("a later namespace is called %q (%v)", name, err)
+	}
+	if name, err := (*Finder)(nil).netns("weir-none", later); err != nil || inode(netnsPath(name)) != later {
+		t.Errorf("namespace %d is called %q (%v)", later, name, err)
 	}
 }

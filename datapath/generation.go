@@ -231,16 +231,23 @@ func illegible(name string, err error) error {
 	return fmt.Errorf("%s cannot be read: %w: weir detach %s takes it away", name, err, name)
 }
 
-// List opens all pinned generations that run, sorted by name. The caller closes
+// List opens all pinned generations that run, sorted by name. They see the network
+// namespaces that there are when the first is looked for. The caller closes
 // them. What cannot be opened is in the error; the others are returned all the
 // same.
 func (k Kernel) List() ([]*Generation, error) {
 	names, err := k.Names()
 	errs := []error{err}
 	var out []*Generation
+	find := new(attach.Finder)
 	for _, n := range names {
 		g, err := k.open(n)
 		if err == nil {
+			for _, a := range g.Attachments {
+				if a.link != nil {
+					a.link.Share(find)
+				}
+			}
 			out = append(out, g)
 		} else if !errors.Is(err, ErrNotFound) {
 			errs = append(errs, illegible(n, err))
