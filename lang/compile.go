@@ -50,6 +50,10 @@ type Options struct {
 	Lines bool // count in the LineMap how often each statement is reached
 	Steps bool // note in the StepMap what a packet meets on its way
 
+	// Times takes the time of each statement to the TimeMap, of one packet in so many,
+	// and counts as Lines does; 0: of none.
+	Times int
+
 	Capture bool // hand packets that are dropped, at hook socket those that are not, to the CaptureMap
 
 	// Dump, if set, is given the text of each stage: "check", "lower", "opt",
@@ -85,7 +89,7 @@ type compiler struct {
 
 func (c *compiler) compile(source []byte) (*Program, error) {
 	tree, ds := check.Check(c.opts.File, source, check.Options{
-		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Mark: c.opts.Lines || c.opts.Steps, Hook: c.opts.Hook, Load: c.load,
+		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Mark: c.opts.Lines || c.opts.Steps || c.opts.Times > 0, Hook: c.opts.Hook, Load: c.load,
 	})
 	if err := ds.Err(); err != nil {
 		return nil, err
@@ -132,6 +136,8 @@ type form struct {
 	careful bool // no passes that keep apart what meets
 	Copy    bool // headers and reads are copied, wherever they are
 	Apart   bool // each chain finds headers for itself
+
+	unmarked bool // what takes the time is left out
 }
 
 // Operations of the attached function, as package lower makes it, from which on a
@@ -155,13 +161,14 @@ var keepApart = map[string]bool{"thread": true, "loads": true, "slots": true, "h
 // lower takes a checked program to the middle form, and chooses its form.
 func (c *compiler) lower(tree *check.Program, apart bool) (*lower.Result, form, error) {
 	c.stage = "lower"
-	low, err := c.lowerAs(tree, form{Tags: true, Apart: apart})
+	timed := c.opts.Times > 0 // in the form of the program that is asked about
+	low, err := c.lowerAs(tree, form{Tags: true, Apart: apart, unmarked: timed})
 	if err != nil {
 		return nil, form{}, err
 	}
 	f := c.choose(low)
 	f.Apart = apart
-	if !f.Tags {
+	if !f.Tags || timed {
 		if low, err = c.lowerAs(tree, f); err != nil {
 			return nil, form{}, err
 		}
@@ -193,11 +200,15 @@ func (c *compiler) choose(low *lower.Result) form {
 }
 
 func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
-	low, ds := lower.Lower(tree, lower.Options{
+	o := lower.Options{
 		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
-		Lines: c.opts.Lines, Steps: c.opts.Steps,
+		Lines: c.opts.Lines, Steps: c.opts.Steps, Times: c.opts.Times,
 		Tags: f.Tags, Copy: f.Copy, Apart: f.Apart, Family: c.family,
-	})
+	}
+	if f.unmarked {
+		o.Lines, o.Times = false, 0
+	}
+	low, ds := lower.Lower(tree, o)
 	tree.Sources.Fill(ds)
 	return low, ds.Err()
 }
@@ -298,9 +309,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 			ToCPU: v.Action == check.RedirectCPU,
 		})
 	}
-	for _, pos := range low.Lines {
-		p.Lines = append(p.Lines, Line{File: pos.File, Line: pos.Line, Col: pos.Col})
-	}
+	p.Lines, p.Times = linesOf(low.Lines), linesOf(low.Times)
 	for _, s := range low.Steps {
 		p.Steps = append(p.Steps, Step{
 			Kind: StepKind(s.Kind), At: Line{File: s.Pos.File, Line: s.Pos.Line, Col: s.Pos.Col}, Name: s.Name, Types: s.Type,
@@ -318,7 +327,14 @@ var systemMaps = map[string]System{
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
 	lower.ConstMap: ConstMap, lower.HistMap: HistMap, lower.LogMap: LogMap, lower.RateMap: RateMap,
 	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap, lower.CPUMap: CPUMap,
-	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap, lower.LineMap: LineMap, lower.StepMap: StepMap,
+	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap, lower.LineMap: LineMap, lower.StepMap: StepMap, lower.TimeMap: TimeMap,
+}
+
+func linesOf(at []diag.Pos) (out []Line) {
+	for _, pos := range at {
+		out = append(out, Line{File: pos.File, Line: pos.Line, Col: pos.Col})
+	}
+	return out
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {

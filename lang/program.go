@@ -32,6 +32,7 @@ type Program struct {
 	Logs     []Log
 	Exits    []Exit        // what may end the program, in order of their slot
 	Lines    []Line        // what the LineMap counts, in order of their slot
+	Times    []Line        // what the TimeMap has the time of, in order of their slot
 	Steps    []Step        // what the StepMap can hold, in order of their number
 	Objects  []object.Link // C objects that are linked to the code; their octets are Sources
 	Sources  []Source
@@ -138,6 +139,8 @@ const (
 	LineMap
 	// StepMap is an array of one value, if Options.Steps was set: see [DecodeSteps].
 	StepMap
+	// TimeMap is an array of one value, if Options.Times was set; see [DecodeTimes].
+	TimeMap
 )
 
 // A Map is a kernel map of a program and what the language knows of it.

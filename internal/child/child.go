@@ -78,6 +78,8 @@ type Form struct {
 	Frags, Trace, Clock bool
 	Capture             bool
 	Steps               bool
+	Lines               bool
+	Times               int // as in lang.Options
 }
 
 // order is what the child is sent.

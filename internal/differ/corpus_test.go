@@ -74,7 +74,8 @@ func casesOf(t *testing.T, folder string) []Case {
 
 // Every chain of the corpus does the same in the reference and in the kernel on
 // every frame of the stock: at XDP and at one other variant, with WEIR_SOAK=1 at
-// every hook and in every variant. Some count the statements that are reached.
+// every hook and in every variant. Some count the statements that are reached, and
+// some take their time.
 func TestCorpus(t *testing.T) {
 	cs, fs := cases(t), stock()
 	if len(cs) < 300 || len(fs) < 50 {
@@ -94,6 +95,10 @@ func TestCorpus(t *testing.T) {
 					continue
 				}
 				c.lines, c.steps = i > 0 && n%4 == 0, i > 0 && n%4 == 2
+				c.times = 0
+				if i > 0 && n%2 == 1 {
+					c.times = 1 + n%3
+				}
 				lacks = errors.Join(lacks, ran(t, v.name, c.Run(v.hook, v.frags, some(fs, n))))
 			}
 			if errors.Is(lacks, ebpf.ErrNotSupported) {

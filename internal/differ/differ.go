@@ -40,6 +40,7 @@ type Case struct {
 
 	lines  bool // count how often each statement is reached
 	steps  bool // note the way of each packet
+	times  int  // take the time of each, of one packet in so many
 	unlike bool // packets come as no chain of it expects: what it says is wrong may be so
 }
 
@@ -62,7 +63,7 @@ func load(name string) ([]byte, error) {
 // Compile compiles the case for a hook, with the trace that Run reads.
 func (c Case) Compile(h hook.Hook, frags bool) (*lang.Program, error) {
 	return lang.Compile(c.Source, lang.Options{
-		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Lines: c.lines, Steps: c.steps, Load: readModule, Then: c.Then,
+		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Lines: c.lines, Steps: c.steps, Times: c.times, Load: readModule, Then: c.Then,
 	})
 }
 
@@ -159,6 +160,8 @@ type kernel struct {
 	now    uint64 // ns
 	lines  map[lang.Line]uint64
 	way    []lang.Line // of the packet through the reference
+
+	packets uint64 // that were run
 }
 
 // codes are what the kernel is told for a verdict.
@@ -220,6 +223,7 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	if err != nil {
 		return fmt.Errorf("test run: %w", err)
 	}
+	k.packets++
 	want, err := r.Run(bare(k.prog.Hook, bytes.Clone(f.Data)))
 	if err != nil {
 		return fmt.Errorf("reference: %w", err)

@@ -13,7 +13,7 @@ import (
 // reach notes a statement that the reference reached.
 func (k *kernel) reach(file string, line, col int) {
 	at := lang.Line{File: file, Line: line, Col: col}
-	if k.c.lines {
+	if k.c.lines || k.c.times > 0 {
 		k.lines[at]++
 	}
 	if k.c.steps {
@@ -70,6 +70,31 @@ func (k *kernel) compareLines() error {
 	maps.DeleteFunc(got, func(_ lang.Line, n uint64) bool { return n == 0 })
 	if d := cmp.Diff(k.lines, got); d != "" {
 		return fmt.Errorf("lines reached (-reference +kernel):\n%s", d)
+	}
+	return k.compareTimes(got)
+}
+
+// compareTimes compares how often time was taken with how often each statement was
+// reached, where it is taken of each packet: once for each, and once more for what
+// comes back to a statement.
+func (k *kernel) compareTimes(reached map[lang.Line]uint64) error {
+	m := k.state.SystemMap(k.prog, lang.TimeMap)
+	if m == nil {
+		return nil
+	}
+	b, err := m.LookupBytes(uint32(0))
+	if err != nil {
+		return fmt.Errorf("times: %w", err)
+	}
+	clock, laps := k.prog.DecodeTimes(b)
+	if n := k.packets; k.c.times == 1 && clock.N != n || clock.N > n {
+		return fmt.Errorf("times: %d of %d packets were timed", clock.N, n)
+	}
+	for i, l := range laps {
+		at := k.prog.Times[i]
+		if k.c.times == 1 && l.N < reached[at] {
+			return fmt.Errorf("times: %v was reached %d times and timed %d times", at, reached[at], l.N)
+		}
 	}
 	return nil
 }

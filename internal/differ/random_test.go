@@ -108,6 +108,10 @@ func (run *randomRun) seed(t *testing.T, seed uint64) {
 	large := 0
 	for i, v := range on {
 		c.lines, c.steps = i == 1 && seed%2 == 0, i == 1 && seed%2 == 1 // what tools look at does not change what a program does
+		c.times = 0
+		if i == 1 && seed%4 >= 2 {
+			c.times = 1 + int(seed%3)
+		}
 		err := c.Run(variants[v].hook, variants[v].frags, fs)
 		switch {
 		case tooLarge(err):

@@ -47,6 +47,9 @@ func (l *lowerer) chains() {
 			fr.next = l.stairs(l.p.Chains[i+1:])
 		}
 		l.frames = []*frame{fr}
+		if i > 0 {
+			l.lapChain(c)
+		}
 		l.stmts(c.Main.Body)
 		if l.cur != nil {
 			l.pos = c.Main.Pos
@@ -136,6 +139,7 @@ func (l *lowerer) climb(s *stairs) {
 		higher := slices.ContainsFunc(s.at[n+1:], func(b *ir.Block) bool { return b != nil })
 		if l.cur != nil && higher {
 			l.viewed = map[string]bool{}
+			l.lapChain(l.p.Chains[l.chain+1])
 			s.steps[n].take(l)
 		}
 	}

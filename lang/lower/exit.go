@@ -195,6 +195,7 @@ func (e *exitBlock) finish(l *lowerer) {
 	if l.cur == nil {
 		return
 	}
+	l.lapChain(l.p.Chains[0])
 	slot, code := l.get(e.slot), l.get(e.code)
 	if l.yesOrNo() {
 		code = l.opi(ir.OpAnd, code, 1) // which the verifier wants to see, and loops hide
@@ -227,6 +228,7 @@ func (e *exitBlock) finish(l *lowerer) {
 	if l.opts.Hook == hook.Socket {
 		code = l.konst(0) // the socket gets nothing: the chain has seen it
 	}
+	l.stopWatch()
 	l.cur.Return(code)
 	l.cur = nil
 }

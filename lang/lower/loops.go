@@ -61,7 +61,7 @@ func (l *lowerer) counted(stmt check.Stmt, body []check.Stmt, max int, bounded b
 		}
 		l.forget(stmt)
 	}
-	costly := l.turns*max*cost(body) > maxShortLoop
+	costly, at := l.turns*max*cost(body) > maxShortLoop, l.watch.at
 	var count variable
 	if !bounded {
 		count = l.newVar()
@@ -88,6 +88,7 @@ func (l *lowerer) counted(stmt check.Stmt, body []check.Stmt, max int, bounded b
 	l.jump(next)
 	l.start(next)
 	if l.cur != nil {
+		l.lap(at, nil)
 		step()
 		if costly {
 			l.forget(stmt)

@@ -33,6 +33,9 @@ type Options struct {
 	// by some tens of ns, and has far fewer ways for the verifier to follow.
 	Copy bool
 
+	// Times takes the time of each statement, of one packet in so many; 0: of none.
+	Times int
+
 	// Apart forgets between two chains what is known of the packet: the program
 	// needs no more of the stack than its largest chain.
 	Apart bool
@@ -58,6 +61,7 @@ const (
 	LimitMap   = ".limit"
 	MissedMap  = ".missed"
 	LineMap    = ".lines"
+	TimeMap    = ".times"
 )
 
 // An Exit is a way out of the program: a verdict at a return.
@@ -78,6 +82,7 @@ type Result struct {
 	Kinds  int                       // of L4 headers that the program parses
 	Lines  []diag.Pos                // of the statements that the line map counts
 	Steps  []Step                    // that the step map can hold
+	Times  []diag.Pos                // of what the time map has the time of
 }
 
 // Limits of what one program may become. Inlined calls multiply, so that a short
@@ -119,6 +124,7 @@ type lowerer struct {
 	needs  needs
 	facts  facts
 	exit   exitBlock
+	watch  stopwatch
 	origin origin
 	chain  int                 // the index of the one that is being lowered
 	copies map[string]*ir.Slot // of headers, see copySlot
@@ -195,6 +201,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	}
 	l.declare()
 	l.begin(l.add(ir.OpParam, ir.Ptr), wayOf(opts.Hook))
+	l.startWatch()
 	l.needOrigin()
 	l.facts.init(l)
 	l.exit.init(l)
@@ -203,6 +210,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		return nil, l.diag
 	}
 	l.exit.finish(l)
+	l.sizeTimes()
 	for _, f := range l.res.IR.Funcs {
 		tidy(f)
 	}
@@ -259,7 +267,7 @@ func (l *lowerer) declare() {
 		l.addMap(&ir.Map{Name: LogMap, Kind: ir.RingBuf, MaxEntries: logSize})
 	}
 	l.system(RefusedMap, ir.PerCPUArray, 8, refused)
-	if l.needs.loops || l.opts.Copy || len(l.scratch) > 0 {
+	if l.needs.loops || l.opts.Copy || len(l.scratch) > 0 || l.opts.Times > 0 {
 		l.system(ScratchMap, ir.Array, 8+8*len(l.scratch), 1)
 	}
 	if l.verdictOf(check.Verdict{Action: check.RedirectCPU}) >= 0 {

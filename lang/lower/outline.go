@@ -50,6 +50,7 @@ func cost(body []check.Stmt) int {
 			for _, t := range s.Turns {
 				n += cost(t)
 			}
+		case *check.Mark: // a form is chosen as without them
 		default:
 			visit([]check.Stmt{s}, func(s check.Stmt) { n += stmtCost(s) }, func(e check.Expr) { n += exprCost(e) })
 		}
@@ -189,6 +190,11 @@ func (l *lowerer) outlined(loop check.Stmt, body []check.Stmt, n *ir.Value, extr
 	}
 	all, set := l.carried(loop)
 	all = append(all, extra...)
+	var timed []variable
+	if l.opts.Times > 0 {
+		timed = []variable{l.watch.last, l.watch.slot}
+		all, set = append(all, timed...), append(set, timed...)
+	}
 	// What is known of the packet goes along, unless the body changes it.
 	st := l.st
 	st.data, st.length, st.meta = false, false, false
@@ -206,6 +212,9 @@ func (l *lowerer) outlined(loop check.Stmt, body []check.Stmt, n *ir.Value, extr
 	f := l.add(ir.OpFuncAddr, ir.Ptr)
 	f.Func, f.Sym = fn, fn.Name
 	l.call(helperLoop, "loop", ir.Int, n, f, c.frame, l.konst(0))
+	for _, v := range timed { // also where the program goes on to its end
+		l.set(v, c.load(l.builder, c.frame, v))
+	}
 	if w.moves {
 		l.st.reparse()
 	}
@@ -283,6 +292,7 @@ func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, st state, body []
 	if fr.next = nil; returns {
 		fr.ret = l.block()
 	}
+	l.lap(l.watch.at, nil)
 	work, next, stop := l.block(), l.block(), l.block()
 	turn(l.width(ir.OpZExt, 4, i), work, stop)
 	l.start(work)

@@ -77,7 +77,7 @@ func (l *lowerer) stmt(s check.Stmt) {
 		l.returnStmt(s)
 	case *check.Mark:
 		l.pos = s.Pos
-		if l.opts.Lines {
+		if l.opts.Lines || l.opts.Times > 0 {
 			l.mark(s.Pos)
 		}
 		l.reached(s.Pos)
@@ -187,7 +187,7 @@ func (l *lowerer) inline(c *check.Call) parts {
 	for range numParts(c.Func.Result) {
 		fr.result = append(fr.result, l.newVar())
 	}
-	pos := l.pos
+	pos, at := l.pos, l.watch.at
 	l.frames = append(l.frames, fr)
 	fr.around, l.loops = l.loops, nil
 	for i, p := range c.Func.Params {
@@ -205,6 +205,7 @@ func (l *lowerer) inline(c *check.Call) parts {
 	l.loops = fr.around
 	l.pos = pos
 	l.start(fr.ret)
+	l.lap(at, nil)
 	var out parts
 	for _, v := range fr.result {
 		out = append(out, l.get(v))
