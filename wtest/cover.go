@@ -3,13 +3,13 @@ package wtest
 import (
 	"encoding/binary"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
 
 	"go.starlark.net/syntax"
 
+	"weir/internal/listing"
 	"weir/lang"
 	"weir/lang/check"
 	"weir/trace"
@@ -188,66 +188,39 @@ func (f FileCoverage) Percent() float64 {
 	return 100 * float64(f.Reached) / float64(f.Statements)
 }
 
-// A row is a line of a listing.
-type row struct {
-	Number int
-	Count  string // how often it was reached; empty where there is no statement
-	Class  string // "", "reached" or "missed"
-	Text   string
+// listing is the file with how often each line was reached.
+func (f FileCoverage) listing() listing.File {
+	return listing.File{
+		Title: fmt.Sprintf("%s: %.1f%% of %d statements", f.File, f.Percent(), f.Statements),
+		Rows: listing.Lines(f.text, func(r *listing.Row) {
+			n, ok := f.Lines[r.Number]
+			switch {
+			case !ok:
+				r.Cells = []string{""}
+				return
+			case n == 0:
+				r.Class, r.Mark = "missed", "!"
+			default:
+				r.Class = "reached"
+			}
+			r.Cells = []string{fmt.Sprint(n)}
+		}),
+	}
 }
 
-func (f FileCoverage) rows() (out []row) {
-	for i, text := range strings.Split(strings.TrimSuffix(f.text, "\n"), "\n") {
-		r := row{Number: i + 1, Text: text}
-		if n, ok := f.Lines[i+1]; ok {
-			r.Count, r.Class = fmt.Sprint(n), "reached"
-			if n == 0 {
-				r.Class = "missed"
-			}
-		}
-		out = append(out, r)
+func (c *Coverage) listings() (out []listing.File) {
+	for _, f := range c.Files() {
+		out = append(out, f.listing())
 	}
 	return out
 }
 
 // WriteText writes the files with the count of each line before it.
-func (c *Coverage) WriteText(w io.Writer) error {
-	for _, f := range c.Files() {
-		fmt.Fprintf(w, "%s: %.1f%% of %d statements\n", f.File, f.Percent(), f.Statements)
-		for _, r := range f.rows() {
-			mark := " "
-			if r.Class == "missed" {
-				mark = "!"
-			}
-			if _, err := fmt.Fprintf(w, "%10s %s %4d  %s\n", r.Count, mark, r.Number, r.Text); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
+func (c *Coverage) WriteText(w io.Writer) error { return listing.WriteText(w, c.listings(), nil) }
 
 // WriteHTML writes the files as a page that stands alone.
 func (c *Coverage) WriteHTML(w io.Writer) error {
-	type file struct {
-		FileCoverage
-		Rows []row
-	}
-	var files []file
-	for _, f := range c.Files() {
-		files = append(files, file{f, f.rows()})
-	}
-	return page.Execute(w, files)
+	return listing.Page{Title: "Coverage", Files: c.listings(), Style: coverStyle}.WriteHTML(w)
 }
 
-var page = template.Must(template.New("coverage").Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Coverage</title><style>
-body { font: 14px/1.4 monospace; margin: 2em; }
-table { border-collapse: collapse; } td { padding: 0 .6em; white-space: pre; }
-td.n { color: #888; text-align: right; } .reached td.t { background: #e6f4e6; } .missed td.t { background: #fadcdc; }
-</style></head><body>
-{{range .}}<h2>{{.File}}: {{printf "%.1f" .Percent}}% of {{.Statements}} statements</h2>
-<table>{{range .Rows}}<tr class="{{.Class}}"><td class="n">{{.Count}}</td><td class="n">{{.Number}}</td><td class="t">{{.Text}}</td></tr>
-{{end}}</table>
-{{end}}</body></html>
-`))
+const coverStyle = ".reached td.t { background: #e6f4e6; } .missed td.t { background: #fadcdc; }"

@@ -27,6 +27,7 @@ const (
 	sysM      = "golang.org/x/sys/unix"
 	gopacketM = "github.com/gopacket/gopacket/..."
 	cmpM      = "github.com/google/go-cmp/..."
+	pprofM    = "github.com/google/pprof/profile"
 )
 
 // rows is the table of the design, from the bottom up: a row may name only rows
@@ -34,6 +35,7 @@ const (
 var rows = []row{
 	{"packet", nil, nil, "the headers in one table, for compiler and tracers alike"},
 	{"internal/spell", nil, nil, "names that are near to one another"},
+	{"internal/listing", nil, nil, "sources with something beside each line, whatever that is"},
 	{"hook", []string{"packet", "internal/spell"}, nil, "facts about hooks, pure: no kernel is asked"},
 	{"object", nil, []string{"github.com/cilium/ebpf", asmM, btfM}, "reads the ELF objects of others: pure, no kernel is asked"},
 	{"lang/diag", nil, nil, "messages know nothing of what they are about"},
@@ -52,7 +54,7 @@ var rows = []row{
 	{"attach", []string{"hook", "internal/holder"}, []string{ebpfM, linkM, sysM}, "the kernel side of hooks knows no language"},
 	{"internal/census", []string{"attach", "internal/cost"}, []string{ebpfM, linkM, sysM}, "what runs on the machine, whoever loaded it: it knows no chains"},
 	{"datapath", []string{"lang", "attach"}, []string{ebpfM, sysM}, "generations: mechanism, never policy"},
-	{"trace", []string{"datapath"}, []string{ebpfM, gopacketM, sysM}, "watches and replays what the datapath runs"},
+	{"trace", []string{"datapath", "internal/listing"}, []string{ebpfM, gopacketM, pprofM, sysM}, "watches and replays what the datapath runs"},
 	{"wtest", []string{"trace", "internal/spell"}, []string{starlarkM}, "the tests of chains: a user of what runs packets"},
 	{"lab", []string{"datapath"}, []string{ebpfM, linkM, sysM}, "networks for tests, demos and measurements"},
 	{"examples", nil, nil, "samples are text"},
