@@ -154,7 +154,7 @@ them.`,
 	root.SetIn(a.in)
 	root.AddGroup(&cobra.Group{ID: "write", Title: "Write chains:"},
 		&cobra.Group{ID: "run", Title: "Run chains:"})
-	for _, c := range []*cobra.Command{a.check(), a.fmt(), a.lsp(), a.ir(), a.cat(), a.replay(), a.explain(), a.test(), a.new()} {
+	for _, c := range []*cobra.Command{a.check(), a.fmt(), a.lsp(), a.ir(), a.cat(), a.replay(), a.explain(), a.test(), a.profile(), a.new()} {
 		c.GroupID = "write"
 		root.AddCommand(c)
 	}
