@@ -31,6 +31,7 @@ type unit struct {
 	obj   *ebpf.Program
 
 	point string // where it is attached, of a chain that is several programs
+	stats bool   // the verifier says what it cost
 }
 
 // LoadOptions are options of [Load]. The zero value loads the program as for an attachment.
@@ -40,6 +41,8 @@ type LoadOptions struct {
 	Frags *lang.Program
 
 	Set map[string]string // first values of parameters, by name
+
+	Stats bool // have the verifier say what it cost, in the program's VerifierLog
 
 	// Interface gives the index of the interface that a redirect names. Nil:
 	// that of the process's network namespace.
@@ -59,7 +62,7 @@ func (s *State) At(now uint64) { s.now = now }
 // run by [State.Object]. A rejection by the verifier is a [*VerifierError].
 func Load(p *lang.Program, o LoadOptions) (*State, error) {
 	s := newState()
-	s.now = o.Now
+	s.now, s.stats = o.Now, o.Stats
 	if err := s.Add(p, o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -153,7 +156,11 @@ func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {
 	if u.frags {
 		spec.Flags |= unix.BPF_F_XDP_HAS_FRAGS
 	}
-	obj, err := ebpf.NewProgram(spec)
+	var o ebpf.ProgramOptions
+	if u.stats {
+		o.LogLevel = ebpf.LogLevelStats
+	}
+	obj, err := ebpf.NewProgramWithOptions(spec, o)
 	if err == nil {
 		return obj, nil
 	}

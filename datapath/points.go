@@ -32,7 +32,7 @@ func (s *State) addAll(p *lang.Program, frags bool, resolve func(string) (uint32
 	}
 	units := []*unit{u}
 	for _, point := range all[1:] {
-		u := &unit{prog: p, name: u.name, point: point, maps: u.maps}
+		u := &unit{prog: p, name: u.name, point: point, stats: u.stats, maps: u.maps}
 		s.units = append(s.units, u)
 		if err := u.load(resolve); err != nil {
 			return nil, wrap(err, "%s", point)

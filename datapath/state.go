@@ -20,6 +20,7 @@ type State struct {
 	maps  map[string]*ebpf.Map // by identity, see mapID
 	now   uint64               // instead of the clock for first content; 0: the clock
 	heir  *heir                // what it takes over; nil: nothing
+	stats bool                 // the verifier says what programs cost
 }
 
 func newState() *State { return &State{maps: map[string]*ebpf.Map{}} }
@@ -71,7 +72,7 @@ func tallyName(m *lang.Map) string { return "count(" + m.Name + ")" }
 // add loads a program, of several that a chain is the first, and makes those of
 // its maps that are not there yet.
 func (s *State) add(p *lang.Program, frags bool, resolve func(string) (uint32, error)) (*unit, error) {
-	u := &unit{prog: p, name: ProgramName(cmp.Or(s.name, p.Name)), point: points(p)[0], frags: frags, maps: map[string]*ebpf.Map{}}
+	u := &unit{prog: p, name: ProgramName(cmp.Or(s.name, p.Name)), point: points(p)[0], frags: frags, stats: s.stats, maps: map[string]*ebpf.Map{}}
 	s.units = append(s.units, u) // from here on closed with s
 	var fresh, copies []*lang.Map
 	for i := range p.Maps {

@@ -57,7 +57,8 @@ type Options struct {
 	Capture bool // hand packets that are dropped, at hook socket those that are not, to the CaptureMap
 
 	// Dump, if set, is given the text of each stage: "check", "lower", "opt",
-	// "gen", and after each pass of the optimiser "opt/NAME".
+	// "gen", what is in "opt" by the places of the source ("lines", see
+	// [ir.Program.Lines]), and after each pass of the optimiser "opt/NAME".
 	Dump func(stage, text string)
 }
 
@@ -254,6 +255,7 @@ func (c *compiler) optimise(p *ir.Program, f form) {
 	lower.Forget(p)
 	if c.opts.Dump != nil {
 		c.opts.Dump("opt", p.String())
+		c.opts.Dump("lines", p.Lines())
 	}
 }
 

@@ -18,6 +18,7 @@ var stages = []string{"check", "lower", "opt", "gen"}
 
 func (a *app) ir() *cobra.Command {
 	var hookName, stage, pass string
+	var asm, jit bool
 	var src chain
 	c := &cobra.Command{
 		Use:   "ir FILE[:FUNC]...|-e TEXT",
@@ -28,10 +29,15 @@ same after the passes of the optimiser) or gen (eBPF). --pass shows what one
 pass changed, before and after, each time that it ran. Several chains are one program,
 in the order given. The passes:
 
-` + passList(),
+` + passList() + `
+
+--asm shows source, the middle form and eBPF side by side, place by place. --jit loads
+the program and adds the machine code that this kernel makes of it, and what the
+verifier says that it cost (as root).`,
 		Example: `  weir ir edge.weir
   weir ir edge.weir --stage gen --hook tc-ingress
-  weir ir edge.weir --pass dce`,
+  weir ir edge.weir --pass dce
+  weir ir edge.weir --asm --jit`,
 		Args:              src.wants("FILE…"),
 		ValidArgsFunction: completeFiles,
 		RunE: runs(func(ctx context.Context, args []string) error {
@@ -46,6 +52,9 @@ in the order given. The passes:
 			if err := compileAt(&r, hookName); err != nil {
 				return err
 			}
+			if asm || jit {
+				return a.showListing(ctx, r, jit)
+			}
 			return a.showStage(ctx, r, stage, pass)
 		}),
 	}
@@ -53,6 +62,12 @@ in the order given. The passes:
 	hookFlag(c, &hookName)
 	c.Flags().StringVar(&stage, "stage", "opt", "the stage: "+strings.Join(stages, ", "))
 	c.Flags().StringVar(&pass, "pass", "", "what this pass of the optimiser changes")
+	c.Flags().BoolVar(&asm, "asm", false, "source, middle form and eBPF side by side")
+	c.Flags().BoolVar(&jit, "jit", false, "the same with machine code, and what the verifier says of the program")
+	c.MarkFlagsMutuallyExclusive("asm", "pass")
+	c.MarkFlagsMutuallyExclusive("jit", "pass")
+	c.MarkFlagsMutuallyExclusive("asm", "stage")
+	c.MarkFlagsMutuallyExclusive("jit", "stage")
 	c.RegisterFlagCompletionFunc("pass", completePasses)
 	c.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(stages, cobra.ShellCompDirectiveNoFileComp))
 	return c

@@ -65,6 +65,7 @@ var rows = []row{
 	{"internal/grammar", []string{"lang/check"}, nil, "the words of the language for editors"},
 	{"internal/lsp", []string{"lang", "lang/format"}, []string{starlarkM}, "serves editors: a thin layer over what the compiler knows"},
 	{"internal/doctor", []string{"datapath"}, []string{ebpfM, linkM, sysM}, "tries what the datapath needs, as a user of it"},
+	{"internal/disasm", []string{"datapath"}, []string{ebpfM, "golang.org/x/arch/..."}, "shows what the kernel made of a program"},
 	{"internal/live", []string{"trace", "internal/term"}, nil, "shows what counters say, and owns none"},
 	{"internal/demo", []string{"lab", "examples", "internal/child", "internal/live"}, []string{sysM}, "a user of chains, with no private door"},
 	{"internal/toll", []string{"lab", "internal/cost"}, []string{sysM}, "what packets cost at hooks, for those who choose one"},

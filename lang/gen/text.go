@@ -19,13 +19,8 @@ var (
 // Numbers count as the kernel does: a 64-bit load of a constant takes two.
 func (c *Code) String() string {
 	var s strings.Builder
-	relocs := map[int]Reloc{}
-	for _, r := range c.Relocs {
-		relocs[r.Insn] = r
-	}
-	lines := c.Lines
-	pos, fn := 0, 0
-	for i := range c.Insns {
+	lines, fn := c.Lines, 0
+	for i, text := range c.Texts() {
 		for fn < len(c.Funcs) && c.Funcs[fn].Start == i {
 			if fn > 0 {
 				s.WriteString("\n")
@@ -33,21 +28,12 @@ func (c *Code) String() string {
 			f := c.Funcs[fn]
 			fmt.Fprintf(&s, "%s %s(%d): %d bytes of stack\n", f.Linkage, f.Name, f.NParams, f.Stack)
 			fn++
-			pos = 0
 		}
 		for len(lines) > 0 && lines[0].Insn <= i {
 			fmt.Fprintf(&s, "; %s\n", lines[0].Pos)
 			lines = lines[1:]
 		}
-		text := c.Insns[i].text(pos)
-		if r, ok := relocs[i]; ok {
-			text = r.text(c.Insns[i])
-		}
-		fmt.Fprintf(&s, "%5d: %s\n", pos, text)
-		pos++
-		if c.Insns[i].Op == ldImm64 {
-			pos++
-		}
+		fmt.Fprintln(&s, text)
 	}
 	return s.String()
 }
@@ -142,4 +128,30 @@ func (i Insn) jump(pos int, half bool) string {
 		right = fmt.Sprintf("%s%d", r, i.Src)
 	}
 	return fmt.Sprintf("if %s%d %s %s goto %d", r, i.Dst, sign, right, pos+1+int(i.Off))
+}
+
+// Texts returns each instruction as [Code.String] shows it, with its number.
+func (c *Code) Texts() []string {
+	relocs := map[int]Reloc{}
+	for _, r := range c.Relocs {
+		relocs[r.Insn] = r
+	}
+	var out []string
+	pos, fn := 0, 0
+	for i := range c.Insns {
+		for fn < len(c.Funcs) && c.Funcs[fn].Start == i {
+			fn++
+			pos = 0
+		}
+		text := c.Insns[i].text(pos)
+		if r, ok := relocs[i]; ok {
+			text = r.text(c.Insns[i])
+		}
+		out = append(out, fmt.Sprintf("%5d: %s", pos, text))
+		pos++
+		if c.Insns[i].Op == ldImm64 {
+			pos++
+		}
+	}
+	return out
 }

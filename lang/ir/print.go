@@ -203,3 +203,20 @@ func (p *Program) Text(positions bool) string {
 	}
 	return s.String()
 }
+
+// Lines returns the values of p by the places that they come from, one a line: the
+// place, a tab, the function, a tab, the text of the value. Constants are left out:
+// they stand where they are used.
+func (p *Program) Lines() string {
+	var s strings.Builder
+	for _, f := range p.Funcs {
+		for _, b := range f.Blocks {
+			for _, v := range b.Values {
+				if v.Op != OpConst && v.Op != OpPhi && v.Pos.Line > 0 {
+					fmt.Fprintf(&s, "%s\t%s\t%s\n", v.Pos, f.Name, v.Text())
+				}
+			}
+		}
+	}
+	return s.String()
+}
