@@ -217,6 +217,12 @@ func (s *folder) equality(q *comparison, set func(ir.Cond, *ir.Value, int64) boo
 		if y := x.Args[0]; y.Bits() <= 8*x.Width && c&^mask(x.Width) == 0 {
 			return set(q.c, y, swap(c, x.Width))
 		}
+	case ir.OpSExt: // the sign costs two instructions more than zeros do
+		if n, ok := eval(ir.OpSExt, x.Width, c, 0); ok && n == c {
+			z := s.derived(ir.OpZExt, q.pos(), x.Args[0])
+			z.Width = x.Width
+			return set(q.c, z, c&mask(x.Width))
+		}
 	case ir.OpAdd:
 		if d, ok := arg(1); ok && x.Args[0].Type == ir.Int {
 			return set(q.c, x.Args[0], c-d)
