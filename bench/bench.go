@@ -52,7 +52,7 @@ type Bench struct {
 func All() []Bench {
 	return []Bench{
 		{Name: "compile", Summary: "time from text to a chain at work", measure: compile},
-		{Name: "compose", Summary: "ten chains on one hook, beside one file and beside ten programs", measure: compose},
+		{Name: "compose", Summary: "chains on one hook, beside one file and beside programs; what a module costs", measure: compose},
 		{Name: "hooks", Summary: "a small filter at every hook, beside C and what else filters there", Compares: true, measure: hooks},
 		{Name: "lang", Summary: "chains beside the same in C", Compares: true, measure: language},
 	}

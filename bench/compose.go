@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"weir/bench/twins"
@@ -16,11 +17,60 @@ const (
 	goalApart  = 1.00 // of as many programs, without what calls them
 )
 
-// compose measures ten chains that are joined into one program: see twins.Joined.
+// goalModule is what a module may cost that does nothing, in ns.
+const goalModule = 1.0
+
+// compose measures ten chains that are joined into one program, see twins.Joined, and
+// rows of modules that do nothing, see twins.Modules.
 func compose(ctx context.Context, _ Options, row func(Row)) error {
 	for _, h := range langHooks {
 		if err := joined(ctx, h, row); err != nil {
 			return err
+		}
+	}
+	for _, h := range langHooks {
+		if err := modules(ctx, h, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// modules tells what each of n modules costs, of weir and of a C object, beside a raw
+// tail call: the time of the row, less that of a chain without modules (of tail calls,
+// of an empty program), by n.
+func modules(ctx context.Context, h hook.Hook, row func(Row)) (err error) {
+	counts := []int{1, 2, 4, 8, 16, twins.MaxModules}
+	p, err := twins.Modules(h, counts...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	same := p.Passes()
+	if same != nil && !errors.Is(same, twins.ErrDiffer) {
+		return same
+	}
+	ts, err := p.Measure(ctx, twins.Options{})
+	if err != nil {
+		return err
+	}
+	bare, again, floor := middle(ts.Ours.NS), middle(ts.Again.NS), middle(ts.Floor.NS)
+	for k, kind := range []twins.Kind{twins.Chains, twins.Functions} {
+		for i, n := range counts {
+			ours, tail := ts.Peers[k*len(counts)+i], ts.Peers[2*len(counts)+i]
+			r := Row{
+				Row: fmt.Sprintf("%s, %d in a row, %s", kind, n, h), Unit: "ns/module", Ours: (middle(ours.NS) - bare) / float64(n),
+				Peer: middle(tail.NS) / float64(n), PeerName: string(twins.TailCalls), AA: (floor + max(bare, again)) / (floor + min(bare, again)),
+				Floor: floor, Insns: ours.Insns, PeerInsns: tail.Insns,
+				Goal: fmt.Sprintf("<=%.0f ns", goalModule), Sent: ours.Sent, Counted: ours.Counted(),
+			}
+			// A difference of two times is known no better than they are.
+			r.Holds = r.Ours <= goalModule+math.Abs(bare-again)/float64(n)
+			if same != nil {
+				r.Why = same.Error()
+			}
+			r.Valid = r.Why == "" && r.Sent == r.Counted
+			row(r)
 		}
 	}
 	return nil

@@ -85,7 +85,10 @@ func joinedParts() ([]lang.Part, error) {
 // program compiles chains into one program and loads it. Its exits are those of a
 // verdict and reason, in order of their names.
 func program(name string, h hook.Hook, frames [][]byte, parts ...lang.Part) (*side, error) {
-	p, err := lang.Compile(parts[0].Source, lang.Options{File: parts[0].File, Then: parts[1:], Hook: h})
+	p, err := lang.Compile(parts[0].Source, lang.Options{
+		File: parts[0].File, Then: parts[1:], Hook: h,
+		Load: func(name string) ([]byte, error) { return files.ReadFile("objects/" + name) },
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -63,6 +63,25 @@ func TestJoined(t *testing.T) {
 	}
 }
 
+// Rows of modules let every packet pass. Chains are one program, of one length; of
+// functions each is called.
+func TestModules(t *testing.T) {
+	for _, h := range hooks {
+		p, err := Modules(h, 1, MaxModules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if err := p.Passes(); err != nil {
+			t.Errorf("%s: %v", h, err)
+		}
+		chains, functions := p.peers[:2], p.peers[2:4]
+		if chains[0].insns != chains[1].insns || functions[1].insns-functions[0].insns < 3*(MaxModules-1) {
+			t.Errorf("%s: chains of %d and %d instructions, functions of %d and %d", h, chains[0].insns, chains[1].insns, functions[0].insns, functions[1].insns)
+		}
+	}
+}
+
 // A twin that does something else is found out.
 func TestCheckTells(t *testing.T) {
 	p := open(t, "flows", hook.XDP)
