@@ -79,7 +79,7 @@ func TestHowItWorks(t *testing.T) {
 
 const howHead = `# How it works
 
-One chain at every stage, from its text to machine code. A test writes this page from what the compiler does (` + "`go generate ./docs`" + `), so it shows today's compiler. The last two parts depend on the kernel and the machine that they were taken from.
+One chain at every stage, from its text to machine code. A test writes this page from what the compiler does (` + "`go generate ./docs`" + `), so it shows today's compiler. The last two parts depend on the kernel and the machine that they were taken from. ` + "`weir ir FILE --jit`" + ` shows all of it side by side for a chain of yours, on the kernel at hand.
 `
 
 // passTable lists the passes with what they promise.
