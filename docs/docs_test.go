@@ -82,7 +82,11 @@ func pages(t *testing.T) []block {
 		t.Fatal(err)
 	}
 	var all []block
-	for _, f := range append(files, "../README.md") {
+	lessons, err := filepath.Glob("tutorial/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(append(files, lessons...), "../README.md") {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
