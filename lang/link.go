@@ -39,11 +39,17 @@ func (c *compiler) link(p *Program, t *check.Program, low *lower.Result) {
 // program that is one, of the program), with the functions of C objects behind
 // those of the chain.
 func (p *Program) Instructions(point string, opts gen.AssembleOptions) (asm.Instructions, error) {
-	code := p.CodeAt(point)
-	insns, err := code.Assemble(opts)
+	insns, err := p.CodeAt(point).Assemble(opts)
 	if err != nil {
 		return nil, err
 	}
+	more, err := p.Foreign(point)
+	return append(insns, more...), err
+}
+
+// Foreign returns the functions of C objects that the code at a point calls.
+func (p *Program) Foreign(point string) (insns asm.Instructions, err error) {
+	code := p.CodeAt(point)
 	for _, l := range p.Objects {
 		l.Funcs = slices.DeleteFunc(slices.Clone(l.Funcs), func(f string) bool { return !code.Calls(l.Symbol(f)) })
 		at := slices.IndexFunc(p.Sources, func(s Source) bool { return s.Name == l.File })

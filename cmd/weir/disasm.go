@@ -24,7 +24,10 @@ func (a *app) showListing(ctx context.Context, r child.Request, jit bool) error 
 		}
 	}
 	p := ps[0]
-	runs := disasm.Runs(p, lines)
+	runs, err := disasm.Runs(p, lines)
+	if err != nil {
+		return err
+	}
 	var cost disasm.Cost
 	if jit {
 		if cost, err = disasm.Machine(p, runs); err != nil {

@@ -12,11 +12,13 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 
 	"weir/datapath"
 	"weir/lang"
 	"weir/lang/diag"
+	"weir/lang/gen"
 )
 
 // A Run is what one place in the source became, once: instructions that follow one
@@ -39,7 +41,7 @@ type Cost struct {
 
 // Runs returns the runs of a program in order, without machine code. lines is the text
 // of the compiler's stage "lines".
-func Runs(p *lang.Program, lines string) []Run {
+func Runs(p *lang.Program, lines string) ([]Run, error) {
 	text := diag.Source{}
 	for _, s := range p.Sources {
 		text.Add(s.Name, []byte(s.Text))
@@ -50,10 +52,11 @@ func Runs(p *lang.Program, lines string) []Run {
 			ir[f[0]+"\t"+f[1]] = append(ir[f[0]+"\t"+f[1]], f[2])
 		}
 	}
-	code := &p.Code
+	point := ""
 	if len(p.Points) > 0 {
-		code = &p.Points[0].Code
+		point = p.Points[0].At[0]
 	}
+	code := p.CodeAt(point)
 	insns := code.Texts()
 	var out []Run
 	fn := 0
@@ -70,6 +73,31 @@ func Runs(p *lang.Program, lines string) []Run {
 		r.IR = ir[key]
 		delete(ir, key)
 		out = append(out, r)
+	}
+	linked, err := p.Foreign(point)
+	return append(out, foreign(linked)...), err
+}
+
+// foreign returns the runs of functions of C objects.
+func foreign(insns asm.Instructions) (out []Run) {
+	for len(insns) > 0 {
+		n := 1
+		for n < len(insns) && insns[n].Symbol() == "" {
+			n++
+		}
+		for i, text := range gen.Disassemble(insns[:n]) {
+			if l, ok := insns[i].Source().(*btf.Line); ok || i == 0 {
+				r := Run{Func: insns[0].Symbol()}
+				if ok {
+					r.At = diag.Pos{File: l.FileName(), Line: int(l.LineNumber()), Col: int(l.LineColumn())}
+					r.Source = strings.TrimSpace(l.Line())
+				}
+				out = append(out, r)
+			}
+			last := &out[len(out)-1]
+			last.BPF = append(last.BPF, text)
+		}
+		insns = insns[n:]
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"weir/examples/modules"
 	"weir/hook"
 	"weir/lang"
 )
@@ -33,7 +34,10 @@ func TestRuns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runs := Runs(p, lines)
+		runs, err := Runs(p, lines)
+		if err != nil {
+			t.Fatal(err)
+		}
 		cost, err := Machine(p, runs)
 		if err != nil {
 			t.Fatal(err)
@@ -65,5 +69,34 @@ func TestRuns(t *testing.T) {
 		if runs[0].Source != "if pkt.ip4:" {
 			t.Errorf("%s: begins with %q", h, runs[0].Source)
 		}
+	}
+}
+
+// TestForeign: functions of C objects stand behind those of the chain, at the lines of
+// their source.
+func TestForeign(t *testing.T) {
+	src, err := modules.Load("acl.weir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := lang.Compile(src, lang.Options{File: "acl.weir", Load: modules.Load})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, err := Runs(p, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Machine(p, runs); err != nil {
+		t.Fatal(err)
+	}
+	var bpf, machine []string
+	for _, r := range runs {
+		if r.Func == "acl__score" && r.Source == "sum += tiny;" {
+			bpf, machine = append(bpf, r.BPF...), append(machine, r.Machine...)
+		}
+	}
+	if !strings.Contains(strings.Join(bpf, "\n"), "value of .params") || len(machine) == 0 {
+		t.Errorf("the line of C is %q, and in machine code %q", bpf, machine)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cilium/ebpf/asm"
+
 	"weir/lang/ir"
 )
 
@@ -46,7 +48,7 @@ func (r Reloc) text(i Insn) string {
 		return fmt.Sprintf("r%d = value of %s%+d", i.Dst, r.Name, r.Off)
 	case RelocFunc:
 		return fmt.Sprintf("r%d = func %s", i.Dst, r.Name)
-	case RelocCall:
+	case RelocCall, RelocForeign:
 		return "call " + r.Name
 	case RelocKfunc:
 		return "call kernel " + r.Name
@@ -154,4 +156,29 @@ func (c *Code) Texts() []string {
 		}
 	}
 	return out
+}
+
+// Disassemble returns instructions of others, one function, as [Code.String] shows
+// those of a chain.
+func Disassemble(insns asm.Instructions) []string {
+	c := Code{Funcs: []Func{{}}}
+	for i := range insns {
+		in := &insns[i]
+		c.Insns = append(c.Insns, Insn{uint8(in.OpCode), uint8(in.Dst), uint8(in.Src), in.Offset, in.Constant})
+		ref := in.Reference()
+		switch {
+		case ref == "":
+		case in.IsFunctionCall():
+			c.Relocs = append(c.Relocs, Reloc{i, RelocCall, ref, 0})
+		case in.IsKfuncCall():
+			c.Relocs = append(c.Relocs, Reloc{i, RelocKfunc, ref, 0})
+		case in.IsLoadOfFunctionPointer():
+			c.Relocs = append(c.Relocs, Reloc{i, RelocFunc, ref, 0})
+		case in.Src == asm.PseudoMapValue:
+			c.Relocs = append(c.Relocs, Reloc{i, RelocMapValue, ref, int(uint64(in.Constant) >> 32)})
+		case in.IsLoadFromMap():
+			c.Relocs = append(c.Relocs, Reloc{i, RelocMap, ref, 0})
+		}
+	}
+	return c.Texts()
 }
