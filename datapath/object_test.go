@@ -173,6 +173,10 @@ def main(pkt):
 	if diff := cmp.Diff(map[string]uint64{"size": 60, "same": 1, "after": 11, "type": 1}, got); diff != "" {
 		t.Errorf("counters (-want +got):\n%s", diff)
 	}
+	got, _ = tallied(t, "load(\"./part.o\", \"whole\")\n\ndef main(pkt):\n    count(\"more\", whole(pkt, 4))\n    return PASS\n", hook.XDP, nil)
+	if got["more"] != 5 {
+		t.Errorf("of a struct that is only declared: %v, want 5", got)
+	}
 	got, _ = tallied(t, "load(\"./sample.o\", \"skb_size\")\n\ndef main(pkt):\n    count(\"size\", skb_size(pkt))\n    return PASS\n", hook.TCEgress, nil)
 	if got["size"] != 60 {
 		t.Errorf("size of an skb: %v, want 60", got)

@@ -22,8 +22,9 @@ type Func struct {
 	File string // where the C source has it, as the compiler was told; empty if unknown
 	Line int
 
-	// Bad says why a chain cannot call it, in one sentence; empty if it can.
-	Bad string
+	// Bad says why a chain cannot call it, in one sentence; empty if it can. Hint says
+	// what to do.
+	Bad, Hint string
 
 	// Of it and all that it calls: maps and sections of variables that they refer to,
 	// and the deepest way through their frames.
@@ -43,6 +44,9 @@ func (f *Func) Context() string {
 	return ""
 }
 
+// otherwise is what to do about a signature.
+const otherwise = "change it in the C source, or call it from a function there that has other ones"
+
 // maxParams is how many parameters a BPF-to-BPF call has: registers r1 to r5.
 const maxParams = 5
 
@@ -57,32 +61,43 @@ func (f *Func) signature(proto *btf.FuncProto, structs map[string]Struct) {
 		}
 		f.Params, f.Names = append(f.Params, t), append(f.Names, p.Name)
 		if (t.Kind == Other || t.Kind == Void) && f.Bad == "" {
+			f.Hint = otherwise
 			f.Bad = fmt.Sprintf("its parameter %d, %s, is no integer, no packet context and no pointer to a struct of its own", i+1, cName(p.Type))
 		}
 	}
 	switch f.Result.Kind {
 	case Int, Bool, Void:
 	default:
+		f.Hint = otherwise
 		f.Bad = fmt.Sprintf("it gives %s, and only integers can be given", cName(proto.Return))
 	}
 	if len(f.Params) > maxParams {
+		f.Hint = otherwise
 		f.Bad = fmt.Sprintf("it has %d parameters, and BPF functions have at most %d", len(f.Params), maxParams)
 	}
 }
 
 // reach follows the calls of f.
-func (o *Object) reach(f *Func) error {
-	names, err := o.closure([]string{f.Name})
-	if err != nil {
-		return err
-	}
+func (o *Object) reach(f *Func) {
+	names, missing := o.closure([]string{f.Name})
 	for _, n := range names {
 		for _, m := range o.funcs[n].maps {
 			add(&f.Maps, m)
 		}
+		if o.funcs[n].config {
+			f.Bad = n + "() reads a value of the kernel's configuration (extern … __kconfig), which weir does not fill in"
+			f.Hint = "give the value to the function, or make it a const volatile variable"
+		}
+	}
+	if missing != "" {
+		f.Bad = fmt.Sprintf("it calls %s(), which is in another object", missing)
+		f.Hint = "link the objects into one: bpftool gen object all.o a.o b.o"
+	}
+	if f.Bad != "" {
+		return
 	}
 	f.Stack, f.Depth = o.deepest(f.Name, map[string]bool{})
-	if f.Context() != "" && f.Bad == "" {
+	if f.Context() != "" {
 		c := call{name: f.Name}
 		for i, p := range f.Params {
 			if p.Kind == Context {
@@ -92,25 +107,24 @@ func (o *Object) reach(f *Func) error {
 		w := watcher{o, map[call]bool{}}
 		f.Changes = w.changes(c)
 	}
-	return nil
 }
 
 // closure returns the functions of that names and all that they call, in the order
-// of being met.
-func (o *Object) closure(names []string) ([]string, error) {
-	var out []string
+// of being met, and the name of one that is not there.
+func (o *Object) closure(names []string) (out []string, missing string) {
 	for _, n := range names {
 		add(&out, n)
 	}
 	for i := 0; i < len(out); i++ {
 		for _, callee := range o.funcs[out[i]].calls {
 			if o.funcs[callee] == nil {
-				return nil, fault("link the objects into one: bpftool gen object all.o a.o b.o", "%s() calls %s(), which is in another object", out[i], callee)
+				missing = callee
+				continue
 			}
 			add(&out, callee)
 		}
 	}
-	return out, nil
+	return out, missing
 }
 
 // deepest returns what the frames of the longest way from a function on take. A

@@ -2,6 +2,7 @@ package object
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf/asm"
@@ -40,10 +41,12 @@ func (l *Link) Instructions(octets []byte) (asm.Instructions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("link %s: %w", l.File, err)
 	}
-	names, err := o.closure(l.Funcs)
-	if err != nil {
-		return nil, fmt.Errorf("link %s: %w", l.File, err)
+	for _, n := range l.Funcs {
+		if f := o.Func(n); f == nil || f.Bad != "" {
+			return nil, fmt.Errorf("link %s: %s() cannot be called", l.File, n)
+		}
 	}
+	names, _ := o.closure(l.Funcs)
 	var out asm.Instructions
 	for _, n := range names {
 		c := o.funcs[n]
@@ -59,7 +62,7 @@ func (l *Link) Instructions(octets []byte) (asm.Instructions, error) {
 			// looks at each call, and they may give nothing.
 			linkage = btf.StaticFunc
 		}
-		out[start] = btf.WithFuncMetadata(out[start], &btf.Func{Name: l.Symbol(n), Type: c.proto, Linkage: linkage})
+		out[start] = btf.WithFuncMetadata(out[start], &btf.Func{Name: l.Symbol(n), Type: declared(c.proto), Linkage: linkage})
 		for i := start; i < len(out); i++ {
 			if err := l.refer(&out[i]); err != nil {
 				return nil, fmt.Errorf("link %s: %s(): %w", l.File, n, err)
@@ -67,6 +70,24 @@ func (l *Link) Instructions(octets []byte) (asm.Instructions, error) {
 		}
 	}
 	return out, nil
+}
+
+// declared returns a prototype in which contexts are structs, as the kernel wants them:
+// a source that does not look into one need not say what is in it.
+func declared(proto *btf.FuncProto) *btf.FuncProto {
+	out := *proto
+	out.Params = slices.Clone(proto.Params)
+	for i, p := range out.Params {
+		t := typeOf(p.Type)
+		if t.Kind != Context {
+			continue
+		}
+		if _, ok := btf.UnderlyingType(btf.UnderlyingType(p.Type).(*btf.Pointer).Target).(*btf.Fwd); ok {
+			first := btf.Member{Name: "first", Type: &btf.Int{Name: "unsigned int", Size: 4}}
+			out.Params[i].Type = &btf.Pointer{Target: &btf.Struct{Name: t.Name, Size: 4, Members: []btf.Member{first}}}
+		}
+	}
+	return &out
 }
 
 // refer gives what an instruction refers to its name in the program.

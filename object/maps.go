@@ -28,7 +28,7 @@ type Section struct {
 const noPrealloc = 1 // BPF_F_NO_PREALLOC
 
 // addMaps takes the maps and variables out of a spec.
-func (o *Object) addMaps(spec *ebpf.CollectionSpec) error {
+func (o *Object) addMaps(spec *ebpf.CollectionSpec) {
 	for name, m := range spec.Maps {
 		if ds, ok := m.Value.(*btf.Datasec); ok || strings.HasPrefix(name, ".") {
 			if name == ".kconfig" {
@@ -42,9 +42,6 @@ func (o *Object) addMaps(spec *ebpf.CollectionSpec) error {
 			o.Sections = append(o.Sections, s)
 			continue
 		}
-		if m.InnerMap != nil {
-			return fault("use one map with a longer key", "its map %s holds maps, which weir does not make", name)
-		}
 		o.Maps = append(o.Maps, &Map{
 			Name: name, Type: m.Type.String(), MaxEntries: int(m.MaxEntries), NoPrealloc: m.Flags&noPrealloc != 0,
 			Key: keyOf(m.Key, m.KeySize), Value: keyOf(m.Value, m.ValueSize),
@@ -52,7 +49,6 @@ func (o *Object) addMaps(spec *ebpf.CollectionSpec) error {
 	}
 	slices.SortFunc(o.Maps, func(a, b *Map) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(o.Sections, func(a, b *Section) int { return strings.Compare(a.Name, b.Name) })
-	return nil
 }
 
 // keyOf is the type of a key or value; where only its size is known, octets.

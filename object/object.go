@@ -73,17 +73,11 @@ func Read(octets []byte) (*Object, error) {
 			return nil, fault("give it a license that is compatible with the GPL, as \"Dual BSD/GPL\", which weir's programs have",
 				"its license is %q, under which it cannot become a part of a program that the kernel takes", p.License)
 		}
-		if o.funcs[name], err = newCode(name, p.Instructions); err != nil {
-			return nil, err
-		}
+		o.funcs[name] = newCode(p.Instructions)
 		o.funcs[name].program = p.SectionName != text
 	}
-	if err := o.addMaps(spec); err != nil {
-		return nil, err
-	}
-	if err := o.addFuncs(); err != nil {
-		return nil, err
-	}
+	o.addMaps(spec)
+	o.addFuncs()
 	return o, nil
 }
 
@@ -121,11 +115,13 @@ func words(err error) string {
 	return err.Error()
 }
 
-// licenses are those that the kernel takes for compatible with the GPL
-// (license_is_gpl_compatible, Linux 6.18). A library may say nothing.
-var licenses = []string{"", "GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}
+// licenses are those that may become a part of a program under the GPL, in whatever
+// words: the names that the kernel knows, and those of SPDX. A library may say nothing.
+var licenses = []string{"gpl", "mit", "bsd", "mpl", "apache", "isc"}
 
-func licensed(license string) bool { return slices.Contains(licenses, license) }
+func licensed(license string) bool {
+	return license == "" || slices.ContainsFunc(licenses, func(l string) bool { return strings.Contains(strings.ToLower(license), l) })
+}
 
 // shown returns an object in which section .text has another name: what is there
 // cilium/ebpf takes for functions that programs of other sections call, and gives
@@ -150,7 +146,7 @@ func shown(f *elf.File, octets []byte) []byte {
 }
 
 // addFuncs finds what can be called.
-func (o *Object) addFuncs() error {
+func (o *Object) addFuncs() {
 	structs := map[string]Struct{}
 	for name, c := range o.funcs {
 		if c.proto == nil || c.linkage != btf.GlobalFunc {
@@ -160,9 +156,7 @@ func (o *Object) addFuncs() error {
 		f := &Func{Name: name, File: c.file, Line: c.line}
 		f.signature(c.proto, structs)
 		f.Program = c.program && f.Bad == "" && len(f.Params) == 1 && f.Params[0].Kind == Context && f.Result.Kind == Int
-		if err := o.reach(f); err != nil {
-			return err
-		}
+		o.reach(f)
 		o.Funcs = append(o.Funcs, f)
 	}
 	sort.Strings(o.Static)
@@ -171,7 +165,6 @@ func (o *Object) addFuncs() error {
 		o.Structs = append(o.Structs, s)
 	}
 	slices.SortFunc(o.Structs, func(a, b Struct) int { return strings.Compare(a.Name, b.Name) })
-	return nil
 }
 
 // Func returns the global function of that name, or nil.
@@ -195,11 +188,12 @@ type code struct {
 	maps    []string // maps and sections
 	stack   int      // octets of its frame
 	program bool     // it is in a section of its own
+	config  bool     // it reads the kernel's configuration (extern … __kconfig)
 }
 
 // newCode takes a function out of the instructions that cilium/ebpf has made of it
 // and all that it calls.
-func newCode(name string, all asm.Instructions) (*code, error) {
+func newCode(all asm.Instructions) *code {
 	c := &code{insns: all}
 	for i := range all[1:] {
 		if all[i+1].Symbol() != "" {
@@ -226,12 +220,9 @@ func newCode(name string, all asm.Instructions) (*code, error) {
 		case in.IsLoadFromMap():
 			add(&c.maps, ref)
 		}
-		if in.IsLoadFromMap() && ref == "" {
-			return nil, fault("give the value to the function, or make it a const volatile variable",
-				"%s() reads a value of the kernel's configuration (extern … __kconfig), which weir does not fill in", name)
-		}
+		c.config = c.config || in.IsLoadFromMap() && ref == ""
 	}
-	return c, nil
+	return c
 }
 
 func add(list *[]string, s string) {

@@ -41,7 +41,6 @@ func TestRefused(t *testing.T) {
 		{"another byte order", file(t, "big"), "its byte order is big-endian, that of weir's programs is little-endian"},
 		{"another license", file(t, "closed"), `its license is "Proprietary", under which it cannot become a part of a program that the kernel takes`},
 		{"old maps", file(t, "old"), "its maps are of the form that libbpf had before 1.0"},
-		{"a part", file(t, "part"), "part() calls elsewhere(), which is in another object"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Read(c.octets)
@@ -92,6 +91,25 @@ func TestSignatures(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"weight"}, o.Static); diff != "" {
 		t.Errorf("static functions (-want +got):\n%s", diff)
+	}
+}
+
+// What an object lacks is told of the functions that need it, and of no other.
+func TestLacking(t *testing.T) {
+	o, err := Read(file(t, "part"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"part": "it calls elsewhere(), which is in another object", "whole": "",
+		"hertz": "hertz() reads a value of the kernel's configuration (extern … __kconfig), which weir does not fill in",
+	} {
+		if f := o.Func(name); f == nil || f.Bad != want || (f.Hint == "") != (want == "") {
+			t.Errorf("%s: got %+v, want %q", name, f, want)
+		}
+	}
+	if f := o.Func("whole"); f.Context() != "xdp_md" || f.Changes {
+		t.Errorf("whole: %+v, want a context that is only declared", f)
 	}
 }
 

@@ -80,6 +80,9 @@ func typeOf(t btf.Type) Type {
 }
 
 func pointer(p *btf.Pointer, out Type) Type {
+	if s, ok := btf.UnderlyingType(p.Target).(*btf.Fwd); ok && contexts[s.Name] {
+		out.Kind, out.Name = Context, s.Name
+	}
 	if s, ok := btf.UnderlyingType(p.Target).(*btf.Struct); ok {
 		switch {
 		case contexts[s.Name]:

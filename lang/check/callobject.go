@@ -81,7 +81,7 @@ func (p *pass) callObject(e *syntax.CallExpr, v *cFunc) operand {
 // callable reports what stands in the way of any call of a function here.
 func (p *pass) callable(e *syntax.CallExpr, v *cFunc) bool {
 	if v.f.Bad != "" {
-		p.errorf(e, "type", "change it in the C source, or call it from a function there that has other ones", "%s() of %s cannot be called: %s", v.f.Name, v.o.File, v.f.Bad)
+		p.errorf(e, "type", v.f.Hint, "%s() of %s cannot be called: %s", v.f.Name, v.o.File, v.f.Bad)
 		return false
 	}
 	h := p.c.b.opts.Hook
