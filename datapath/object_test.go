@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,6 +149,50 @@ def main(pkt):
 	want = map[string]uint64{"heavy": 0, "light": 10, "listed": 0, "most": 50}
 	if diff := cmp.Diff(want, strict); diff != "" {
 		t.Errorf("counters with params set (-want +got):\n%s", diff)
+	}
+}
+
+// A map of every kind: how it is declared, and what it holds.
+func TestObjectMaps(t *testing.T) {
+	_, s := tallied(t, "load(\"./maps.o\", \"fill\")\n\ndef main(pkt):\n    fill(pkt.len)\n    return PASS\n", hook.XDP, nil)
+	got := map[string]string{}
+	for _, m := range s.Maps() {
+		content := ""
+		if m.Listed() {
+			content = fmt.Sprint(dump(t, m))
+		}
+		got[m.Name] = fmt.Sprintf("%s %s %s %s", m.Kind, m.Key, m.Value, content)
+	}
+	want := map[string]string{
+		"maps.hash":         "table u32 record(a = u32, b = u32) map[60:{a: 60, b: 61}]",
+		"maps.array":        "array u32 u64 map[0:60 1:0 2:0 3:0]",
+		"maps.percpu_hash":  "table ip4 u64 map[60.0.0.0:60]",
+		"maps.percpu_array": "array u32 u32 map[0:60 1:0]",
+		"maps.lru":          "lru octets(8) octets(8) map[7765697200003c00:7765697200003c00]",
+		"maps.percpu_lru":   "lru u16 u8 map[60:60]",
+		"maps.queue":        "queue nothing u64 ",
+		"maps.stack":        "stack nothing u16 ",
+		"maps.events":       "ring nothing record(a = u32, b = u32) ",
+		"maps.raw":          "ring nothing nothing ",
+		"maps.bloom":        "bloom u32 nothing ",
+		"maps.bss":          "array u32 octets(8) map[0:7765697200003c00]",
+		"maps.data":         "array u32 octets(3) map[0:010303]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("maps (-want +got):\n%s", diff)
+	}
+	w, err := s.Watch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	var events []string
+	if err := w.Drain(func(e Event) error { events = append(events, e.Ring+" "+e.Text); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(events)
+	if diff := cmp.Diff([]string{"maps.events {a: 60, b: 61}", "maps.raw 3c3c3c"}, events); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
 	}
 }
 

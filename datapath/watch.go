@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 
 	"weir/lang"
+	"weir/lang/value"
 )
 
 // An Event is what a chain tells whoever watches: a record of a ring, or a line
@@ -55,8 +56,12 @@ func (s *State) Watch(names ...string) (*Watcher, error) {
 			continue
 		}
 		if err := w.open(m.obj, func(b []byte) (Event, error) {
-			b = b[:m.Value.Size()]
-			return Event{Ring: m.Name, Text: m.Value.Format(b), Value: m.Value.JSON(b)}, nil
+			t := m.Value
+			if n := t.Size(); n == 0 || len(b) < n || len(b) >= n+8 { // a C object writes what it likes
+				t = value.Type{Kind: value.Octets, Width: len(b)}
+			}
+			b = b[:t.Size()] // chains write whole words
+			return Event{Ring: m.Name, Text: t.Format(b), Value: t.JSON(b)}, nil
 		}); err != nil {
 			return nil, errors.Join(wrap(err, "watch %s", m.Name), w.Close())
 		}

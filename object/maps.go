@@ -46,6 +46,9 @@ func (o *Object) addMaps(spec *ebpf.CollectionSpec) {
 			Name: name, Type: m.Type.String(), MaxEntries: int(m.MaxEntries), NoPrealloc: m.Flags&noPrealloc != 0,
 			Key: keyOf(m.Key, m.KeySize), Value: keyOf(m.Value, m.ValueSize),
 		})
+		if m.Type == ebpf.RingBuf && m.Value != nil { // of which the kernel knows nothing
+			o.Maps[len(o.Maps)-1].Value = typeOf(m.Value)
+		}
 	}
 	slices.SortFunc(o.Maps, func(a, b *Map) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(o.Sections, func(a, b *Section) int { return strings.Compare(a.Name, b.Name) })
