@@ -139,20 +139,7 @@ func (a *app) eachMap(args []string, f func(*datapath.Generation, *datapath.Map)
 // not what came of them: build time is run again, which gives the same.
 func firstContent(g *datapath.Generation, name string) ([]lang.Entry, error) {
 	for _, at := range g.Attachments {
-		p := at.Program
-		text := map[string]string{}
-		for _, s := range p.Sources {
-			text[s.Name] = s.Text
-		}
-		parts := p.Parts()
-		again, err := lang.Compile(parts[0].Source, lang.Options{
-			File: parts[0].File, Func: parts[0].Func, Then: parts[1:], Hook: p.Hook, Load: func(path string) ([]byte, error) {
-				if s, ok := text[path]; ok {
-					return []byte(s), nil
-				}
-				return nil, fmt.Errorf("%s was not attached", path)
-			},
-		})
+		again, err := at.Program.Again(lang.Options{})
 		if err != nil {
 			return nil, fmt.Errorf("first content of %s: %w", name, err)
 		}

@@ -1,0 +1,23 @@
+package lang
+
+import "fmt"
+
+// Again compiles the sources of p once more, as they are kept in it, for the same hook.
+// Of o what says how counts, and not what: File, Func, Line, Then, Hook and Load are
+// those of p.
+func (p *Program) Again(o Options) (*Program, error) {
+	text := map[string]string{}
+	for _, s := range p.Sources {
+		text[s.Name] = s.Text
+	}
+	parts := p.Parts()
+	o.File, o.Func, o.Then, o.Hook = parts[0].File, parts[0].Func, parts[1:], p.Hook
+	o.Line = p.Chains[0].Name == LineName && Name(o.File) != LineName
+	o.Load = func(path string) ([]byte, error) {
+		if s, ok := text[path]; ok {
+			return []byte(s), nil
+		}
+		return nil, fmt.Errorf("%s was not compiled with it", path)
+	}
+	return Compile(parts[0].Source, o)
+}
