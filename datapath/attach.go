@@ -45,6 +45,11 @@ type Options struct {
 	// taken back. Zero: it stays. With Pin only.
 	Confirm time.Duration
 
+	// Trial, with Replace and Confirm, is for a generation that nobody can confirm: who
+	// attaches it takes it back by [Kernel.Withdraw], or else the time does. What could be
+	// rolled back to before can be afterwards.
+	Trial bool
+
 	// At netfilter; see attach.Options. A place that was had keeps its own priority,
 	// and if this is nil a new one gets 0.
 	Priority *int32

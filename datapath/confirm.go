@@ -36,6 +36,9 @@ func (k Kernel) Confirm(ctx context.Context, name string) error {
 	if r.Until == 0 {
 		return fmt.Errorf("confirm %s: generation %d does not wait for it: %w", name, r.Generation, ErrNotFound)
 	}
+	if r.Trial {
+		return fmt.Errorf("confirm %s: generation %d is there to be measured, and goes by itself", name, r.Generation)
+	}
 	r.Until = 0
 	return wrap(r.write(k.dir(name)), "confirm %s", name)
 }
@@ -111,4 +114,41 @@ func (k Kernel) takeBack(ctx context.Context, g *Generation) error {
 		return fmt.Errorf("%s: %w, and detached", g.Name, ErrUnconfirmed)
 	}
 	return fmt.Errorf("%s: generation %d %w: generation %d runs again", g.Name, g.Number, ErrUnconfirmed, now)
+}
+
+// Withdraw takes a generation back that was attached with Options.Trial, with the values
+// that its params have been set to. The error wraps [ErrNotFound] if it does not run any
+// more.
+func (k Kernel) Withdraw(ctx context.Context, g *Generation) error {
+	unlock, err := k.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r, err := readRecord(k.dir(g.Name))
+	if errors.Is(err, os.ErrNotExist) || err == nil && r.Generation != g.Number {
+		return fmt.Errorf("%s: generation %d: %w", g.Name, g.Number, ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	if err := k.handBack(g, r.Previous); err != nil {
+		return wrap(err, "take back %s", g.Name)
+	}
+	_, err = k.rollback(g.Name, r)
+	return err
+}
+
+// handBack sets the params of an earlier generation to what they are in g.
+func (k Kernel) handBack(g *Generation, number int) error {
+	to, err := k.openNumber(g.Name, number)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	now, err := g.Params()
+	for _, p := range now {
+		err = errors.Join(err, to.setWord(p.Name, p.Word))
+	}
+	return err
 }

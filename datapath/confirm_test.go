@@ -80,7 +80,8 @@ func TestConfirm(t *testing.T) {
 }
 
 func TestRecord(t *testing.T) {
-	for _, r := range []record{{Generation: 1}, {Generation: 3, Previous: 2, Last: 7, Until: 5 * time.Second, Busy: true}} {
+	for _, r := range []record{{Generation: 1}, {Generation: 3, Previous: 2, Last: 7, Until: 5 * time.Second, Busy: true},
+		{Generation: 3, Previous: 2, Until: time.Second, Trial: true, Before: 1}} {
 		if got, err := parseRecord(r.String()); got != r || err != nil {
 			t.Errorf("%s: %v, %v", r, got, err)
 		}

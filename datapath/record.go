@@ -18,7 +18,7 @@ const recordName = "record"
 // link in the NAME's folder, since that is what the BPF file system replaces in
 // one step: whoever is killed leaves the old one or the new one.
 //
-//	generation=3,previous=2,last=4,until=86400000000000,busy
+//	generation=3,previous=2,last=4,until=86400000000000,trial,before=1,busy
 type record struct {
 	Generation int
 	Previous   int // to roll back to; 0: none
@@ -30,6 +30,11 @@ type record struct {
 	// Until is when the generation is taken back unless it was confirmed, since
 	// the start of the machine ([uptime]); 0: it stays.
 	Until time.Duration
+
+	// Trial says that the generation is taken back for sure, by whoever attached it. Before
+	// is then what Previous can be rolled back to; 0: nothing.
+	Trial  bool
+	Before int
 
 	// Busy is set while links may not agree with Generation. Whoever finds it
 	// set, and nobody at work, makes them agree.
@@ -46,6 +51,12 @@ func (r record) String() string {
 	}
 	if r.Until != 0 {
 		s += fmt.Sprintf(",until=%d", r.Until)
+	}
+	if r.Trial {
+		s += ",trial"
+	}
+	if r.Before != 0 {
+		s += fmt.Sprintf(",before=%d", r.Before)
 	}
 	if r.Busy {
 		s += ",busy"
@@ -67,6 +78,10 @@ func parseRecord(text string) (record, error) {
 			r.Last = int(n)
 		case "until":
 			r.Until = time.Duration(n)
+		case "before":
+			r.Before = int(n)
+		case "trial":
+			r.Trial, err = true, nil
 		case "busy":
 			r.Busy, err = true, nil
 		default:

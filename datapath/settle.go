@@ -63,7 +63,7 @@ func settled(dir string) bool {
 		return !errors.Is(err, os.ErrNotExist) // nor can one that is damaged be mended
 	}
 	numbers, err := generations(dir)
-	more := slices.ContainsFunc(numbers, func(n int) bool { return n != r.Generation && n != r.Previous })
+	more := slices.ContainsFunc(numbers, func(n int) bool { return n != r.Generation && n != r.Previous && n != r.Before })
 	return err == nil && !r.Busy && !more && !r.overdue()
 }
 
@@ -110,7 +110,7 @@ func (k Kernel) agree(name string, r record) error {
 	if err := removeOtherFilters(dir, r.Generation, kept); err != nil {
 		return err
 	}
-	if err := keepOnly(dir, r.Generation, r.Previous); err != nil {
+	if err := keepOnly(dir, r.Generation, r.Previous, r.Before); err != nil {
 		return err
 	}
 	// A rollback that was cut short writes that manifest, too.

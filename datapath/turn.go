@@ -174,6 +174,9 @@ func (t *transaction) commit() error {
 	}
 	if t.o.Confirm > 0 {
 		r.Until = uptime() + t.o.Confirm
+		if t.o.Trial && t.from != nil {
+			r.Trial, r.Before = true, t.from.Previous
+		}
 		t.g.Confirm = t.o.Confirm
 	}
 	return r.write(t.dir)
@@ -197,7 +200,7 @@ func (t *turn) rest(dir string, to *Generation) error {
 	if err != nil {
 		return err
 	}
-	if err := keepOnly(dir, r.Generation, r.Previous); err != nil {
+	if err := keepOnly(dir, r.Generation, r.Previous, r.Before); err != nil {
 		return err
 	}
 	r.Busy = false
@@ -237,7 +240,7 @@ func (k Kernel) rollback(name string, r record) (int, error) {
 	}
 	next := record{Generation: to.Number, Previous: from.Number, Last: r.next() - 1, Busy: true}
 	if r.Until != 0 {
-		next.Previous = 0
+		next.Previous = r.Before
 	}
 	if err := next.write(dir); err != nil {
 		return 0, errors.Join(err, t.undo())
