@@ -240,7 +240,7 @@ func wants(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		least, most := 0, len(names)
 		for _, n := range names {
-			if strings.HasSuffix(n, "…") {
+			if strings.HasSuffix(strings.TrimSuffix(n, "]"), "…") {
 				most = -1
 			}
 			if !strings.HasPrefix(n, "[") {
