@@ -21,3 +21,6 @@ func (p *Program) DecodeTimes(b []byte) (clock Lap, laps []Lap) {
 	}
 	return at(0), laps
 }
+
+// Add returns the sum of both.
+func (l Lap) Add(m Lap) Lap { return Lap{l.NS + m.NS, l.N + m.N} }

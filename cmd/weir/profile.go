@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,28 +22,40 @@ type profiling struct {
 	hook, html, pprof string
 	clock             string
 	set               []string
-	repeat            int
+	repeat, sample    int
+	duration          time.Duration
 	json              bool
+
+	given func(flag string) bool
 }
 
 func (a *app) profile() *cobra.Command {
 	var r profiling
 	c := &cobra.Command{
-		Use:   "profile FILE[:FUNC]...|-e TEXT IN.pcap",
+		Use:   "profile NAME | FILE[:FUNC]...|-e TEXT IN.pcap",
 		Short: "Show where the packets and the nanoseconds of a chain go, line by line",
-		Long: `Runs the packets of a pcap or pcapng file through the chain, in the kernel but at
-no hook, and shows the source with how many packets came to each line, the ns that
-it takes of a packet in the mean over all, and its share of the time. See
-docs/profiling.md for how that is measured and what it cannot show.
+		Long: `Shows the source with how many packets came to each line, the ns that it takes of a
+packet in the mean over all, and its share of the time. See docs/profiling.md for how
+that is measured and what it cannot show.
+
+With IN.pcap the packets of a pcap or pcapng file are run through the chain, in the
+kernel but at no hook. With NAME alone the chain that is attached is profiled, while
+packets flow: one that takes the time is swapped in, with the same maps and params,
+and after --for or at ^C the plain one is swapped back, without missing a packet. If
+this command is killed, the next weir command does that once its time is over.
 
 ` + orderHelp,
-		Example: `  weir profile edge.weir in.pcap
+		Example: `  weir profile edge --for 5s
+  weir profile edge.weir in.pcap
   weir profile edge.weir in.pcap --hook tc-ingress --html edge.html
-  weir profile edge.weir in.pcap --pprof edge.pb.gz; go tool pprof -list . edge.pb.gz
+  weir profile edge.weir in.pcap --pprof edge.pb.gz
   weir profile edge.weir in.pcap --json`,
-		Args:              r.wants("FILE…", "IN.pcap"),
-		ValidArgsFunction: completeReplay,
+		Args:              r.wants("NAME or FILE", "[IN.pcap…]"),
+		ValidArgsFunction: a.completeProfile,
 		RunE: runs(func(ctx context.Context, args []string) error {
+			if len(args) == 1 && len(r.lines) == 0 {
+				return a.doProfileLive(ctx, args[0], &r)
+			}
 			return a.doProfile(ctx, r.args(args), &r)
 		}),
 	}
@@ -50,6 +63,9 @@ docs/profiling.md for how that is measured and what it cannot show.
 	hookFlag(c, &r.hook)
 	jsonFlag(c, &r.json)
 	f := c.Flags()
+	r.given = f.Changed
+	f.DurationVar(&r.duration, "for", profileFor, "of NAME: how long")
+	f.IntVar(&r.sample, "sample", profileSample, "of NAME: take the time of one packet in so many")
 	f.StringVar(&r.html, "html", "", "write the listing to this file, as a page that stands alone")
 	f.StringVar(&r.pprof, "pprof", "", "write the lines to this file, for go tool pprof")
 	f.StringVar(&r.clock, "clock", "real", "the chain's clock: real or capture")
@@ -59,8 +75,21 @@ docs/profiling.md for how that is measured and what it cannot show.
 	return c
 }
 
+// completeProfile completes names of what is attached, and files.
+func (a *app) completeProfile(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	files, d := completeReplay(c, args, begun)
+	if len(args) > 0 {
+		return files, d
+	}
+	names, _ := a.completeNames(1)(c, args, begun)
+	if len(names) > 0 {
+		return names, cobra.ShellCompDirectiveDefault
+	}
+	return files, d
+}
+
 func (a *app) doProfile(ctx context.Context, args []string, r *profiling) error {
-	if err := (&replaying{clock: r.clock, repeat: r.repeat}).wrong(a.out); err != nil {
+	if err := r.wrongCapture(a); err != nil {
 		return err
 	}
 	o, err := a.profiled(ctx, r.request(args[:len(args)-1]...), r)

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"weir/datapath"
+	"weir/hook"
+	"weir/internal/cost"
+	"weir/internal/term"
+	"weir/lang"
+	"weir/trace"
+)
+
+// Of a profile of a chain that is attached.
+const (
+	profileFor    = 10 * time.Second
+	profileBefore = time.Second     // how long the plain chain is measured before
+	profileGrace  = 2 * time.Second // after that others take it back if this process did not
+	profileSample = 16              // one packet in so many is timed
+)
+
+// doProfileLive profiles what is attached under a name: a generation that is timed is
+// swapped in, and the plain one back.
+func (a *app) doProfileLive(ctx context.Context, name string, r *profiling) error {
+	if err := r.wrongLive(); err != nil {
+		return err
+	}
+	plain, err := a.kernel.Open(name)
+	if errors.Is(err, datapath.ErrNotFound) && filepath.Ext(name) == ".weir" {
+		return usage("IN.pcap is missing: the chain of a file is given packets, and nothing is attached as %s", name)
+	}
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	o, err := timedAgain(plain, r.sample)
+	if err != nil {
+		return err
+	}
+	o.Confirm = r.duration + profileGrace
+	defer unstoppable()()
+	meter, err := cost.Start()
+	if err != nil {
+		return err
+	}
+	defer meter.Close()
+	whole := a.usedIn(ctx, meter, plain, min(profileBefore, r.duration))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	g, err := a.kernel.Attach(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	fmt.Fprintf(a.err, "%s is profiled for %v, or until ^C\n", term.Clean(name), r.duration)
+	with := a.usedIn(ctx, meter, g, r.duration)
+	if err := a.kernel.Withdraw(context.WithoutCancel(ctx), g); errors.Is(err, datapath.ErrNotFound) {
+		fmt.Fprintf(a.err, "another command has taken %s back\n", term.Clean(name))
+	} else if err != nil {
+		return err
+	}
+	p, err := trace.Live(g)
+	if err != nil {
+		return err
+	}
+	p.Whole, p.With = whole, with
+	return a.tellProfile(p, r)
+}
+
+// usedIn waits for a time or until ctx ends, and returns what a run of a generation's
+// programs took then, in ns; 0 if there was none.
+func (a *app) usedIn(ctx context.Context, m *cost.Meter, g *datapath.Generation, d time.Duration) float64 {
+	var ids []cost.Program
+	for _, at := range g.Attachments {
+		ids = append(ids, at.ProgramID())
+	}
+	before := m.Read(ids)
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+	var sum cost.Use
+	for _, u := range m.Read(ids).Since(before) {
+		sum.Runs += u.Runs
+		sum.Time += u.Time
+	}
+	return sum.NsPerRun()
+}
+
+// timedAgain compiles what runs once more, with the time of each statement, for the
+// places where it is.
+func timedAgain(g *datapath.Generation, sample int) (datapath.Options, error) {
+	o := datapath.Options{Name: g.Name, Pin: true, Replace: true, Trial: true}
+	compiled := map[hook.Hook]datapath.Chain{}
+	for _, at := range g.Places() {
+		w := at.Where
+		if w.Hook == hook.Connect {
+			return o, fmt.Errorf("%s is at %s: what is done for connections is not profiled", g.Name, w)
+		}
+		if s := at.Standing(); s.There {
+			w = s.Where // which may have another name by now
+		}
+		c, ok := compiled[w.Hook]
+		if !ok {
+			var err error
+			if c.Program, err = at.Program.Again(lang.Options{Times: sample}); err == nil && w.Hook == hook.XDP {
+				c.Frags, err = at.Program.Again(lang.Options{Times: sample, Frags: true})
+			}
+			if err != nil {
+				return o, fmt.Errorf("compile %s with the time of each statement: %w", g.Name, err)
+			}
+			compiled[w.Hook] = c
+		}
+		c.Where = w
+		o.Chains = append(o.Chains, c)
+	}
+	return o, nil
+}
+
+// wrongLive says what is wrong with the flags of a profile of what is attached.
+func (r *profiling) wrongLive() error {
+	switch {
+	case r.duration <= 0:
+		return usage("--for %v leaves no time to see packets", r.duration)
+	case r.sample < 1:
+		return usage("--sample %d times no packet (1 times all)", r.sample)
+	}
+	for _, f := range []string{"hook", "clock", "set", "repeat"} {
+		if r.given(f) {
+			return usage("--%s is for the packets of a capture: give FILE and IN.pcap", f)
+		}
+	}
+	return nil
+}
+
+// wrongCapture says what is wrong with the flags of a profile of a capture.
+func (r *profiling) wrongCapture(a *app) error {
+	for _, f := range []string{"for", "sample"} {
+		if r.given(f) {
+			return usage("--%s is for a chain that is attached: give its NAME alone", f)
+		}
+	}
+	return (&replaying{clock: r.clock, repeat: r.repeat}).wrong(a.out)
+}
