@@ -1,9 +1,11 @@
 package modules_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"encoding/gob"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -325,5 +327,45 @@ func TestChains(t *testing.T) {
 			t.Errorf("%s has the maps %v", name, names)
 		}
 		s.Close()
+	}
+}
+
+// The same source and object give the same program, which can be handed on, and from
+// what it carries it can be compiled again.
+func TestPure(t *testing.T) {
+	src, err := modules.Load("acl.weir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := func(p *lang.Program, err error) []byte {
+		t.Helper()
+		var b bytes.Buffer
+		if err == nil {
+			err = gob.NewEncoder(&b).Encode(p)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	first := encode(lang.Compile(src, lang.Options{File: "acl.weir", Load: modules.Load}))
+	if again := encode(lang.Compile(src, lang.Options{File: "acl.weir", Load: modules.Load})); !bytes.Equal(first, again) {
+		t.Error("compiled twice, it is not the same program")
+	}
+	var p lang.Program
+	if err := gob.NewDecoder(bytes.NewReader(first)).Decode(&p); err != nil {
+		t.Fatal(err)
+	}
+	carried := func(name string) ([]byte, error) {
+		for _, s := range p.Sources {
+			if s.Name == name {
+				return []byte(s.Text), nil
+			}
+		}
+		return nil, fmt.Errorf("%s was not carried", name)
+	}
+	part := p.Parts()[0]
+	if again := encode(lang.Compile(part.Source, lang.Options{File: part.File, Func: part.Func, Load: carried})); !bytes.Equal(first, again) {
+		t.Error("compiled from what it carries, it is not the same program")
 	}
 }
