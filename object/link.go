@@ -56,13 +56,14 @@ func (l *Link) Instructions(octets []byte) (asm.Instructions, error) {
 		if c.proto == nil {
 			return nil, fmt.Errorf("link %s: %s() has no type", l.File, n)
 		}
-		linkage := c.linkage
+		fn := *c.fn // with what is said of its parameters, as arg:nonnull
+		fn.Name, fn.Type = l.Symbol(n), declared(c.proto)
 		if _, nothing := c.proto.Return.(*btf.Void); nothing {
 			// The kernel wants global functions to give a number. Of static ones it
 			// looks at each call, and they may give nothing.
-			linkage = btf.StaticFunc
+			fn.Linkage = btf.StaticFunc
 		}
-		out[start] = btf.WithFuncMetadata(out[start], &btf.Func{Name: l.Symbol(n), Type: declared(c.proto), Linkage: linkage})
+		out[start] = btf.WithFuncMetadata(out[start], &fn)
 		for i := start; i < len(out); i++ {
 			if err := l.refer(&out[i]); err != nil {
 				return nil, fmt.Errorf("link %s: %s(): %w", l.File, n, err)

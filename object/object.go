@@ -149,7 +149,7 @@ func shown(f *elf.File, octets []byte) []byte {
 func (o *Object) addFuncs() {
 	structs := map[string]Struct{}
 	for name, c := range o.funcs {
-		if c.proto == nil || c.linkage != btf.GlobalFunc {
+		if c.proto == nil || c.fn.Linkage != btf.GlobalFunc {
 			o.Static = append(o.Static, name)
 			continue
 		}
@@ -181,7 +181,7 @@ func (o *Object) Func(name string) *Func {
 type code struct {
 	insns   asm.Instructions
 	proto   *btf.FuncProto
-	linkage btf.FuncLinkage
+	fn      *btf.Func
 	file    string
 	line    int
 	calls   []string // functions of the object
@@ -203,7 +203,7 @@ func newCode(all asm.Instructions) *code {
 	}
 	first := &c.insns[0]
 	if f := btf.FuncMetadata(first); f != nil {
-		c.linkage = f.Linkage
+		c.fn = f
 		c.proto, _ = f.Type.(*btf.FuncProto)
 	}
 	if l, ok := first.Source().(*btf.Line); ok {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/cilium/ebpf/btf"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -76,6 +77,7 @@ func TestSignatures(t *testing.T) {
 		"net":           "addr __be32, gives __be32",
 		"even":          "x __u32, gives _Bool",
 		"note":          "h struct hit *, gives int",
+		"counted":       "h struct hit *, gives int",
 		"keep":          "h struct hit *, gives void",
 		"listed":        "addr __be32, gives __u32",
 		"size":          "ctx xdp_md, gives int",
@@ -176,6 +178,13 @@ func TestLink(t *testing.T) {
 	want := map[string]bool{"s.bss": true, "s.data": true, "s.rodata": true, "s.cst4": true, "my.hits": true, ".params": true, "s__weight": true}
 	if diff := cmp.Diff(want, refs); diff != "" {
 		t.Errorf("references (-want +got):\n%s", diff)
+	}
+	kept, err := (&Link{Prefix: "s", Funcs: []string{"counted"}}).Instructions(octets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fn := btf.FuncMetadata(&kept[0]); fn.Name != "s__counted" || !cmp.Equal(fn.ParamTags, [][]string{{"arg:nonnull"}}) {
+		t.Errorf("%s has the tags %v", fn.Name, fn.ParamTags)
 	}
 	l.Maps = l.Maps[:1]
 	if _, err := l.Instructions(octets); err == nil {
