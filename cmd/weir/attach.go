@@ -50,7 +50,7 @@ weir command takes back what is overdue.`,
   weir attach edge.weir --replace
   weir attach edge.weir --replace --confirm 60s`,
 		Args:              l.wants("FILE…"),
-		ValidArgsFunction: completeFiles,
+		ValidArgsFunction: completeChains,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			return a.doAttach(ctx, l.args(args), &l)
 		}),

@@ -40,7 +40,7 @@ line of 0 is the file as a whole.`,
   weir check edge.weir:outgoing --hook tc-egress
   weir check --json --file edge.weir - <edge.weir`,
 		Args:              k.wants("FILE…"),
-		ValidArgsFunction: completeFiles,
+		ValidArgsFunction: completeChains,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			return k.all(ctx, k.args(args))
 		}),

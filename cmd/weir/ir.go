@@ -39,7 +39,7 @@ verifier says that it cost (as root).`,
   weir ir edge.weir --pass dce
   weir ir edge.weir --asm --jit`,
 		Args:              src.wants("FILE…"),
-		ValidArgsFunction: completeFiles,
+		ValidArgsFunction: completeChains,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			if !slices.Contains(stages, stage) {
 				return usage("no stage is named %q (there are %s)", stage, strings.Join(stages, ", "))

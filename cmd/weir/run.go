@@ -64,7 +64,7 @@ mode clsact the second at the same place is refused.
   weir run -e 'PASS if pkt.icmp4 else DROP' --on eth0:socket -w icmp.pcapng --snap 96
   weir run -e 'drop("dns") if pkt.udp.dport == 53 else PASS' --on eth0 -w drops.pcapng`,
 		Args:              r.wants("FILE…"),
-		ValidArgsFunction: completeFiles,
+		ValidArgsFunction: completeChains,
 		RunE: runs(func(ctx context.Context, args []string) error {
 			return a.doRun(ctx, r.args(args), &r)
 		}),

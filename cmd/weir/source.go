@@ -47,7 +47,8 @@ func (s *chain) wants(names ...string) cobra.PositionalArgs {
 // orderHelp is what commands that take several chains say of that.
 const orderHelp = `Several chains become one program, in the order given: a packet that one lets
 PASS goes on to the next, and every other verdict ends. Maps, params and counts
-are then called CHAIN.NAME.`
+are then called CHAIN.NAME. A program of a C object, FILE.o:FUNC, stands there as
+a chain does.`
 
 // args returns args, or what stands for -e in their place.
 func (s *chain) args(args []string) []string {
@@ -109,6 +110,12 @@ func didYouMean(name string, names []string) string {
 		return ""
 	}
 	return ", did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// completeChains completes names of what can stand in the order of a hook: chain files,
+// and C objects.
+func completeChains(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"weir", "o"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
 // completeFiles completes names of chain files.
