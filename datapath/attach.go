@@ -160,6 +160,8 @@ func (k Kernel) free(o Options) (old *Generation, err error) {
 			at = append(at, a.Where.String())
 		}
 		err = fmt.Errorf("attach %s: %w on %s: %sdetach it first, or choose another name", o.Name, ErrExists, strings.Join(at, ", "), instead)
+	case old.Trial:
+		err = fmt.Errorf("attach %s: generation %d is there to be measured: wait until it goes, or take it back with weir rollback %s", o.Name, old.Number, o.Name)
 	case old.Confirm > 0:
 		err = fmt.Errorf("attach %s: generation %d waits to be confirmed: confirm it or roll it back first", o.Name, old.Number)
 	default:

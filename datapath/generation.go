@@ -29,6 +29,7 @@ type Generation struct {
 
 	// Confirm is how long was left for [Kernel.Confirm]; 0: it stays.
 	Confirm time.Duration
+	Trial   bool // nobody can confirm it, see [Options].Trial
 
 	// What became of what the generation before had, if this one has just taken
 	// its place.
@@ -285,7 +286,7 @@ func (k Kernel) open(name string) (g *Generation, err error) {
 		}
 		g.Previous, g.next = r.Previous, r.next()
 		if r.Until != 0 {
-			g.Confirm = max(r.Until-uptime(), 1)
+			g.Confirm, g.Trial = max(r.Until-uptime(), 1), r.Trial
 		}
 		return nil
 	})

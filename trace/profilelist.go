@@ -87,7 +87,7 @@ func (p *Profile) notes() []string {
 	out := []string{fmt.Sprintf("%d packets, %.1f ns a packet; while it was profiled %.1f ns.", p.Packets, p.Whole, p.With)}
 	if live := p.TimedShare == 0; live && p.Timed > 0 {
 		return append(out, fmt.Sprintf("The time is of %d packets, %.1f statements each: of each statement %.1f ns were taken off, which two readings of the clock take.",
-			p.Timed, p.Laps, p.Clock), fmt.Sprintf("Apart the statements take %.1f ns. What a packet takes is by the kernel's run statistics, which have a share in it.", p.Apart))
+			p.Timed, p.Laps, p.Clock), fmt.Sprintf("Apart the statements take %.1f ns. What a packet takes is by the kernel's run statistics, without their own share.", p.Apart))
 	}
 	if p.Errors > 0 {
 		out = append(out, fmt.Sprintf("%d packets could not be run.", p.Errors))

@@ -185,6 +185,8 @@ type row struct {
 	Tag        string    `json:"tag"`
 	NsPacket   *float64  `json:"ns_per_packet"` // null if none came while it was measured
 	PPS        *float64  `json:"pps"`           // null if it was not measured
+
+	trial bool // it is profiled
 }
 
 func attachedRows(gs []*datapath.Generation, use map[cost.Program]cost.Use) ([]row, error) {
@@ -200,7 +202,7 @@ func attachedRows(gs []*datapath.Generation, use map[cost.Program]cost.Use) ([]r
 				Name: g.Name, Generation: g.Number, Confirm: g.Confirm.Seconds(), On: p.Where, Hook: p.Hook, Mode: p.Mode, Packets: p.Packets,
 				Bytes: p.Bytes, File: at.Program.Chains[0].File, Func: at.Program.Chains[0].Func,
 				Chains: chainsOf(at.Program), Since: g.Time, Priority: p.Priority,
-				Program: uint32(at.ProgramID()), Tag: at.Tag(),
+				Program: uint32(at.ProgramID()), Tag: at.Tag(), trial: g.Trial,
 			}
 			for _, e := range p.Exits {
 				if e.Verdict == "DROP" {
@@ -341,13 +343,16 @@ func waiting(t *term.Term, rows []row) (lines []string) {
 		}
 		said[r.Name] = true
 		left := time.Duration(r.Confirm * float64(time.Second))
-		lines = append(lines, t.Paint(term.Yellow, fmt.Sprintf("%s: generation %d is %s", r.Name, r.Generation, toConfirm(r.Name, left))))
+		lines = append(lines, t.Paint(term.Yellow, fmt.Sprintf("%s: generation %d is %s", r.Name, r.Generation, toConfirm(r.Name, left, r.trial))))
 	}
 	return lines
 }
 
 // toConfirm says how long is left, and what to do.
-func toConfirm(name string, left time.Duration) string {
+func toConfirm(name string, left time.Duration, trial bool) string {
+	if trial {
+		return fmt.Sprintf("profiled for %s at most, then the plain chain runs again", left.Round(time.Second))
+	}
 	return fmt.Sprintf("to be confirmed within %s, or it is taken back (weir confirm %s)", left.Round(time.Second), name)
 }
 

@@ -100,6 +100,14 @@ func TestProfileLive(t *testing.T) {
 	if out, err := w.run("exec weir confirm p"); err == nil || !strings.Contains(out, "goes by itself") {
 		t.Errorf("weir confirm: %v\n%s", err, out)
 	}
+	if out, err := w.run("exec weir attach p.weir --name p --replace"); err == nil || !strings.Contains(out, "is there to be measured: wait until it goes") {
+		t.Errorf("weir attach --replace: %v\n%s", err, out)
+	}
+	for _, command := range []string{"weir show p", "weir ls"} {
+		if out, err := w.run(command); err != nil || !strings.Contains(out, " at most, then the plain chain runs again") {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+	}
 	check(t, x.cmd.Process.Signal(os.Interrupt))
 	if err := x.cmd.Wait(); err != nil {
 		t.Errorf("weir profile: %v\n%s", err, x.text())

@@ -48,6 +48,10 @@ func (a *app) doProfileLive(ctx context.Context, name string, r *profiling) erro
 		return err
 	}
 	defer meter.Close()
+	share, err := meter.Share()
+	if err != nil {
+		return err
+	}
 	whole := a.usedIn(ctx, meter, plain, min(profileBefore, r.duration))
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -68,7 +72,7 @@ func (a *app) doProfileLive(ctx context.Context, name string, r *profiling) erro
 	if err != nil {
 		return err
 	}
-	p.Whole, p.With = whole, with
+	p.Whole, p.With = max(0, whole-share), max(0, with-share)
 	return a.tellProfile(p, r)
 }
 

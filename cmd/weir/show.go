@@ -82,7 +82,7 @@ func (a *app) showText(g *datapath.Generation) error {
 	head := func(s string) { fmt.Fprintf(t, "\n%s\n", t.Paint(term.Bold, s)) }
 	fmt.Fprintf(t, "%s  generation %d, since %s%s\n", t.Paint(term.Bold, g.Name), g.Number, g.Time.Format(time.DateTime), before(g))
 	if g.Confirm > 0 {
-		fmt.Fprintln(t, toConfirm(g.Name, g.Confirm))
+		fmt.Fprintln(t, toConfirm(g.Name, g.Confirm, g.Trial))
 	}
 	fmt.Fprintf(t, "from %s\n", term.Clean(strings.Join(names, ", ")))
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 )
 
@@ -70,6 +71,28 @@ func Start() (*Meter, error) {
 		return nil, fmt.Errorf("run statistics: %w", err)
 	}
 	return &Meter{off}, nil
+}
+
+// Share measures what the statistics add to each run, in ns: the time between their two
+// readings of the clock is what they say that a program takes which does nothing.
+func (m *Meter) Share() (float64, error) {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "weir_empty", Type: ebpf.XDP, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("measure run statistics: %w", err)
+	}
+	defer p.Close()
+	const runs = 100_000
+	if _, _, err := p.Benchmark(make([]byte, 64), runs, nil); err != nil {
+		return 0, fmt.Errorf("measure run statistics: %w", err)
+	}
+	s, err := p.Stats()
+	if err != nil {
+		return 0, fmt.Errorf("measure run statistics: %w", err)
+	}
+	return Use{Runs: s.RunCount, Time: s.Runtime}.NsPerRun(), nil
 }
 
 // Close switches them off, unless others want them.

@@ -47,6 +47,10 @@ func TestMeter(t *testing.T) {
 	if _, ok := use[gone]; ok {
 		t.Errorf("a program that is not there has used %+v", use[gone])
 	}
+	// One who looks adds to each run, and what a program takes has that in it.
+	if share, err := m.Share(); err != nil || share <= 0 {
+		t.Errorf("the share of the statistics is %v ns: %v", share, err)
+	}
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
