@@ -100,7 +100,7 @@ func TestProfileLive(t *testing.T) {
 	if out, err := w.run("exec weir confirm p"); err == nil || !strings.Contains(out, "goes by itself") {
 		t.Errorf("weir confirm: %v\n%s", err, out)
 	}
-	if out, err := w.run("exec weir attach p.weir --name p --replace"); err == nil || !strings.Contains(out, "is there to be measured: wait until it goes") {
+	if out, err := w.run("exec weir attach p.weir:first --name p --replace"); err == nil || !strings.Contains(out, "is there to be measured: wait until it goes") {
 		t.Errorf("weir attach --replace: %v\n%s", err, out)
 	}
 	for _, command := range []string{"weir show p", "weir ls"} {
