@@ -117,6 +117,38 @@ def main(pkt):
 	}
 }
 
+// Ports in network order are numbers in a chain, in records and as keys.
+func TestObjectNetworkOrder(t *testing.T) {
+	const source = `
+load("./sample.o", "by_port", "next_port", "peer")
+
+mine = table(u32, peer, size = 4, init = {1: peer(addr = ip4("192.0.2.1"), port = 80, weight = 2)})
+
+def main(pkt):
+    p = peer(addr = ip4("192.0.2.1"), port = 443, weight = 1)
+    count("next", next_port(p))
+    p.port += 5
+    count("port", p.port)
+    count("kept", by_port[444].port + by_port[444].weight)
+    m = mine[1]
+    if m:
+        m.port += 1
+        count("mine", next_port(m))
+    return PASS
+`
+	got, s := tallied(t, source, hook.XDP, nil)
+	if diff := cmp.Diff(map[string]uint64{"next": 444, "port": 449, "kept": 445, "mine": 82}, got); diff != "" {
+		t.Errorf("counters (-want +got):\n%s", diff)
+	}
+	want := map[string]string{"444": "{addr: 192.0.2.1, port: 444, weight: 1}", "82": "{addr: 192.0.2.1, port: 82, weight: 2}"}
+	if diff := cmp.Diff(want, dump(t, mapOf(t, s, "by_port"))); diff != "" {
+		t.Errorf("by_port (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"1": "{addr: 192.0.2.1, port: 82, weight: 2}"}, dump(t, mapOf(t, s, "mine"))); diff != "" {
+		t.Errorf("mine (-want +got):\n%s", diff)
+	}
+}
+
 // Maps of the object stand beside the chain's, variables are maps, and those that
 // are const volatile are params.
 func TestObjectState(t *testing.T) {
@@ -226,6 +258,31 @@ def main(pkt):
 	got, _ = tallied(t, "load(\"./sample.o\", \"skb_size\")\n\ndef main(pkt):\n    count(\"size\", skb_size(pkt))\n    return PASS\n", hook.TCEgress, nil)
 	if got["size"] != 60 {
 		t.Errorf("size of an skb: %v, want 60", got)
+	}
+}
+
+// At every hook a function that takes what the kernel gives there is called with it.
+func TestObjectHooks(t *testing.T) {
+	for _, h := range hook.All() {
+		fn := map[string]string{"xdp_md": "size", "__sk_buff": "skb", "bpf_nf_ctx": "filtered", "bpf_sock_addr": "asked", "bpf_sk_lookup": "looked_up"}[h.Context()]
+		file, arg := "contexts.o", "pkt"
+		if h == hook.XDP {
+			file = "sample.o"
+		}
+		if h.Info().Conn {
+			arg = "conn"
+		}
+		source := fmt.Sprintf("load(%q, f = %q)\n\ndef main(%s):\n    count(\"got\", f(%[3]s))\n    return PASS\n", "./"+file, fn, arg)
+		s, err := Load(compileWith(t, source, h), LoadOptions{})
+		if errors.Is(err, ebpf.ErrNotSupported) {
+			t.Logf("%s: %v", h, err) // of a kernel that has not the hook
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", h, err)
+			continue
+		}
+		s.Close()
 	}
 }
 

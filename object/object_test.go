@@ -77,6 +77,7 @@ func TestSignatures(t *testing.T) {
 		"net":           "addr __be32, gives __be32",
 		"even":          "x __u32, gives _Bool",
 		"note":          "h struct hit *, gives int",
+		"next_port":     "p struct peer *, gives int",
 		"counted":       "h struct hit *, gives int",
 		"keep":          "h struct hit *, gives void",
 		"listed":        "addr __be32, gives __u32",

@@ -193,10 +193,10 @@ func sameLayout(t value.Type, s *object.Struct) error {
 func sameKind(e value.Type, t object.Type) bool {
 	switch t.Kind {
 	case object.Int:
-		if t.Big && t.Size > 1 {
-			return e.Kind == value.IP4 && t.Size == 4
+		if t.Big && t.Size == 4 {
+			return e.Kind == value.IP4
 		}
-		return e.Kind == value.Int && e.Width == t.Size
+		return e.Kind == value.Int && e.Width == t.Size && e.Big == (t.Big && t.Size > 1)
 	case object.Bool:
 		return e.Kind == value.Bool
 	case object.Struct_:

@@ -239,13 +239,10 @@ func valueOf(t object.Type) value.Type {
 func fieldOf(t object.Type) (value.Type, error) {
 	switch t.Kind {
 	case object.Int:
-		switch {
-		case !t.Big || t.Size == 1:
-			return value.Type{Kind: value.Int, Width: t.Size, Signed: t.Signed}, nil
-		case t.Size == 4:
+		if t.Big && t.Size == 4 {
 			return value.IP4T, nil
 		}
-		return value.Type{}, fmt.Errorf("it is %s, a number in network order", t.Name)
+		return value.Type{Kind: value.Int, Width: t.Size, Signed: t.Signed, Big: t.Big && t.Size > 1}, nil
 	case object.Bool:
 		return value.BoolT, nil
 	case object.Struct_:

@@ -385,7 +385,7 @@ type updating struct {
 // update changes an integer in memory in place and gives the new value if it is
 // wanted. On 4 or 8 octets that other CPUs see it does so atomically.
 func (l *lowerer) update(p *ir.Value, off int, t value.Type, op check.Update, n *ir.Value, how updating) *ir.Value {
-	if how.own || t.Kind != value.Int || t.Width < 4 {
+	if how.own || t.Kind != value.Int || t.Width < 4 || t.Big {
 		x := l.fit(t, l.apply(op, l.loadParts(p, off, t)[0], n))
 		l.storeParts(p, off, t, parts{x})
 		return x

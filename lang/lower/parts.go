@@ -130,6 +130,9 @@ func (l *lowerer) constant(c *check.Const) parts {
 func (l *lowerer) storeParts(ptr *ir.Value, off int, t value.Type, p parts) {
 	switch t.Kind {
 	case value.Int:
+		if t.Big {
+			p = parts{l.swap(t.Width, p[0])}
+		}
 		l.store(t.Width, ptr, off, p[0])
 	case value.Bool:
 		l.store(1, ptr, off, p[0])
@@ -222,6 +225,9 @@ func (l *lowerer) loadParts(ptr *ir.Value, off int, t value.Type) parts {
 	switch t.Kind {
 	case value.Int:
 		v := l.load(t.Width, ptr, off)
+		if t.Big {
+			v = l.swap(t.Width, v)
+		}
 		if t.Signed && t.Width < 8 {
 			v = l.width(ir.OpSExt, t.Width, v)
 		}

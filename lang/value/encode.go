@@ -3,6 +3,7 @@ package value
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,9 @@ func (t Type) Word(b []byte) uint64 {
 	case 8:
 		n = binary.NativeEndian.Uint64(b)
 	}
+	if t.Big {
+		n = bits.ReverseBytes64(n) >> (64 - 8*t.Size())
+	}
 	if shift := 64 - 8*t.Size(); t.Signed {
 		return uint64(int64(n<<shift) >> shift)
 	}
@@ -29,6 +33,9 @@ func (t Type) Word(b []byte) uint64 {
 
 // PutWord stores the low octets of n as the integer or bool b.
 func (t Type) PutWord(b []byte, n uint64) {
+	if t.Big {
+		n = bits.ReverseBytes64(n) >> (64 - 8*t.Size())
+	}
 	switch t.Size() {
 	case 1:
 		b[0] = byte(n)

@@ -2,7 +2,8 @@
 // that can be stored lie in memory, and how people write them.
 //
 // A [Type] is plain data, comparable with [Type.Equal] and fit for encoding/gob.
-// Integers are stored in host order; addresses and MACs are stored as the octets
+// Integers are stored in host order, but for those of C objects that are not
+// ([Type.Big]); addresses and MACs are stored as the octets
 // of the wire, so that a chain never swaps what it does not count with. Records
 // and tuples are laid out as C lays out a struct, padding zero.
 //
@@ -58,6 +59,7 @@ type Type struct {
 	Kind   Kind
 	Width  int  // Int: octets when stored, 1, 2, 4 or 8. Octets: how many
 	Signed bool // Int
+	Big    bool // Int: stored in network order, as C objects have ports
 	Elems  []Type
 	Names  []string // Record, Span of a header of the chain's own: of Elems
 	Header packet.Header
@@ -81,7 +83,7 @@ var (
 
 // Equal reports whether t and u are the same type.
 func (t Type) Equal(u Type) bool {
-	if t.Kind != u.Kind || t.Width != u.Width || t.Signed != u.Signed || t.Header != u.Header ||
+	if t.Kind != u.Kind || t.Width != u.Width || t.Signed != u.Signed || t.Big != u.Big || t.Header != u.Header ||
 		len(t.Elems) != len(u.Elems) || len(t.Names) != len(u.Names) {
 		return false
 	}
@@ -134,8 +136,11 @@ func (t Type) fields() string {
 
 func intName(t Type) string {
 	c := "u"
-	if t.Signed {
+	switch {
+	case t.Signed:
 		c = "i"
+	case t.Big:
+		c = "be"
 	}
 	return c + itoa(8*t.Width)
 }

@@ -26,7 +26,7 @@ struct event {
 };
 
 struct odd { /* which no record is like */
-	char name[5];
+	char name[2], more[3];
 	__be16 port;
 };
 
@@ -51,7 +51,7 @@ __u8 flags[3] = {1, 2, 3};
 __noinline int fill(__u32 x)
 {
 	struct event *e, pair = {x, x + 1};
-	struct odd odd = {"weir", x};
+	struct odd odd = {{'w', 'e'}, "ir", x};
 	__u32 zero = 0, *n;
 	__u64 wide = x;
 	__u16 half = x;

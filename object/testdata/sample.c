@@ -45,6 +45,20 @@ struct {
 	__type(value, __u32);
 } devices SEC(".maps");
 
+/* As packets have it. */
+struct peer {
+	__be32 addr;
+	__be16 port;
+	__u16 weight;
+};
+
+struct {
+	__uint(type, 1);
+	__uint(max_entries, 8);
+	__type(key, __be16);
+	__type(value, struct peer);
+} by_port SEC(".maps");
+
 const volatile __u32 limit = 100;
 const volatile _Bool strict;
 __u64 calls;
@@ -96,6 +110,18 @@ __noinline int note(struct hit *h)
 		return -1;
 	h->count += 2;
 	return h->count;
+}
+
+__noinline int next_port(struct peer *p)
+{
+	__u16 n;
+
+	if (!p)
+		return -1;
+	n = __builtin_bswap16(p->port) + 1;
+	p->port = __builtin_bswap16(n);
+	bpf_map_update_elem(&by_port, &p->port, p, 0);
+	return n;
 }
 
 /* Who calls it promises that there is one (Linux 6.8). */
