@@ -230,8 +230,10 @@ func (x *profiling) measure(ctx context.Context) error {
 // they take is fitted to the whole.
 func (x *profiling) add(s sample, prog *lang.Program, packets float64) {
 	each, apart := spent(s.ns, s.laps, s.clock)
+	const least = 0.1 // ns: a chain of less cannot be told from none
+	s.plain = max(s.plain, least)
 	fit := packets
-	if apart > 0 && s.plain > 0 {
+	if apart > 0 {
 		fit *= s.plain / apart
 	}
 	p := &x.p
