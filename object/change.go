@@ -119,6 +119,8 @@ func successors(in *asm.Instruction, at int) []int {
 		return []int{next}
 	case op == asm.Exit:
 		return nil
+	case op == asm.Ja && in.OpCode.Source() == asm.RegSource:
+		return []int{-1} // to wherever a table says
 	case op == asm.Ja && in.OpCode.Class() == asm.Jump32Class:
 		return []int{next + int(in.Constant)}
 	case op == asm.Ja:
@@ -200,11 +202,8 @@ func (a *look) store(in *asm.Instruction) bool {
 	default:
 		return kept&(toPacket|toContext) != 0
 	}
-	if in.OpCode.Mode() == asm.AtomicMode { // what comes back was in memory
-		a.regs[in.Src] |= a.all()
-		a.regs[asm.R0] |= a.all()
-	}
-	return false
+	// Of an atomic access something may come back that was on the stack.
+	return in.OpCode.Mode() == asm.AtomicMode && a.all()&(toPacket|toContext) != 0
 }
 
 // takes is how many arguments helpers have that are often called; others may have all
