@@ -117,3 +117,22 @@ func sameCounts(t *testing.T, alone *ebpf.Map, s *datapath.State) {
 		t.Errorf("%d protocols were counted", some)
 	}
 }
+
+// An editor knows the functions of an object, and how C declares them.
+func TestInspect(t *testing.T) {
+	src, err := modules.Load("acl.weir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	in := lang.Inspect(src, lang.Options{File: "acl.weir", Load: modules.Load})
+	for _, f := range in.Facts {
+		got[f.Name] = f.Kind + " " + f.Type + " " + f.Text
+	}
+	if want := "function score(f) In C: __u32 score(struct flow *f)"; got["score"] != want || len(in.Diags) > 0 {
+		t.Errorf("score is %q, want %q; diagnostics %v", got["score"], want, in.Diags)
+	}
+	if want := "type record(src = ip4, dst = ip4, sport = u16, dport = u16, proto = u8, flags = u8, len = u16) "; got["flow"] != want {
+		t.Errorf("flow is %q, want %q", got["flow"], want)
+	}
+}

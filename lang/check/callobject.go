@@ -32,15 +32,18 @@ func (c *cFunc) CallInternal(*starlark.Thread, starlark.Tuple, []starlark.Tuple)
 	return nil, fault("build", "call it inside a function, which runs for each packet", "%s() of %s is not called while the file is read", c.f.Name, c.o.File)
 }
 
-// signature is how the function is declared in C.
-func (c *cFunc) signature() string {
+// declaration is how C declares the function.
+func (c *cFunc) declaration() string {
 	var s []string
 	for i, t := range c.f.Params {
-		name := t.Name
-		if t.Kind == object.Context {
-			name = "struct " + name + " *"
+		name := t.Name + " "
+		switch t.Kind {
+		case object.Context:
+			name = "struct " + t.Name + " *"
+		case object.Pointer:
+			name = t.Name
 		}
-		s = append(s, strings.TrimSpace(name)+" "+c.f.Names[i])
+		s = append(s, name+c.f.Names[i])
 	}
 	return c.f.Result.Name + " " + c.f.Name + "(" + strings.Join(s, ", ") + ")"
 }

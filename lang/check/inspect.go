@@ -193,7 +193,7 @@ func factOf(v starlark.Value) Fact {
 	case *starlark.Function:
 		return Fact{Kind: "function", Type: signature(v), Text: v.Doc(), Def: posOf(v.Position())}
 	case *cFunc:
-		return Fact{Kind: "function", Type: v.signature()}
+		return Fact{Kind: "function", Type: v.Name() + "(" + strings.Join(v.f.Names, ", ") + ")", Text: "In C: " + v.declaration()}
 	case *typeVal:
 		f := Fact{Kind: "type", Type: v.T.String()}
 		_, f.Members = behind(v.T)
