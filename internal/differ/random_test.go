@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"weir/hook"
 	"weir/internal/frames"
 	"weir/internal/random"
@@ -27,7 +29,7 @@ func seeds() (from, n uint64) {
 	if os.Getenv("WEIR_SOAK") != "" {
 		return 1, 10_000
 	}
-	return 1, 500
+	return 1, 400
 }
 
 // variants are the ways in which a chain can be compiled and run.
@@ -73,7 +75,10 @@ func TestRandom(t *testing.T) {
 	if large > int(n/20)+1 {
 		t.Errorf("%d variants of %d programs were too large for a stack of 512 octets", large, n)
 	}
-	t.Logf("%d programs, %d variants too large", n, large)
+	if run.heavy > int(n/50)+1 {
+		t.Errorf("%d of %d programs were too long once they were looked at", run.heavy, n)
+	}
+	t.Logf("%d programs, %d variants too large, %d too long to be looked at", n, large, run.heavy)
 	run.cov.report(t, os.Getenv("WEIR_SEEDS") == "")
 }
 
@@ -82,6 +87,7 @@ type randomRun struct {
 	mu    sync.Mutex
 	cov   *coverage
 	large int // variants that are too large for the stack
+	heavy int // variants that are too long for the verifier once they are looked at
 }
 
 // seed runs the program of one seed.
@@ -105,17 +111,15 @@ func (run *randomRun) seed(t *testing.T, seed uint64) {
 		on = []int{0, 4 + int(seed%8), 4 + int((seed+3)%8)}
 	}
 	on = append(on, writers+int(seed)%(len(variants)-writers))
-	large := 0
+	large, heavy := 0, 0
 	for i, v := range on {
-		c.lines, c.steps = i == 1 && seed%2 == 0, i == 1 && seed%2 == 1 // what tools look at does not change what a program does
-		c.times = 0
-		if i == 1 && seed%4 >= 2 {
-			c.times = 1 + int(seed%3)
-		}
+		looked := c.look(i == 1, seed)
 		err := c.Run(variants[v].hook, variants[v].frags, fs)
 		switch {
 		case tooLarge(err):
 			large++
+		case looked && errors.Is(err, unix.E2BIG):
+			heavy++
 		case v >= writers && cannot(err):
 		case err != nil:
 			t.Errorf("seed %d at %s: %v\n%s", seed, variants[v].name, err, numbered(all))
@@ -124,7 +128,22 @@ func (run *randomRun) seed(t *testing.T, seed uint64) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
 	run.large += large
+	run.heavy += heavy
 	run.cov.add(t, c, all)
+}
+
+// look has a program looked at as tools do, in half of the seeds: that does not change
+// what it does. It reports whether it is.
+func (c *Case) look(may bool, seed uint64) bool {
+	c.lines, c.steps, c.times = false, false, 0
+	if !may || seed%2 == 0 {
+		return false
+	}
+	c.lines, c.steps = seed%4 == 1, seed%4 == 3
+	if seed%8 >= 4 {
+		c.times = 1 + int(seed%3)
+	}
+	return true
 }
 
 // programs returns what is run of a seed: a program, or in one of four several that
