@@ -215,14 +215,8 @@ const singles = 50
 
 // run returns the ns of a turn. The kernel tells whole ns, rounded down.
 func (w *watching) run(p *ebpf.Program, turns int) (float64, error) {
-	if w.beside != nil { // the library tells no time then: that of the thread is as good for many turns
-		start := threadTime()
-		_, err := p.Run(&ebpf.RunOptions{Data: w.data, Context: w.beside, Repeat: uint32(turns)})
-		return float64(threadTime()-start) / float64(turns), err
-	}
 	if !w.once {
-		_, d, err := p.Benchmark(w.data, turns, nil)
-		return float64(d.Nanoseconds()), err
+		return manyTurns(p, w.data, w.beside, turns)
 	}
 	var total time.Duration
 	for range turns {
@@ -233,6 +227,18 @@ func (w *watching) run(p *ebpf.Program, turns int) (float64, error) {
 		total += d
 	}
 	return float64(total.Nanoseconds())/float64(turns) - float64(w.m.overhead.Nanoseconds()), nil
+}
+
+// manyTurns returns the ns of a turn of a test run of many, in which the kernel is told
+// what beside says: the library tells no time then, and that of the thread is as good.
+func manyTurns(p *ebpf.Program, data []byte, beside any, turns int) (float64, error) {
+	if beside == nil {
+		_, d, err := p.Benchmark(data, turns, nil)
+		return float64(d.Nanoseconds()), err
+	}
+	start := threadTime()
+	_, err := p.Run(&ebpf.RunOptions{Data: data, Context: beside, Repeat: uint32(turns)})
+	return float64(threadTime()-start) / float64(turns), err
 }
 
 // threadTime is how long this thread has run, in ns.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"weir/datapath"
 	"weir/lang"
 )
 
@@ -63,13 +64,14 @@ func (s *stopwatch) time(ctx context.Context, frame, out []byte, at time.Time) e
 			return err
 		}
 	}
+	run, _ := datapath.NewTestRun(x.prog.Hook, frame, nil)
 	most := 1 // turns of a call
 	if s.repeat > 1 && bytes.Equal(frame, out) {
-		_, d, err := x.obj.Benchmark(frame, 1, nil)
+		ns, err := manyTurns(x.obj, run.Data, run.Context, 1)
 		if err != nil {
 			return fmt.Errorf("timed test run: %w", err)
 		}
-		most = int(max(1, maxCall/max(1, d)))
+		most = max(1, int(float64(maxCall)/max(1, ns)))
 	}
 	var total float64
 	for left := s.repeat; left > 0; {
@@ -77,14 +79,14 @@ func (s *stopwatch) time(ctx context.Context, frame, out []byte, at time.Time) e
 			return err
 		}
 		turns := min(left, most)
-		_, d, err := x.obj.Benchmark(frame, turns, nil)
+		ns, err := manyTurns(x.obj, run.Data, run.Context, turns)
 		if err != nil {
 			return fmt.Errorf("timed test run: %w", err)
 		}
 		if turns == 1 {
-			d -= min(d, s.overhead)
+			ns -= min(ns, float64(s.overhead.Nanoseconds()))
 		}
-		total += float64(d.Nanoseconds()) * float64(turns)
+		total += ns * float64(turns)
 		left -= turns
 	}
 	s.packets++
