@@ -47,7 +47,7 @@ func SVG(w io.Writer, b Bench, rows []Row) error {
 // drawRow draws a row whose upper edge is at y.
 func drawRow(s *strings.Builder, r Row, sc scale, y int) {
 	bar := func(y, height int, x float64, colour string) int {
-		n := max(0, sc.length(x)) // a difference may be below nothing
+		n := sc.length(x)
 		fmt.Fprintf(s, `<rect x="%d" y="%d" width="%d" height="%d" rx="2" fill="%s"/>`+"\n", labelWidth, y, n, height, colour)
 		return labelWidth + n + 8
 	}
