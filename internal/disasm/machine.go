@@ -1,13 +1,6 @@
 package disasm
 
-import (
-	"fmt"
-	"runtime"
-	"strings"
-
-	"golang.org/x/arch/arm64/arm64asm"
-	"golang.org/x/arch/x86/x86asm"
-)
+import "fmt"
 
 // disassemble returns the instructions of a function from one octet to another. What is
 // no instruction that is known is shown as octets.
@@ -21,22 +14,4 @@ func disassemble(code []byte, from, to int) (out []string) {
 		at += n
 	}
 	return out
-}
-
-func one(b []byte, pc uint64) (string, int) {
-	switch runtime.GOARCH {
-	case "amd64":
-		i, err := x86asm.Decode(b, 64)
-		if err != nil {
-			return "", 0
-		}
-		return strings.ToLower(x86asm.IntelSyntax(i, pc, nil)), i.Len
-	case "arm64":
-		i, err := arm64asm.Decode(b)
-		if err != nil {
-			return "", 0
-		}
-		return strings.ToLower(i.String()), 4
-	}
-	return "", 0
 }
