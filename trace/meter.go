@@ -200,7 +200,7 @@ func (w *watching) batch(p *ebpf.Program, turns *int) (float64, error) {
 			if err != nil {
 				return 0, err
 			}
-			*turns = int(float64(roundTime) / max(ns, 1))
+			*turns = max(1, int(float64(roundTime)/max(ns, 1)))
 			if w.once {
 				*turns = min(*turns, singles)
 			}

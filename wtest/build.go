@@ -27,6 +27,10 @@ var (
 // maxPacket is the greatest frame that a test may build, in octets.
 const maxPacket = 65535
 
+// mostTail is how many octets may follow the fixed part of a header, as its length
+// field counts: options in words of 4, segments in words of 8.
+var mostTail = map[packet.Header]int{packet.IP4: 40, packet.TCP: 40, packet.SRH: 16 * 127}
+
 // A part of a packet is a header, or octets.
 type part struct {
 	*header // nil: octets
@@ -41,6 +45,11 @@ func assemble(parts []part) ([]byte, error) {
 		parts = slices.Insert(slices.Clone(parts), 0, part{header: &header{h: packet.Eth}})
 	}
 	var out []byte
+	for _, p := range parts {
+		if p.header != nil && len(p.tail) > mostTail[p.h] {
+			return nil, fmt.Errorf("%s: %d octets behind the fixed part: there is room for %d", p.h, len(p.tail), mostTail[p.h])
+		}
+	}
 	for i := len(parts) - 1; i >= 0; i-- {
 		if p := parts[i]; p.header == nil {
 			out = slices.Concat(p.octets, out)
@@ -217,6 +226,9 @@ func (h *header) pseudo(before []part, n int) uint32 {
 		s := uint32(protocols[h.h]) + uint32(n)
 		if ip.h == packet.IP4 {
 			return sum(s, b[12:20])
+		}
+		if next := before[i+1:]; len(next) > 0 && next[0].header != nil && next[0].h == packet.SRH && len(next[0].tail) >= 16 {
+			return sum(sum(s, b[8:24]), next[0].tail[:16]) // the last destination: RFC 8200, 8.1
 		}
 		return sum(s, b[8:40])
 	}

@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
 
+	"weir/lang/check"
 	"weir/trace"
 )
 
@@ -84,9 +85,14 @@ func (t *totals) add(r *result) error {
 		return err
 	}
 	t.results, t.verdicts = append(t.results, r), append(t.verdicts, verdict)
-	if p, err := r.Attr("packet"); err != nil {
+	p, err := r.Attr("packet")
+	if err != nil {
 		return err
-	} else if verdict.String() != "DROP" {
+	}
+	drop, _ := check.VerdictOf("DROP", "", "") // which there is
+	if dropped, err := starlark.Equal(verdict, drop); err != nil {
+		return err
+	} else if !dropped {
 		t.packets = append(t.packets, p)
 	}
 	hit, err := r.Attr("counts")

@@ -16,6 +16,7 @@ import (
 type chain struct {
 	*starlark.Function
 	file string
+	name string // of the global that it is; "" for one that another function has made
 }
 
 func (c *chain) String() string { return c.file + ":" + c.Name() }
@@ -54,11 +55,14 @@ func (s *suite) chainAt(what string, fn starlark.Value, at string) (*chain, hook
 	if !ok {
 		return nil, 0, fmt.Errorf("%s: a chain is wanted, not %s: load a function with a parameter pkt from a chain file", what, fn.Type())
 	}
+	if c.name == "" {
+		return nil, 0, fmt.Errorf("%s: %s is no function of the top level of %s, so that it cannot be attached: test a chain that calls it", what, c.Name(), c.file)
+	}
 	if at == "" {
 		at = s.hook
 	}
 	if at == "" {
-		h, err := s.beds.of(c.file).first(c.Name(), s.now)
+		h, err := s.beds.of(c.file).first(c.name, s.now)
 		return c, h, err
 	}
 	h, err := hook.Parse(at)
@@ -74,7 +78,7 @@ func (s *suite) chainAt(what string, fn starlark.Value, at string) (*chain, hook
 // give gives a frame to a chain.
 func (s *suite) give(th *starlark.Thread, c *chain, h hook.Hook, f []byte) (*result, error) {
 	b := s.beds.of(c.file)
-	p, err := b.program(key{c.Name(), h, len(f) > large}, s.now)
+	p, err := b.program(key{c.name, h, len(f) > large}, s.now)
 	if err != nil {
 		return nil, err
 	}

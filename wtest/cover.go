@@ -72,7 +72,9 @@ func (c *Coverage) Files() []FileCoverage {
 			if n > 0 {
 				x.Reached++
 			}
-			x.Lines[l.Line] = max(x.Lines[l.Line], n)
+			if old, ok := x.Lines[l.Line]; !ok || n < old {
+				x.Lines[l.Line] = n // of several statements on a line the one that was reached least
+			}
 		}
 		out = append(out, x)
 	}

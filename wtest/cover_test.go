@@ -67,7 +67,7 @@ def test_other():
                10      """Says what it does."""
          5     11      if pkt.udp:
          3     12          kind = classify(pkt.udp.dport)
-         3     13          if kind == 1: return DROP
+         1     13          if kind == 1: return DROP
          2     14          return PASS
          2     15      elif pkt.tcp:
          0 !   16          return PASS

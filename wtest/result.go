@@ -17,7 +17,7 @@ import (
 type result struct{ *starlarkstruct.Struct }
 
 func newResult(th *starlark.Thread, h hook.Hook, r trace.Result, out []byte, before, after map[string]uint64) (*result, error) {
-	verdict, ok := check.VerdictOf(r.Verdict, r.To)
+	verdict, ok := check.VerdictOf(r.Verdict, r.Reason, r.To)
 	if !ok {
 		return nil, fmt.Errorf("run: a verdict %s that tests do not know", r.Verdict)
 	}

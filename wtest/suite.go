@@ -63,7 +63,19 @@ func open(ctx context.Context, file string, o Options) (*suite, error) {
 		return nil, ds.Err()
 	}
 	s.script = script
+	s.forgetModules()
 	return s, nil
+}
+
+// forgetModules forgets the functions of files of which the test loads none that takes
+// packets: they are modules of the others.
+func (s *suite) forgetModules() {
+	loaded := s.script.Loaded()
+	for file, chains := range s.chains {
+		if !slices.ContainsFunc(chains, func(c string) bool { return slices.Contains(loaded[file], c) }) {
+			delete(s.chains, file)
+		}
+	}
 }
 
 // packetBuiltins are those that need no kernel.
@@ -75,11 +87,11 @@ func packetBuiltins() starlark.StringDict {
 
 type builtin = func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error)
 
-func (s *suite) function(file string, f *starlark.Function) starlark.Value {
-	if takesPackets(f) && !slices.Contains(s.chains[file], f.Name()) {
-		s.chains[file] = append(s.chains[file], f.Name())
+func (s *suite) function(file, name string, f *starlark.Function) starlark.Value {
+	if takesPackets(f) && name != "" && !slices.Contains(s.chains[file], name) {
+		s.chains[file] = append(s.chains[file], name)
 	}
-	return &chain{f, file}
+	return &chain{f, file, name}
 }
 
 // mapOf returns a map of a chain file, which a module of one of the files on trial may
@@ -87,18 +99,27 @@ func (s *suite) function(file string, f *starlark.Function) starlark.Value {
 func (s *suite) mapOf(file, name string) (*datapath.Map, error) {
 	files, names := s.users(file, name)
 	var first error
+	var found []string // files that have it
+	var m *datapath.Map
 	for _, f := range files {
 		b := s.beds.of(f)
 		for _, n := range names {
-			m, err := b.find(n, s.chains[f], s.now)
+			x, err := b.find(n, s.chains[f], s.now)
 			if err == nil {
 				b.dirty = true
-				return m, nil
+				m, found = x, append(found, f)
+				break
 			}
 			if first == nil {
 				first = err
 			}
 		}
+	}
+	switch {
+	case len(found) == 1:
+		return m, nil
+	case len(found) > 1:
+		return nil, several("map", name, found)
 	}
 	if first != nil && len(names) == 1 {
 		return nil, first
@@ -115,6 +136,11 @@ func (s *suite) users(file, name string) (files, names []string) {
 	return slices.Sorted(maps.Keys(s.chains)), []string{strings.TrimSuffix(path.Base(file), path.Ext(file)) + "." + name, name}
 }
 
+// several says that a module's map or param is not one.
+func several(what, name string, files []string) error {
+	return fmt.Errorf("each of %s has a %s %s of its own: test them in files of their own", strings.Join(files, ", "), what, name)
+}
+
 // paramValue returns what a parameter is set to, after it was set to v if v is not
 // nil.
 func (s *suite) paramValue(p *param, v starlark.Value) (starlark.Value, error) {
@@ -122,16 +148,24 @@ func (s *suite) paramValue(p *param, v starlark.Value) (starlark.Value, error) {
 		return nil, fmt.Errorf("no global of %s leads to this param", p.file)
 	}
 	files, names := s.users(p.file, p.name)
+	var found []string // files that have it
+	var b *bed
+	var q *datapath.ParamValue
 	for _, f := range files {
-		b := s.beds.of(f)
-		q, err := b.param(names, s.chains[f], s.now)
+		x, err := s.beds.of(f).param(names, s.chains[f], s.now)
 		if err != nil {
 			return nil, err
 		}
-		if q != nil {
-			b.dirty = true
-			return setParam(b, *q, v)
+		if x != nil {
+			q, b, found = x, s.beds.of(f), append(found, f)
 		}
+	}
+	switch {
+	case len(found) == 1:
+		b.dirty = true
+		return setParam(b, *q, v)
+	case len(found) > 1:
+		return nil, several("param", p.name, found)
 	}
 	return nil, fmt.Errorf("no chain of %s uses the param %s", p.file, p.name)
 }
@@ -186,7 +220,7 @@ func (s *suite) hooks(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tup
 	if !ok {
 		return nil, fmt.Errorf("hooks: a chain is wanted, not %s", fn.Type())
 	}
-	all, err := s.beds.of(c.file).all(c.Name(), s.now)
+	all, err := s.beds.of(c.file).all(c.name, s.now)
 	if err != nil {
 		return nil, err
 	}
@@ -276,6 +310,9 @@ func position(p syntax.Position) diag.Pos {
 // maxSteps is how many steps of the interpreter a test may take.
 const maxSteps = 50_000_000
 
+// maxTime is how long a test may take.
+const maxTime = time.Minute
+
 // run1 runs a test. What no further test could do is an error.
 func (s *suite) run1(t test) (Result, error) {
 	start := time.Now()
@@ -283,7 +320,9 @@ func (s *suite) run1(t test) (Result, error) {
 	s.goOn(epoch)
 	err := s.beds.again(s.ctx)
 	if err == nil {
-		_, err = s.script.Call(t.f, t.args, maxSteps)
+		ctx, stop := context.WithTimeoutCause(s.ctx, maxTime, fmt.Errorf("it took longer than %s", maxTime))
+		defer stop()
+		_, err = s.script.Call(ctx, t.f, t.args, maxSteps)
 	}
 	r := Result{File: s.file, Name: t.name, Status: Passed, Line: int(t.f.Position().Line), Output: s.prints}
 	if errors.Is(err, os.ErrPermission) {

@@ -83,6 +83,9 @@ func (s *suite) all(o Options) (n int, err error) {
 		}
 		n++
 		r, err := s.run1(t)
+		if s.ctx.Err() != nil {
+			return n, s.ctx.Err()
+		}
 		if err == nil {
 			err = o.Each(r)
 		}

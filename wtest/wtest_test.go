@@ -69,6 +69,12 @@ def main(pkt):
     ip.ttl = 17
     return PASS
 
+def make():
+    def inner(pkt):
+        return PASS
+    return inner
+made = make()
+
 def out(pkt):
     if pkt.ip4:
         hits[pkt.ip4.dst] += 10
@@ -77,7 +83,7 @@ def out(pkt):
 `
 
 // head loads the chain.
-const head = `load("./guard.weir", "main", "out", "blocked", "limit", "hits", "seen", "flows", "known", "todo", "slots")
+const head = `load("./guard.weir", "main", "out", "blocked", "limit", "hits", "seen", "flows", "known", "todo", "slots", "made")
 p = packet(ip4(src = "203.0.113.9"), udp(sport = 53, dport = 4000), b"x" * 60)
 `
 
@@ -88,6 +94,7 @@ func TestRun(t *testing.T) {
     r = run(main, p)
     assert.eq(r.verdict, DROP)
     assert.eq(r.verdict, drop("blocked"))
+    assert.fails(lambda: assert.eq(r.verdict, drop("other")), "not equal")
     assert.eq(r.reason, "blocked")
     assert.eq(r.counts, {"hit": 1})
     assert.eq(r.log, ["blocked 203.0.113.9"])
@@ -259,8 +266,10 @@ func TestBroken(t *testing.T) {
 		{"advance(\"soon\")", `advance: "soon" is no duration: write "10s" or "1m30s"`},
 		{"replay(main, \"nosuch.pcap\")", "no such file"},
 		{"1 // 0", "division by zero"},
+		{"run(made, p)", "run: inner is no function of the top level of guard.weir"},
+		{"packet(ip4(options = b\"x\" * 41))", "ip4: 41 octets behind the fixed part: there is room for 40"},
 		{"hits.size", "map has no .size field or method"},
-		{"[x for x in range(100000000)]", "limit of 50000000 steps"},
+		{"[x for x in range(100000000)]", "it took more than 50000000 steps"},
 	} {
 		t.Run(tt.body, func(t *testing.T) {
 			files := map[string]string{"guard.weir": guard, "guard_test.weir": head + "\ndef test_it():\n    " + tt.body + "\n"}
@@ -269,6 +278,32 @@ func TestBroken(t *testing.T) {
 				t.Errorf("got:\n%s\nwant %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestAfterTooLong: a test that takes too many steps is broken, and the next one runs.
+func TestAfterTooLong(t *testing.T) {
+	src := "def test_long():\n    [x for x in range(100000000)]\n\ndef test_next():\n    assert.eq(1, 1)\n"
+	got := runs(t, map[string]string{"a_test.weir": src}, "a_test.weir", Options{})
+	if want := "broken test_long:2 it took more than 50000000 steps\npassed test_next:4 \n"; got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// TestShared: a map of a module that two chain files load is two maps.
+func TestShared(t *testing.T) {
+	files := map[string]string{
+		"m.weir":        "shared = table(ip4, u64, size = 8)\ndef seen(pkt):\n    shared[pkt.ip4.src] += 1\n",
+		"a.weir":        "load(\"./m.weir\", \"seen\")\ndef main(pkt):\n    seen(pkt)\n    return PASS\n",
+		"b.weir":        "load(\"./m.weir\", \"seen\")\ndef main(pkt):\n    seen(pkt)\n    return PASS\n",
+		"one_test.weir": "load(\"./m.weir\", \"shared\")\nload(\"./a.weir\", \"main\")\ndef test_one():\n    run(main, packet(ip4()))\n    assert.eq(shared[ip4(\"192.0.2.1\")], 1)\n",
+		"two_test.weir": "load(\"./m.weir\", \"shared\")\nload(\"./a.weir\", \"main\")\nload(\"./b.weir\", other = \"main\")\ndef test_two():\n    run(other, packet(ip4()))\n    shared[ip4(\"192.0.2.1\")]\n",
+	}
+	if got := runs(t, files, "one_test.weir", Options{}); got != "passed test_one:3 \n" {
+		t.Errorf("one: %s", got)
+	}
+	if got := runs(t, files, "two_test.weir", Options{}); !strings.Contains(got, "each of a.weir, b.weir has a map shared of its own") {
+		t.Errorf("two: %s", got)
 	}
 }
 

@@ -103,6 +103,8 @@ func (t *tester) files(ctx context.Context, args []string) error {
 		fmt.Fprintln(t.out, t.sum.text())
 	}
 	switch {
+	case t.sum.Tests == 0 && t.sum.Broken == 0:
+		return usage("no test has a name that matches %q", t.run)
 	case t.sum.Broken > 0:
 		return errBroken
 	case t.sum.Failed > 0:
@@ -179,6 +181,9 @@ func (t *tester) file(ctx context.Context, file string, o wtest.Options) error {
 		return t.tell(r)
 	}
 	n, err := wtest.Run(ctx, file, o)
+	if err == nil && n == 0 && o.Only == nil {
+		err = fmt.Errorf("%s: there is no function test_… in it", file)
+	}
 	if ctx.Err() != nil || errors.Is(err, os.ErrPermission) && !privileged() {
 		return err
 	}

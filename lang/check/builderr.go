@@ -251,6 +251,10 @@ func (b *builder) evalError(file string, err error) {
 			return
 		}
 	}
+	if rest, ok := strings.CutPrefix(msg, "Starlark computation cancelled: "); ok && b.script != nil {
+		b.errorf(pos, "limit", "", "%s", rest)
+		return
+	}
 	var h *hintError
 	found := errors.As(err, &h)
 	if strings.HasPrefix(msg, "cannot load ") && hint != "" {

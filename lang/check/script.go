@@ -1,12 +1,15 @@
 package check
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"path"
 	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+	"go.starlark.net/syntax"
 
 	"weir/lang/diag"
 	"weir/lang/value"
@@ -34,7 +37,9 @@ type ScriptOptions struct {
 	// file leads to it.
 	Map   func(file, name string) starlark.Value
 	Param func(file, name string) starlark.Value
-	Func  func(file string, f *starlark.Function) starlark.Value
+	// Of a function the name is that of the global which it is; "" for one that another
+	// function has made.
+	Func func(file, name string, f *starlark.Function) starlark.Value
 
 	Print func(pos diag.Pos, text string)
 }
@@ -58,11 +63,39 @@ func RunScript(file string, src []byte, o ScriptOptions) (*Script, diag.List) {
 	return &Script{b, m.globals}, nil
 }
 
+// Loaded returns the names that scripts load, by the chain files that have them.
+func (s *Script) Loaded() map[string][]string {
+	out := map[string][]string{}
+	for _, m := range s.b.modules {
+		if !strings.HasSuffix(m.name, ScriptSuffix) || m.syntax == nil {
+			continue
+		}
+		for _, st := range m.syntax.Stmts {
+			l, ok := st.(*syntax.LoadStmt)
+			if !ok {
+				continue
+			}
+			full, err := moduleName(m.name, l.ModuleName())
+			if err != nil {
+				continue
+			}
+			for _, id := range l.From {
+				out[full] = append(out[full], id.Name)
+			}
+		}
+	}
+	return out
+}
+
 // Call calls a function of the script, for at most that many steps of the
-// interpreter. Its error is a [*ScriptError].
-func (s *Script) Call(f starlark.Callable, args starlark.Tuple, steps uint64) (starlark.Value, error) {
+// interpreter, and until ctx is done. Its error is a [*ScriptError].
+func (s *Script) Call(ctx context.Context, f starlark.Callable, args starlark.Tuple, steps uint64) (starlark.Value, error) {
 	b := s.b
+	b.thread.Uncancel() // a call before may have been
 	b.thread.SetMaxExecutionSteps(b.thread.ExecutionSteps() + steps)
+	b.thread.OnMaxSteps = func(th *starlark.Thread) { th.Cancel(fmt.Sprintf("it took more than %d steps", steps)) }
+	stop := context.AfterFunc(ctx, func() { b.thread.Cancel(context.Cause(ctx).Error()) })
+	defer stop()
 	v, err := starlark.Call(b.thread, f, args, nil)
 	if err == nil {
 		return v, nil
@@ -141,7 +174,7 @@ func (g *giver) value(v starlark.Value) starlark.Value {
 	case *paramVal:
 		return g.once(v.p, func() starlark.Value { return g.o.Param(g.file, g.n.params[v.p]) })
 	case *starlark.Function:
-		return g.once(v, func() starlark.Value { return g.o.Func(path.Clean(v.Position().Filename()), v) })
+		return g.once(v, func() starlark.Value { return g.function(v) })
 	case starlark.Tuple:
 		return starlark.Tuple(g.all(v))
 	case *starlark.List:
@@ -171,6 +204,14 @@ func (g *giver) value(v starlark.Value) starlark.Value {
 	return v
 }
 
+func (g *giver) function(f *starlark.Function) starlark.Value {
+	file, name := path.Clean(f.Position().Filename()), f.Name()
+	if m := g.n.b.modules[file]; m == nil || m.globals[name] != f {
+		name = ""
+	}
+	return g.o.Func(file, name, f)
+}
+
 func (g *giver) all(list []starlark.Value) []starlark.Value {
 	out := make([]starlark.Value, len(list))
 	for i, x := range list {
@@ -194,12 +235,20 @@ func Encode(t value.Type, v starlark.Value) ([]byte, error) { return encodeAs(t,
 func Make(t value.Type, v starlark.Value) (starlark.Value, error) { return makeValue(t, v) }
 
 // VerdictOf returns the verdict of that name, as a chain's exits have it, as a value
-// of the interpreter; to is the target of a redirect.
-func VerdictOf(name, to string) (starlark.Value, bool) {
+// of the interpreter; reason is that of a drop, to the target of a redirect.
+func VerdictOf(name, reason, to string) (starlark.Value, bool) {
 	for a := Pass; a <= ToSocket; a++ {
 		if a.String() == name {
-			return verdictVal{Verdict{Action: a}, to}, true
+			return verdictVal{Verdict{Action: a, Reason: reason}, to}, true
 		}
 	}
 	return nil, false
+}
+
+// ReasonOf returns the reason of a drop; "" of what has none.
+func ReasonOf(v starlark.Value) string {
+	if v, ok := v.(verdictVal); ok {
+		return v.v.Reason
+	}
+	return ""
 }
