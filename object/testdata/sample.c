@@ -114,13 +114,15 @@ __noinline int note(struct hit *h)
 
 __noinline int next_port(struct peer *p)
 {
+	struct peer copy; /* before Linux 6.4 keys are on the stack */
 	__u16 n;
 
 	if (!p)
 		return -1;
 	n = __builtin_bswap16(p->port) + 1;
 	p->port = __builtin_bswap16(n);
-	bpf_map_update_elem(&by_port, &p->port, p, 0);
+	copy = *p;
+	bpf_map_update_elem(&by_port, &copy.port, &copy, 0);
 	return n;
 }
 
