@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,6 +82,9 @@ func verifierError(p *lang.Program, ins asm.Instructions, err error) *VerifierEr
 	}
 	e.Message = "the kernel's verifier refused the program: " + words
 	e.Hint = "this is a fault of the compiler, not of the chain: please report it with the chain"
+	if errors.Is(err, unix.E2BIG) && lookedAt(p) {
+		e.Hint = "the chain is too long to be looked at statement by statement: try a part of it"
+	}
 	if name, ok := strings.CutPrefix(words, "unknown func "); ok {
 		e.Message = fmt.Sprintf("this kernel has no helper %s", name)
 		e.Hint = "a newer kernel is needed here"
@@ -92,6 +96,13 @@ func verifierError(p *lang.Program, ins asm.Instructions, err error) *VerifierEr
 	}
 	e.Text = sourceLine(p, e.Pos)
 	return e
+}
+
+// lookedAt reports whether the program counts, times or notes its statements.
+func lookedAt(p *lang.Program) bool {
+	return slices.ContainsFunc(p.Maps, func(m lang.Map) bool {
+		return m.System == lang.LineMap || m.System == lang.StepMap || m.System == lang.TimeMap
+	})
 }
 
 // linked returns the object that a function of a program came from, or nil.

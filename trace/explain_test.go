@@ -36,6 +36,9 @@ def main(pkt):
     flows[(ip.src, pkt.len)] = kind
     for i in range(2):
         kind += i
+    n = 0
+    while n < 2:
+        n += 1
     ip.ttl -= 1
     return PASS
 `
@@ -91,9 +94,13 @@ DROP seen 16
 22 for i in range(2):||i = 0, i = 1
 23 kind += i||kind = 7
 23 kind += i||kind = 8
-24 ip.ttl -= 1||pkt.ip4.ttl = 63
-25 return PASS||
-PASS  25
+24 n = 0||n = 0
+25 while n < 2:|true|0 < 2, 1 < 2
+26 n += 1||n = 1
+26 n += 1||n = 2
+27 ip.ttl -= 1||pkt.ip4.ttl = 63
+28 return PASS||
+PASS  28
 ` + second + `packet 3
 11 ip = pkt.ip4||ip is not there
 12 if not ip:|true|

@@ -31,6 +31,7 @@ type suite struct {
 	chains map[string][]string // functions of chain files that take packets
 	script *check.Script
 	prints []string // of the test that runs
+	lost   error    // of the test that runs, where the interpreter takes none
 }
 
 // open runs the top level of a test file.
@@ -316,13 +317,15 @@ const maxTime = time.Minute
 // run1 runs a test. What no further test could do is an error.
 func (s *suite) run1(t test) (Result, error) {
 	start := time.Now()
-	s.prints = nil
+	s.prints, s.lost = nil, nil
 	s.goOn(epoch)
 	err := s.beds.again(s.ctx)
 	if err == nil {
 		ctx, stop := context.WithTimeoutCause(s.ctx, maxTime, fmt.Errorf("it took longer than %s", maxTime))
 		defer stop()
-		_, err = s.script.Call(ctx, t.f, t.args, maxSteps)
+		if _, err = s.script.Call(ctx, t.f, t.args, maxSteps); err == nil {
+			err = s.lost
+		}
 	}
 	r := Result{File: s.file, Name: t.name, Status: Passed, Line: int(t.f.Position().Line), Output: s.prints}
 	if errors.Is(err, os.ErrPermission) {

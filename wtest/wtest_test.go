@@ -290,6 +290,14 @@ func TestAfterTooLong(t *testing.T) {
 	}
 }
 
+// TestNotListed: what cannot be listed has no length.
+func TestNotListed(t *testing.T) {
+	files := map[string]string{"guard.weir": guard, "a_test.weir": head + "\ndef test_it():\n    assert.eq(len(todo), 0)\n"}
+	if got := runs(t, files, "a_test.weir", Options{}); got != "broken test_it:4 map todo: what is in a queue cannot be listed\n" {
+		t.Error(got)
+	}
+}
+
 // TestShared: a map of a module that two chain files load is two maps.
 func TestShared(t *testing.T) {
 	files := map[string]string{

@@ -152,8 +152,26 @@ func (l *lowerer) whileLoop(s *check.While) {
 		return
 	}
 	l.counted(s, s.Body, s.Max, false,
-		func(body, exit *ir.Block) { l.cond(s.Cond, body, exit) },
+		func(body, exit *ir.Block) { l.turnOrEnd(s, body, exit) },
 		func() {}, func() {})
+}
+
+// turnOrEnd leads to the body of a while, or behind it, and notes which of the two.
+func (l *lowerer) turnOrEnd(s *check.While, body, exit *ir.Block) {
+	if !l.opts.Steps {
+		l.cond(s.Cond, body, exit)
+		return
+	}
+	yes, no := l.block(), l.block()
+	l.cond(s.Cond, yes, no)
+	for _, way := range []struct {
+		from, to *ir.Block
+		holds    bool
+	}{{yes, body, true}, {no, exit, false}} {
+		l.start(way.from)
+		l.branched(s.Pos, way.holds)
+		l.jump(way.to)
+	}
 }
 
 func (l *lowerer) unrolled(s *check.Unrolled) {
