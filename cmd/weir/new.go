@@ -18,8 +18,15 @@ func (a *app) new() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "new",
 		Short:   "Write what one begins with",
+		Long:    "Writes what one begins with: a module in C or in the language of chains.",
 		Example: "  weir new module score",
-		Args:    wants(),
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args[0])
+			}
+			return usage("what is missing: module")
+		},
 	}
 	c.AddCommand(a.newModule())
 	return c
@@ -29,7 +36,7 @@ func (a *app) new() *cobra.Command {
 var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 func (a *app) newModule() *cobra.Command {
-	var native bool
+	var inWeir bool
 	c := &cobra.Command{
 		Use:   "module NAME",
 		Short: "Write a module in C, with a Makefile, a chain and tests",
@@ -42,18 +49,18 @@ in the language of chains, and needs nothing but weir.`,
 		Args:              wants("NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: runs(func(_ context.Context, args []string) error {
-			return a.writeModule(args[0], native)
+			return a.writeModule(args[0], inWeir)
 		}),
 	}
-	c.Flags().BoolVar(&native, "weir", false, "a module in the language of chains")
+	c.Flags().BoolVar(&inWeir, "weir", false, "a module in the language of chains")
 	return c
 }
 
-func (a *app) writeModule(name string, native bool) error {
+func (a *app) writeModule(name string, inWeir bool) error {
 	if !moduleName.MatchString(name) {
 		return usage("%q is no name for a module: take small letters, digits and _, as in score", name)
 	}
-	files, err := skeleton.Module(name, native)
+	files, err := skeleton.Module(name, inWeir)
 	if err != nil {
 		return err
 	}

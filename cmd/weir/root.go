@@ -14,6 +14,7 @@ import (
 
 	"weir/attach"
 	"weir/internal/doctor"
+	"weir/internal/spell"
 	"weir/internal/term"
 	"weir/lang/diag"
 )
@@ -149,6 +150,7 @@ them.`,
 			return c.Help()
 		},
 	}
+	root.SetFlagErrorFunc(unknownFlag)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	root.SetIn(a.in)
@@ -209,6 +211,25 @@ func (a *app) help(root *cobra.Command) *cobra.Command {
 			return c.Help()
 		},
 	}
+}
+
+// flagName finds the flags in the lines that describe them.
+var flagName = regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+)`)
+
+// unknownFlag is the error of a flag with, where one is near, what was meant.
+func unknownFlag(c *cobra.Command, err error) error {
+	name, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !ok {
+		return err
+	}
+	var names []string
+	for _, m := range flagName.FindAllStringSubmatch(c.Flags().FlagUsages(), -1) {
+		names = append(names, m[1])
+	}
+	if near := spell.Nearest(name, names); near != "" {
+		return usage("%w: did you mean --%s?", err, near)
+	}
+	return usage("%w", err)
 }
 
 // unknownCommand names the commands that are near.
