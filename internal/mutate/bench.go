@@ -28,6 +28,11 @@ func corpus(files ...string) probe {
 	return probe{pkg: "internal/differ", run: "^TestCorpus$/^(" + all + ")$", name: "corpus " + all}
 }
 
+// test is one test of a package.
+func test(pkg, name string) probe {
+	return probe{pkg: pkg, run: "^" + name + "$", name: name + " of " + pkg}
+}
+
 var (
 	optRandom = probe{pkg: "lang/opt", run: "^TestRandom$", name: "random middle forms, each pass"}
 	genRandom = probe{pkg: "lang/gen", run: "^TestRandom$", name: "random middle forms in the kernel"}

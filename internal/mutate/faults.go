@@ -108,4 +108,23 @@ var faults = []fault{
 		`if to.item == nil {
 			fn.moves[gap] = append(fn.moves[gap], move{c.reg, to, from})
 		}`, only(genRandom)},
+
+	// What tools look at, and what tests of chains stand on.
+	{"size of memory not seen again", "lang/gen/emit.go", `e.op(Insn{Op: addImm, Dst: uint8(i + 1)})`, `_ = i`, only(test("lang/gen", "TestSizeArg"))},
+	{"turns of a loop counted once", "lang/check/pass.go", `*p.out = append(*p.out, &Mark{at(s)})`,
+		`if p.turn == nil || len(p.turn) == 0 {
+		*p.out = append(*p.out, &Mark{at(s)})
+	}`, only(corpus("longlists|loops"))},
+	{"condition noted the wrong way", "lang/lower/step.go", `flag = 1`, `flag = 2 - 2`, only(test("trace", "TestExplain"))},
+	{"lookup noted as found", "lang/lower/step.go", `l.konst(0), func(p *ir.Value) { l.storeParts(p, stepHead, t, k) })`,
+		`l.konst(1), func(p *ir.Value) { l.storeParts(p, stepHead, t, k) })`, only(test("trace", "TestExplain"))},
+	{"steps of packets run together", "datapath/steps.go", `_, err = mem.WriteAt(make([]byte, 8), 0)`, `_ = mem`, only(test("trace", "TestExplain"))},
+	{"parameters kept between tests", "datapath/reset.go", `return storeDefaults(m, u.prog.Params)`, `return nil`, only(test("wtest", "TestOrder"))},
+	{"time kept between tests", "wtest/suite.go", "s.prints, s.lost = nil, nil\n\ts.goOn(epoch)", "s.prints, s.lost = nil, nil", only(test("wtest", "TestOrder"))},
+	{"checksum without its pseudo header", "wtest/build.go", `sum(sum(h.pseudo(before, len(b)+len(body)), b), body)`, `sum(sum(0, b), body)`, only(test("wtest", "TestBuild"))},
+	{"coverage that takes the better statement of a line", "wtest/cover.go", `!ok || n < old`, `!ok || n > old`, only(test("wtest", "TestCoverage"))},
+	{"reason of a drop not compared", "wtest/assert.go", `check.ReasonOf(got) != r`, `false`, only(test("wtest", "TestRun"))},
+	{"layer one octet too far", "packet/layers.go", `w.at += n
+	return true`, `w.at += n + 1
+	return true`, only(test("packet", "TestLayers"))},
 }

@@ -29,7 +29,7 @@ import (
 )
 
 // needed is how many of the faults must be found.
-const needed = 29
+const needed = 40
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {

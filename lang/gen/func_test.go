@@ -1,6 +1,7 @@
 package gen
 
 import (
+	"strings"
 	"testing"
 
 	"weir/lang/ir"
@@ -196,4 +197,27 @@ func TestLongJump(t *testing.T) {
 	}
 	m.pass(y)
 	check(t, program(m.f), packets(8)...)
+}
+
+// TestSizeArg: a size that is computed gets an addition of nothing before the call, by
+// which Linux 6.12 finds its range again; one that is known gets none.
+func TestSizeArg(t *testing.T) {
+	for _, computed := range []bool{true, false} {
+		m := xdp(128)
+		size := m.c(4)
+		if computed {
+			size = m.i(ir.OpAdd, m.i(ir.OpAnd, m.load(m.data, 0, 1), m.c(3)), m.c(1))
+		}
+		buf := m.slot(m.newSlot("buf", 8))
+		m.store(buf, 0, 8, m.c(0))
+		m.helper(189, "xdp_load_bytes", ir.Int, m.ctx, m.c(0), buf, size)
+		m.pass(m.c(0))
+		code, ds := Generate(program(m.f))
+		if ds.Err() != nil {
+			t.Fatal(ds)
+		}
+		if got := strings.Contains(code.String(), "r4 += 0\n"); got != computed {
+			t.Errorf("computed: %t, an addition of nothing: %t\n%s", computed, got, code)
+		}
+	}
 }
