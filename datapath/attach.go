@@ -46,8 +46,9 @@ type Options struct {
 	Confirm time.Duration
 
 	// Trial, with Replace and Confirm, is for a generation that nobody can confirm: who
-	// attaches it takes it back by [Kernel.Withdraw], or else the time does. What could be
-	// rolled back to before can be afterwards.
+	// attaches it takes it back by [Kernel.Withdraw]; the next command does if he has closed
+	// it before or was killed, or if the time is over. What could be rolled back to before can
+	// be afterwards.
 	Trial bool
 
 	// At netfilter; see attach.Options. A place that was had keeps its own priority,

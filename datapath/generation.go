@@ -37,6 +37,7 @@ type Generation struct {
 
 	next int                                              // a number that no generation of the name has
 	lock func(context.Context) (unlock func(), err error) // of changes; nil if opened
+	held *os.File                                         // the lock of a trial, by who attached it
 }
 
 // closeWait is how long Close waits for other processes' changes.
@@ -130,6 +131,10 @@ func (g *Generation) Close() error {
 		}
 	}
 	g.Attachments = nil
+	if g.held != nil {
+		errs = append(errs, g.held.Close())
+		g.held = nil
+	}
 	return errors.Join(append(errs, g.State.Close())...)
 }
 

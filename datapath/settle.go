@@ -34,7 +34,7 @@ func (k Kernel) dirs() ([]string, error) {
 }
 
 // settle ends what killed processes have begun, and takes back what was not
-// confirmed in time. It is called under the lock. Each NAME is settled whatever
+// confirmed in time, and trials that nobody holds. It is called under the lock. Each NAME is settled whatever
 // becomes of the others; all that could not be is in the error.
 func (k Kernel) settle() error {
 	dirs, err := k.dirs()
@@ -64,7 +64,7 @@ func settled(dir string) bool {
 	}
 	numbers, err := generations(dir)
 	more := slices.ContainsFunc(numbers, func(n int) bool { return n != r.Generation && n != r.Previous && n != r.Before })
-	return err == nil && !r.Busy && !more && !r.overdue()
+	return err == nil && !r.Busy && !more && !r.overdue() && !r.abandoned(dir)
 }
 
 // settleName settles what is in the folder of a NAME.
@@ -87,7 +87,7 @@ func (k Kernel) mendName(dir string) error {
 	if err := k.agree(name, r); err != nil {
 		return err
 	}
-	if r.overdue() {
+	if r.overdue() || r.abandoned(dir) {
 		_, err = k.rollback(name, r)
 	}
 	return err

@@ -176,6 +176,9 @@ func (t *transaction) commit() error {
 		r.Until = uptime() + t.o.Confirm
 		if t.o.Trial && t.from != nil {
 			r.Trial, r.Before = true, t.from.Previous
+			if err := t.g.hold(t.path()); err != nil {
+				return err
+			}
 		}
 		t.g.Confirm = t.o.Confirm
 	}
@@ -232,7 +235,10 @@ func (k Kernel) rollback(name string, r record) (int, error) {
 		return 0, err
 	}
 	t := &turn{from: from}
-	if err := t.back(dir, to); err != nil {
+	if r.Trial {
+		err = from.handBack(to)
+	}
+	if err = errors.Join(err, t.back(dir, to)); err != nil {
 		if uerr := t.undo(); uerr != nil { // the next command tries again
 			return 0, errors.Join(err, uerr)
 		}

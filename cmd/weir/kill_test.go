@@ -15,21 +15,27 @@ type killing struct {
 	args   func(*victim) []string
 	may    []string // what may run at a place afterwards: what ran before, and what is to run
 	back   bool     // it takes back what it has done, and fails; killed, the next command does
+	after  func(*victim, *testing.T)
 }
 
 type commands = []func(*victim) []string
 
 var killings = []killing{
-	{"attach", nil, (*victim).attachOld, []string{"none", "old"}, false},
-	{"swap", commands{(*victim).attachOld}, (*victim).attachNew, []string{"old", "new"}, false},
-	{"detach", commands{(*victim).attachOld}, func(v *victim) []string { return []string{"detach", v.name} }, []string{"old", "none"}, false},
+	{"attach", nil, (*victim).attachOld, []string{"none", "old"}, false, nil},
+	{"swap", commands{(*victim).attachOld}, (*victim).attachNew, []string{"old", "new"}, false, nil},
+	{"detach", commands{(*victim).attachOld}, func(v *victim) []string { return []string{"detach", v.name} }, []string{"old", "none"}, false, nil},
 	{"rollback", commands{(*victim).attachOld, (*victim).attachNew},
-		func(v *victim) []string { return []string{"rollback", v.name} }, []string{"new", "old"}, false},
+		func(v *victim) []string { return []string{"rollback", v.name} }, []string{"new", "old"}, false, nil},
 }
 
 // unconfirmed is a swap that nobody confirms.
 var unconfirmed = killing{"unconfirmed swap", commands{(*victim).attachOld},
-	func(v *victim) []string { return append(v.attachNew(), "--confirm", "1ms") }, []string{"old", "new"}, true}
+	func(v *victim) []string { return append(v.attachNew(), "--confirm", "1ms") }, []string{"old", "new"}, true, nil}
+
+// profiled is a generation that takes the time, swapped in and out: killed, the next
+// command swaps it out.
+var profiled = killing{"profile", commands{(*victim).attachOld},
+	func(v *victim) []string { return []string{"profile", v.name, "--for", "1ms"} }, []string{"old", "old"}, false, (*victim).checkPlain}
 
 // TestKill kills weir at each system call in turn by which it changes the kernel, or
 // without WEIR_SOAK at every so many of those that outlast it. The next command,
@@ -42,7 +48,7 @@ func TestKill(t *testing.T) {
 		calls  int // of a swap, at least
 		also   []killing
 	}{
-		{"packets", newVictim, 8, 40, nil},
+		{"packets", newVictim, 8, 40, []killing{profiled}},
 		{"connections", newConnVictim, 10, 50, []killing{unconfirmed}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -55,7 +61,7 @@ func TestKill(t *testing.T) {
 				t.Run(k.name, func(t *testing.T) {
 					n := k.killEach(t, v, which, step)
 					t.Logf("killed at up to %d calls", n)
-					if k.name == "swap" && n < x.calls {
+					if (k.name == "swap" || k.name == "profile") && n < x.calls {
 						t.Errorf("%d calls: is it the real one?", n)
 					}
 				})
@@ -141,6 +147,7 @@ func (k killing) prepare(t *testing.T, v *victim) {
 	for _, command := range k.before {
 		v.weir(t, command(v)...)
 	}
+	v.sent = 0
 }
 
 // check looks at what a killed command, or one that ended, has left.
@@ -165,6 +172,9 @@ func (k killing) check(t *testing.T, v *victim, ended bool) {
 	now := v.agrees(t)
 	if !slices.Contains(mended, now) {
 		t.Errorf("it is %s that runs, want one of %v", now, mended)
+	}
+	if k.after != nil {
+		k.after(v, t)
 	}
 	// What was killed can be done again, and what comes after it.
 	again, then := k.args, k.may[1]

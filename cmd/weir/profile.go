@@ -42,7 +42,7 @@ With IN.pcap the packets of a pcap or pcapng file are run through the chain, in 
 kernel but at no hook. With NAME alone the chain that is attached is profiled, while
 packets flow: one that takes the time is swapped in, with the same maps and params,
 and after --for or at ^C the plain one is swapped back, without missing a packet. If
-this command is killed, the next weir command does that once its time is over.
+this command is killed, the next weir command does that.
 
 ` + orderHelp,
 		Example: `  weir profile edge --for 5s

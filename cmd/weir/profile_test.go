@@ -130,8 +130,11 @@ func TestProfileLive(t *testing.T) {
 	}
 	w.asItWas(26)
 
-	// Killed, it leaves the rest to the next command.
-	x = w.start("--for", "1s")
+	// Killed, it leaves the rest to the next command, which does not wait for the time to
+	// be over, and keeps what was set meanwhile.
+	w.must("weir set p limit=8")
+	x = w.start("--for", "10m")
+	w.must("weir set p limit=9")
 	check(t, x.cmd.Process.Kill())
 	x.cmd.Wait()
 	w.send(3, 4080, 14)

@@ -34,6 +34,7 @@ type victim struct {
 	kernel func(t *testing.T) []string
 
 	conns map[string]map[int]*net.UDPConn // by interface and port
+	sent  int                             // packets, since the last command that prepared
 }
 
 // Ports that the old generation is about, the new one, and none.

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +68,7 @@ func (v *victim) lookAtInterface(t *testing.T, iface string) string {
 		}
 	}
 	check(t, v.peer.Send(t.Context(), remote, frames...))
+	v.sent += len(frames)
 	if !v.arrived(t, iface, anyPort, 5*time.Second) {
 		return "something that drops all"
 	}
@@ -78,6 +81,23 @@ func (v *victim) lookAtInterface(t *testing.T, iface string) string {
 		return "new"
 	}
 	return "both"
+}
+
+// checkPlain fails unless the first generation runs and no other is there, which has
+// counted each packet since it was attached, also those that another saw.
+func (v *victim) checkPlain(t *testing.T) {
+	t.Helper()
+	if out := v.weir(t, "show", v.name); !strings.Contains(out, "generation 1,") {
+		t.Errorf("weir show says\n%s", out)
+	}
+	if numbers, _ := filepath.Glob(filepath.Join(v.dir, "bpf", "weir", v.name, "[0-9]*")); len(numbers) != 1 {
+		t.Errorf("pinned are %v", numbers)
+	}
+	const frame = 14 + 20 + 8 + 18
+	want := fmt.Sprint(2*v.sent, "\n") // of each two, as the other map says
+	if got := v.weir(t, "maps", "get", v.name, v.name+"_kept", fmt.Sprint(frame)); got != want {
+		t.Errorf("%d packets were sent, and counted twice are %s", v.sent, got)
+	}
 }
 
 // atInterfaces returns what the kernel says is attached to packets' places.
