@@ -100,16 +100,7 @@ func (m *Map) flushRing() (n int, err error) {
 }
 
 // clear makes all entries of an array zero.
-func (m *Map) clear() error {
-	zero := make([]byte, m.Spec.ValueSize)
-	for i := range m.Spec.MaxEntries {
-		key := []byte{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}
-		if err := m.write(key, zero, ebpf.UpdateAny); err != nil {
-			return wrap(err, "map %s: clear", m.Name)
-		}
-	}
-	return nil
-}
+func (m *Map) clear() error { return wrap(zero(m.obj), "map %s: clear", m.Name) }
 
 // Reset brings the map back to its first content, as lang.Map.Init has it. (That
 // of an opened generation is not kept.)

@@ -30,8 +30,9 @@ type unit struct {
 	maps  map[string]*ebpf.Map // by Map.Spec.Name
 	obj   *ebpf.Program
 
-	point string // where it is attached, of a chain that is several programs
-	stats bool   // the verifier says what it cost
+	point   string                       // where it is attached, of a chain that is several programs
+	stats   bool                         // the verifier says what it cost
+	resolve func(string) (uint32, error) // gives interfaces of redirects their indexes; set by load
 }
 
 // LoadOptions are options of [Load]. The zero value loads the program as for an attachment.
@@ -119,6 +120,7 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 	if resolve == nil {
 		resolve = interfaceIndex
 	}
+	u.resolve = resolve
 	source := diag.Source{}
 	for _, f := range u.prog.Sources {
 		source.Add(f.Name, []byte(f.Text))

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -125,6 +126,20 @@ func (r *Runner) open(p *lang.Program) (*run, error) {
 		x.clock, err = m.Memory()
 	}
 	return x, err
+}
+
+// Reset is [datapath.State.Reset], which may load programs again.
+func (r *Runner) Reset(ctx context.Context) error {
+	if err := r.State.Reset(ctx); err != nil {
+		return err
+	}
+	for _, c := range r.chains {
+		c.linear.obj = r.Object(c.linear.prog)
+		if c.frags != nil {
+			c.frags.obj = r.Object(c.frags.prog)
+		}
+	}
+	return nil
 }
 
 // firstMissing numbers interfaces that are not there, above what the kernel

@@ -198,9 +198,6 @@ func (b *bed) again(ctx context.Context) error {
 		return nil
 	}
 	b.dirty = false
-	if b.slow() {
-		return b.reload()
-	}
 	b.runner.At(uint64(epoch.UnixNano()))
 	if err := b.runner.Reset(ctx); err != nil {
 		return err
@@ -211,24 +208,6 @@ func (b *bed) again(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// manyEntries is from how many entries on an array is made anew rather than cleared.
-const manyEntries = 4096
-
-// slow reports whether new maps are the better way, or the only one: a bloom forgets
-// nothing.
-func (b *bed) slow() bool {
-	return slices.ContainsFunc(b.runner.Maps(), func(m *datapath.Map) bool {
-		return m.Kind == "bloom" || m.Kind == "array" && m.Size > manyEntries
-	})
-}
-
-// reload closes all that was loaded; the next run loads it again.
-func (b *bed) reload() error {
-	err := b.close()
-	b.runner, b.programs = nil, map[key]*lang.Program{}
-	return err
 }
 
 func (b *bed) close() error {
