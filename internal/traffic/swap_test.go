@@ -102,6 +102,37 @@ func TestSwapUnderLoad(t *testing.T) {
 	})
 	defer s.k.DetachAll(context.Background())
 
+	swaps := long(100, 1000)
+	var took time.Duration
+	st, octets := s.underLoad(t, func() {
+		start := time.Now()
+		for i := range swaps {
+			next := s.attach(t, "swap", s.chains[(i+1)%2]...)
+			s.ends(t, g)
+			g = next
+		}
+		took = time.Since(start)
+	})
+	all := counted(t, g.State, "all")
+	s.ends(t, g)
+	seen := exitsOf(t, watcher.Attachments[0])
+	if err := watcher.Close(); err != nil {
+		t.Error(err)
+	}
+
+	s.addUp(t, st, seen, all)
+	t.Logf("%d swaps in %v under %.0f packets/s (%d in all), and a download of %d MB in %d packets",
+		swaps, took.Round(time.Millisecond), float64(st.Sent)/st.Elapsed.Seconds(), st.Sent, octets>>20, seen)
+	if _, err := s.k.DetachAll(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.checkGone(t)
+	eventually(t, "descriptors are closed", func() bool { return descriptors(t) <= before })
+}
+
+// underLoad runs f while the flood and the download run, and returns what they sent.
+func (s *swapTest) underLoad(t *testing.T, f func()) (st lab.FloodStats, octets int64) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	flooded, downloaded := make(chan lab.FloodStats, 1), make(chan int64, 1)
@@ -113,49 +144,35 @@ func TestSwapUnderLoad(t *testing.T) {
 		flooded <- st
 	}()
 	go func() { downloaded <- s.download(ctx, t) }()
-
-	swaps := long(100, 1000)
-	start := time.Now()
-	for i := range swaps {
-		next := s.attach(t, "swap", s.chains[(i+1)%2]...)
-		s.ends(t, g)
-		g = next
-	}
-	took := time.Since(start)
+	f()
 	stop()
-	st, octets := <-flooded, <-downloaded
-	all := counted(t, g.State, "all")
-	s.ends(t, g)
-	seen := exitsOf(t, watcher.Attachments[0])
-	if err := watcher.Close(); err != nil {
-		t.Error(err)
-	}
+	return <-flooded, <-downloaded
+}
 
+// addUp fails unless each packet was seen by one generation: of the flood what was sent,
+// of the download what was seen behind them. All is what they have counted.
+func (s *swapTest) addUp(t *testing.T, st lab.FloodStats, behind, all uint64) {
+	t.Helper()
 	if s.dropped != st.Sent-st.Lost || st.Lost > 0 {
 		t.Errorf("flood: sent %d, lost %d, seen %d", st.Sent, st.Lost, s.dropped)
 	}
-	if s.passed != seen {
-		t.Errorf("download: %d packets seen, and %d behind", s.passed, seen)
+	if s.passed != behind {
+		t.Errorf("download: %d packets seen, and %d behind", s.passed, behind)
 	}
 	if all != s.dropped+s.passed {
 		t.Errorf("counted %d, and %d + %d exits", all, s.dropped, s.passed)
 	}
-	t.Logf("%d swaps in %v under %.0f packets/s (%d in all), and a download of %d MB in %d packets",
-		swaps, took.Round(time.Millisecond), float64(st.Sent)/st.Elapsed.Seconds(), st.Sent, octets>>20, seen)
-	if _, err := s.k.DetachAll(t.Context()); err != nil {
-		t.Error(err)
-	}
-	s.checkGone(t)
-	eventually(t, "descriptors are closed", func() bool { return descriptors(t) <= before })
 }
 
 // attach attaches, or replaces, and remembers what there is then.
 func (s *swapTest) attach(t *testing.T, name string, cs ...datapath.Chain) *datapath.Generation {
 	t.Helper()
-	g, err := s.k.Attach(t.Context(), datapath.Options{Name: name, Pin: true, Replace: true, Chains: cs})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return s.attachAs(t, datapath.Options{Name: name, Pin: true, Replace: true, Chains: cs})
+}
+
+func (s *swapTest) attachAs(t *testing.T, o datapath.Options) *datapath.Generation {
+	t.Helper()
+	g := must(s.k.Attach(t.Context(), o))(t)
 	for _, a := range g.Attachments {
 		if want := attach.Modes(a.Where.Hook)[0]; a.Mode != want {
 			t.Fatalf("%s is attached %s (%s), want %s", a.Where, a.Mode, a.Why, want)
