@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -28,6 +29,9 @@ type Event struct {
 	File  string          `json:"file,omitempty"`
 	Line  int             `json:"line,omitempty"` // of the log()
 	Text  string          `json:"-"`              // the line, or the record as people write it
+
+	Type   value.Type `json:"-"` // of a ring's record
+	Octets []byte     `json:"-"` // the record, as package value stores it
 }
 
 // A Watcher reads what rings and logs hold. What one watcher reads no other one
@@ -61,7 +65,7 @@ func (s *State) Watch(names ...string) (*Watcher, error) {
 				t = value.Type{Kind: value.Octets, Width: len(b)}
 			}
 			b = b[:t.Size()] // chains write whole words
-			return Event{Ring: m.Name, Text: t.Format(b), Value: t.JSON(b)}, nil
+			return Event{Ring: m.Name, Text: t.Format(b), Value: t.JSON(b), Type: t, Octets: bytes.Clone(b)}, nil
 		}); err != nil {
 			return nil, errors.Join(wrap(err, "watch %s", m.Name), w.Close())
 		}

@@ -308,7 +308,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		v := t.Verdicts[x.Verdict]
 		p.Exits = append(p.Exits, Exit{
 			Chain: x.Chain, Verdict: v.Action.String(), Reason: v.Reason, File: x.Pos.File, Line: x.Pos.Line,
-			ToCPU: v.Action == check.RedirectCPU,
+			ToCPU: v.Action == check.RedirectCPU, ToPeer: v.Action == check.RedirectPeer,
 		})
 	}
 	p.Lines, p.Times = linesOf(low.Lines), linesOf(low.Times)

@@ -202,4 +202,5 @@ type Exit struct {
 	File    string
 	Line    int  // of the attached function's return, or of its def
 	ToCPU   bool // a REDIRECT to a CPU, not to an interface
+	ToPeer  bool // a REDIRECT to the other end of a pair: redirect_peer()
 }

@@ -166,6 +166,11 @@ func (r *Runner) interfaceName(index int) string {
 	if name := r.names[index]; name != "" {
 		return name
 	}
+	return InterfaceName(index)
+}
+
+// InterfaceName returns the name of an interface, or its number if it is not there.
+func InterfaceName(index int) string {
 	if i, err := net.InterfaceByIndex(index); err == nil {
 		return i.Name
 	}
@@ -323,7 +328,7 @@ func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, erro
 		return data, nil
 	}
 	e := x.prog.Exits[o.Exit]
-	res.Verdict, res.Reason, res.Line = e.Verdict, e.Reason, e.Line
+	res.Exit, res.Verdict, res.Reason, res.Line = e, e.Verdict, e.Reason, e.Line
 	if len(x.prog.Chains) > 1 {
 		res.Chain = x.prog.Chains[e.Chain].Name
 	}

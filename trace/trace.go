@@ -16,7 +16,10 @@
 // takes no more than what fits a page.
 package trace
 
-import "weir/datapath"
+import (
+	"weir/datapath"
+	"weir/lang"
+)
 
 // A Result is what became of a packet. Its JSON form is fixed.
 type Result struct {
@@ -30,6 +33,7 @@ type Result struct {
 	To      string           `json:"to,omitempty"`
 	Events  []datapath.Event `json:"events,omitempty"` // what it put into rings and the log
 	Error   string           `json:"error,omitempty"`  // why the packet could not be run
+	Exit    lang.Exit        `json:"-"`                // how the program ended; the zero value if Error is set
 }
 
 // A Summary is what became of all packets. Its JSON form is fixed. Maps hold

@@ -43,7 +43,7 @@ func (s *suite) expect(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tu
 }
 
 // replay is replay(chain, "in.pcap", hook = ""): time goes on as in the capture.
-func (s *suite) replay(th *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (s *suite) replay(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var fn starlark.Value
 	var name, at string
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "chain", &fn, "capture", &name, "hook?", &at); err != nil {
@@ -62,7 +62,7 @@ func (s *suite) replay(th *starlark.Thread, b *starlark.Builtin, args starlark.T
 		if i > 0 && times[i].After(times[i-1]) {
 			s.goOn(s.now.Add(times[i].Sub(times[i-1])))
 		}
-		r, err := s.give(th, c, h, f.(frame).b)
+		r, err := s.give(c, h, f.(frame).b)
 		if err != nil {
 			return nil, fmt.Errorf("replay: packet %d: %w", i+1, err)
 		}
@@ -89,7 +89,7 @@ func (t *totals) add(r *result) error {
 	if err != nil {
 		return err
 	}
-	drop, _ := check.VerdictOf("DROP", "", "") // which there is
+	drop, _ := check.VerdictOf(check.Outcome{Verdict: "DROP"}) // which there is
 	if dropped, err := starlark.Equal(verdict, drop); err != nil {
 		return err
 	} else if !dropped {

@@ -32,7 +32,7 @@ func takesPackets(f *starlark.Function) bool {
 }
 
 // run is run(chain, packet, hook = "").
-func (s *suite) run(th *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (s *suite) run(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var fn, p starlark.Value
 	var at string
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "chain", &fn, "packet", &p, "hook?", &at); err != nil {
@@ -46,7 +46,7 @@ func (s *suite) run(th *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 	if err != nil {
 		return nil, fmt.Errorf("run: packet: %w", err)
 	}
-	return s.give(th, c, h, f)
+	return s.give(c, h, f)
 }
 
 // chainAt returns a chain and the hook at which it is to run.
@@ -76,7 +76,7 @@ func (s *suite) chainAt(what string, fn starlark.Value, at string) (*chain, hook
 }
 
 // give gives a frame to a chain.
-func (s *suite) give(th *starlark.Thread, c *chain, h hook.Hook, f []byte) (*result, error) {
+func (s *suite) give(c *chain, h hook.Hook, f []byte) (*result, error) {
 	b := s.beds.of(c.file)
 	p, err := b.program(key{c.name, h, len(f) > large}, s.now)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *suite) give(th *starlark.Thread, c *chain, h hook.Hook, f []byte) (*res
 	if err != nil {
 		return nil, err
 	}
-	return newResult(th, h, res, out, before, after)
+	return newResult(h, res, out, before, after)
 }
 
 func counts(b *bed) (map[string]uint64, error) {
@@ -148,6 +148,8 @@ func newPacket(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwa
 	return frame{f}, nil
 }
 
+var _ check.Typed = maker{}
+
 // A maker is the name of a header in tests: with fields it builds one, and as the
 // name of a type, ip4 and ip6, it makes an address of a text.
 type maker struct{ h packet.Header }
@@ -169,6 +171,14 @@ func (m maker) CallInternal(_ *starlark.Thread, args starlark.Tuple, kwargs []st
 		return nil, fmt.Errorf("%s: fields are given by their names, like %s(%s = …)", m.h, m.h, fieldsOf(m.h)[0].Name)
 	}
 	return check.Make(t, args[0])
+}
+
+// ChainType is the type that has the name of the header.
+func (m maker) ChainType() (value.Type, error) {
+	if t, ok := types[m.h]; ok {
+		return t, nil
+	}
+	return value.Type{}, fmt.Errorf("%s is a header here, and no type", m.h)
 }
 
 // types are the types that have the name of a header.

@@ -1,12 +1,14 @@
 package wtest
 
 import (
+	"errors"
 	"fmt"
 	"sort"
+	"strings"
 
-	"go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+	"go.starlark.net/syntax"
 
 	"weir/hook"
 	"weir/lang/check"
@@ -16,8 +18,12 @@ import (
 // A result is what became of a packet.
 type result struct{ *starlarkstruct.Struct }
 
-func newResult(th *starlark.Thread, h hook.Hook, r trace.Result, out []byte, before, after map[string]uint64) (*result, error) {
-	verdict, ok := check.VerdictOf(r.Verdict, r.Reason, r.To)
+func newResult(h hook.Hook, r trace.Result, out []byte, before, after map[string]uint64) (*result, error) {
+	how := check.Outcome{Verdict: r.Verdict, Reason: r.Reason, To: r.To, ToCPU: r.Exit.ToCPU, ToPeer: r.Exit.ToPeer}
+	if how.ToCPU {
+		how.To = strings.TrimPrefix(r.To, "cpu")
+	}
+	verdict, ok := check.VerdictOf(how)
 	if !ok {
 		return nil, fmt.Errorf("run: a verdict %s that tests do not know", r.Verdict)
 	}
@@ -27,10 +33,7 @@ func newResult(th *starlark.Thread, h hook.Hook, r trace.Result, out []byte, bef
 			hit.SetKey(starlark.String(name), starlark.MakeUint64(n)) // a string hashes
 		}
 	}
-	events, logs, err := told(th, r)
-	if err != nil {
-		return nil, err
-	}
+	events, logs := told(r)
 	return &result{starlarkstruct.FromStringDict(starlark.String("result"), starlark.StringDict{
 		"verdict": verdict,
 		"reason":  orNone(r.Reason),
@@ -51,24 +54,70 @@ func orNone(s string) starlark.Value {
 	return starlark.String(s)
 }
 
-// told returns what the chain put into rings, as structs of ring and value, and the
-// lines of its log.
-func told(th *starlark.Thread, r trace.Result) (events, logs *starlark.List, err error) {
+// told returns what the chain put into rings, and the lines of its log.
+func told(r trace.Result) (events, logs *starlark.List) {
 	var es, ls []starlark.Value
 	for _, e := range r.Events {
 		if e.Ring == "" {
 			ls = append(ls, starlark.String(e.Log))
-			continue
+		} else {
+			es = append(es, &event{e.Ring, check.Decode(e.Type, e.Octets)})
 		}
-		v, err := starlark.Call(th, json.Module.Members["decode"], starlark.Tuple{starlark.String(e.Value)}, nil)
-		if err != nil {
-			return nil, nil, fmt.Errorf("run: event of ring %s: %w", e.Ring, err)
-		}
-		es = append(es, starlarkstruct.FromStringDict(starlark.String("event"), starlark.StringDict{
-			"ring": starlark.String(e.Ring), "value": v,
-		}))
 	}
-	return starlark.NewList(es), starlark.NewList(ls), nil
+	return starlark.NewList(es), starlark.NewList(ls)
+}
+
+// An event is a record that a chain put into a ring. It has the fields of the record,
+// beside ring and value, which is the record itself.
+type event struct {
+	ring  string
+	value starlark.Value
+}
+
+var _ starlark.HasAttrs = (*event)(nil)
+
+func (e *event) String() string       { return e.ring + " " + e.value.String() }
+func (e *event) Type() string         { return "event" }
+func (e *event) Freeze()              { e.value.Freeze() }
+func (e *event) Truth() starlark.Bool { return true }
+func (e *event) Hash() (uint32, error) {
+	return hash([]byte(e.String())), nil
+}
+
+// CompareSameType tells whether the same was put into the same ring.
+func (e *event) CompareSameType(op syntax.Token, y starlark.Value, depth int) (bool, error) {
+	o := y.(*event)
+	same, err := starlark.EqualDepth(e.value, o.value, depth-1)
+	switch same = same && e.ring == o.ring; op {
+	case syntax.EQL:
+		return same, err
+	case syntax.NEQ:
+		return !same, err
+	}
+	return false, errors.New("events have no order: compare them with == and !=")
+}
+
+// AttrNames are ring, value and the fields of the record.
+func (e *event) AttrNames() []string {
+	names := []string{"ring", "value"}
+	if r, ok := e.value.(starlark.HasAttrs); ok {
+		names = append(names, r.AttrNames()...)
+	}
+	return names
+}
+
+// Attr gives one of them.
+func (e *event) Attr(name string) (starlark.Value, error) {
+	switch name {
+	case "ring":
+		return starlark.String(e.ring), nil
+	case "value":
+		return e.value, nil
+	}
+	if r, ok := e.value.(starlark.HasAttrs); ok {
+		return r.Attr(name)
+	}
+	return nil, nil
 }
 
 func sorted[V any](m map[string]V) []string {

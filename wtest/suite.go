@@ -18,6 +18,7 @@ import (
 	"weir/datapath"
 	"weir/lang/check"
 	"weir/lang/diag"
+	"weir/trace"
 )
 
 // A suite is a test file that is being run.
@@ -57,7 +58,7 @@ func open(ctx context.Context, file string, o Options) (*suite, error) {
 		Load: o.Load, Env: env,
 		Map:   func(f, name string) starlark.Value { return &table{s, f, name} },
 		Param: func(f, name string) starlark.Value { return &param{s, f, name} },
-		Func:  s.function,
+		Func:  s.function, Interface: trace.InterfaceName,
 		Print: func(_ diag.Pos, text string) { s.prints = append(s.prints, text) },
 	})
 	if ds.Err() != nil {

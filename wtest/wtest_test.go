@@ -98,7 +98,9 @@ func TestRun(t *testing.T) {
     assert.eq(r.reason, "blocked")
     assert.eq(r.counts, {"hit": 1})
     assert.eq(r.log, ["blocked 203.0.113.9"])
-    assert.eq([(e.ring, e.value["who"], e.value["n"]) for e in r.events], [("events", "203.0.113.9", 64)])
+    assert.eq([(e.ring, e.who, e.value.n) for e in r.events], [("events", ip4("203.0.113.9"), 64)])
+    assert.eq(r.events[0].value, record(who = ip4, n = u8)(who = ip4("203.0.113.9"), n = 64))
+    assert.fails(lambda: r.events[0].whom, "no field whom")
     assert.eq((r.hook, r.line, r.to), ("xdp", 24, None))
 `, ""},
 		{"first content", `

@@ -318,11 +318,19 @@ func makePrefix(kind value.Kind, x starlark.Value) (starlark.Value, error) {
 	return prefixVal{kind: kind, b: pre.Addr().As16(), bits: pre.Bits(), v4: v4}, nil
 }
 
+// A Typed is a value of a script's own that stands for a type, too.
+type Typed interface {
+	starlark.Value
+	ChainType() (value.Type, error)
+}
+
 // typeOf reads a value that stands for a type: u32, or a tuple of types.
 func typeOf(v starlark.Value) (value.Type, error) {
 	switch v := v.(type) {
 	case *typeVal:
 		return v.T, nil
+	case Typed:
+		return v.ChainType()
 	case starlark.Tuple:
 		t := value.Type{Kind: value.Tuple}
 		for _, e := range v {

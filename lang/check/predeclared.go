@@ -31,6 +31,8 @@ func (v verdictVal) String() string {
 		return fmt.Sprintf("redirect(%q)", v.to)
 	case v.v.Action == RedirectPeer:
 		return fmt.Sprintf("redirect_peer(%q)", v.to)
+	case v.v.Action == RedirectCPU: // of scripts
+		return fmt.Sprintf("redirect_cpu(%s)", v.to)
 	case v.v.Action == ToSocket:
 		return fmt.Sprintf("to_socket(%q)", v.to)
 	case v.v.Action == Reject:

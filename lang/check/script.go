@@ -41,6 +41,8 @@ type ScriptOptions struct {
 	// function has made.
 	Func func(file, name string, f *starlark.Function) starlark.Value
 
+	Interface func(index int) string // the name that a redirect to it is known by
+
 	Print func(pos diag.Pos, text string)
 }
 
@@ -50,6 +52,9 @@ func RunScript(file string, src []byte, o ScriptOptions) (*Script, diag.List) {
 	b := newBuilder(Options{Load: o.Load}, sources)
 	b.script = &o
 	b.scriptEnv = b.predeclared()
+	for name, f := range map[string]builtinFunc{"redirect": o.redirect, "redirect_peer": o.redirect, "redirect_cpu": redirectCPU} {
+		b.scriptEnv[name] = builtin(name, f)
+	}
 	for name, v := range o.Env {
 		b.scriptEnv[name] = v
 	}
@@ -233,22 +238,3 @@ func Encode(t value.Type, v starlark.Value) ([]byte, error) { return encodeAs(t,
 
 // Make converts a value of the interpreter as the call of a type does: ip4("192.0.2.1").
 func Make(t value.Type, v starlark.Value) (starlark.Value, error) { return makeValue(t, v) }
-
-// VerdictOf returns the verdict of that name, as a chain's exits have it, as a value
-// of the interpreter; reason is that of a drop, to the target of a redirect.
-func VerdictOf(name, reason, to string) (starlark.Value, bool) {
-	for a := Pass; a <= ToSocket; a++ {
-		if a.String() == name {
-			return verdictVal{Verdict{Action: a, Reason: reason}, to}, true
-		}
-	}
-	return nil, false
-}
-
-// ReasonOf returns the reason of a drop; "" of what has none.
-func ReasonOf(v starlark.Value) string {
-	if v, ok := v.(verdictVal); ok {
-		return v.v.Reason
-	}
-	return ""
-}
