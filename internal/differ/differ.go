@@ -38,10 +38,11 @@ type Case struct {
 	// What the kernel keeps beside each packet, but at XDP.
 	Mark, Priority, Segments uint32
 
-	lines  bool // count how often each statement is reached
-	steps  bool // note the way of each packet
-	times  int  // take the time of each, of one packet in so many
-	unlike bool // packets come as no chain of it expects: what it says is wrong may be so
+	fib    func(ref.FIBQuery) ref.FIBRoute // what the reference is told of ways; nil: there are none
+	lines  bool                            // count how often each statement is reached
+	steps  bool                            // note the way of each packet
+	times  int                             // take the time of each, of one packet in so many
+	unlike bool                            // packets come as no chain of it expects: what it says is wrong may be so
 }
 
 // A Frame is a packet and what to call it.
@@ -119,6 +120,7 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		Mark: c.Mark, Priority: c.Priority, Segments: c.Segments,
 		Interface: func(string) uint32 { return lo },
 		Now:       func() uint64 { return k.now },
+		FIB:       c.fib,
 		Reached:   k.reach,
 	})
 	if err != nil {

@@ -59,11 +59,15 @@ func TestRandom(t *testing.T) {
 	run := &randomRun{cov: newCoverage()}
 	todo := make(chan uint64)
 	var workers sync.WaitGroup
+	ns := forwarding(t)
 	for range runtime.NumCPU() {
 		workers.Go(func() {
-			for seed := range todo {
-				run.seed(t, seed)
-			}
+			ns.Do(func() error {
+				for seed := range todo {
+					run.seed(t, seed)
+				}
+				return nil
+			})
 		})
 	}
 	for seed := from; seed < from+n; seed++ {

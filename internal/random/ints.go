@@ -25,8 +25,22 @@ func (g *gen) unsignedLeaf() string {
 		rule{when(g.pkt, 2), g.bytes},
 		rule{when(g.pkt, 1), func() string { g.use("pkt.segments"); return "pkt.segments" }},
 		rule{when(g.pkt && g.tc, 4), func() string { return g.beside("read") }},
+		rule{when(g.pkt && !g.reads && g.ways > 0 && g.copies == 1, 2), g.way},
 		rule{1, func() string { return g.param(unsigned) }},
 	)
+}
+
+// way asks for the way of the packet, or to an address.
+func (g *gen) way() string {
+	g.ways--
+	g.pay(150)
+	field := pick(g, "why", "why", "mtu", "ifindex")
+	if g.one(2) {
+		g.use("fib(pkt)")
+		return "fib(pkt)." + field
+	}
+	g.use("fib(address)")
+	return fmt.Sprintf("fib(%s, src = %s, len = %s).%s", g.addr(0), g.addr(0), g.varied(0), field)
 }
 
 // unsigned grows an unsigned integer. Two constants never meet in an operation:

@@ -43,6 +43,8 @@ func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
 		return p.hashCall(e)
 	case "redirect_cpu":
 		return p.redirect(e, b.name)
+	case "fib":
+		return p.fibCall(e)
 	}
 	return operand{}
 }

@@ -171,7 +171,13 @@ func (p *pass) noCondition(n syntax.Node, what, hint string) {
 	p.errorf(n, "type", hint, "%s is no condition", what)
 }
 
-func (p *pass) truthOf(x Expr) Expr { return &Truth{Base{value.BoolT, x.Pos()}, x} }
+func (p *pass) truthOf(x Expr) Expr {
+	if x.Type().Route {
+		why := &Field{Base{value.U8, x.Pos()}, x, RouteWhy}
+		return compareInts(Eq, why, intConst(0, false, x.Pos()), x.Pos())
+	}
+	return &Truth{Base{value.BoolT, x.Pos()}, x}
+}
 
 // asBool gives a condition as a bool of run time, or nil after an error.
 func (p *pass) asBool(n syntax.Node, c condition) Expr {

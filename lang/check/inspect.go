@@ -168,7 +168,11 @@ func behind(t value.Type) (string, []Member) {
 
 func fieldsOf(t value.Type) (members []Member) {
 	for i, n := range t.Names {
-		members = append(members, Member{Name: n, Type: t.Elems[i].String()})
+		m := Member{Name: n, Type: t.Elems[i].String()}
+		if t.Route {
+			m.Text = docsOfRoute[n]
+		}
+		members = append(members, m)
 	}
 	return members
 }

@@ -27,7 +27,7 @@ const (
 	lookupFamily, lookupProto, lookupFrom4, lookupFrom6       = 8, 12, 16, 20
 	lookupFromPort, lookupTo4, lookupTo6, lookupTo            = 36, 40, 44, 60
 	lookupIfIndex                                             = 64
-	familyIP4                                                 = 2 // AF_INET
+	familyIP4, familyIP6                                      = 2, 10 // AF_INET, AF_INET6
 	protoTCP, protoUDP                                  int64 = 6, 17
 )
 

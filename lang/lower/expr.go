@@ -117,6 +117,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return parts{l.call(helperCPU, "get_smp_processor_id", ir.Int)}
 	case *check.HashOf:
 		return parts{l.hashOf(e)}
+	case *check.Fib:
+		return l.fib(e)
 	case *check.Interface:
 		return parts{l.ifIndex(e.Name)}
 	}

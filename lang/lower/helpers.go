@@ -23,6 +23,7 @@ const (
 	helperChangeHead         = 43
 	helperXDPHead            = 44
 	helperXDPTail            = 65
+	helperFib                = 69
 	helperPush               = 87
 	helperPop                = 88
 	helperPeek               = 89

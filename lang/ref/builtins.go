@@ -37,6 +37,7 @@ func (b *builder) names() starlark.StringDict {
 			return f(args, kwargs)
 		})
 	}
+	d["fib"] = fibBuiltin{}
 	d["param"] = starlark.NewBuiltin("param", b.param)
 	builtin("record", newRecordType)
 	builtin("octets", newOctetsType)

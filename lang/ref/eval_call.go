@@ -58,6 +58,8 @@ func (fr *frame) callValue(callee value, args []value, named map[string]value) v
 		r, err := c.build(args, named)
 		check(err)
 		return r
+	case fibBuiltin:
+		return fr.e.fib(args, named)
 	case *starlark.Builtin:
 		return fr.builtin(c, args, named)
 	}

@@ -149,6 +149,10 @@ func attr(v value, name string) value {
 		out, err := v.get(name)
 		check(err)
 		return out
+	case fibBuiltin:
+		n, err := v.Attr(name)
+		check(err)
+		return toPacket(n)
 	case ip4Val:
 		if name == "int" {
 			return unsigned(uint64(v.uint32()))

@@ -308,7 +308,7 @@ func present(v value) bool {
 	case *payload:
 		return v.ok
 	case *recordObj:
-		return !v.absent
+		return !v.absent && (v.typ != routeType || !bool(v.vals[0].Truth()))
 	case octets:
 		return v.ok
 	}

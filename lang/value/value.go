@@ -63,6 +63,7 @@ type Type struct {
 	Elems  []Type
 	Names  []string // Record, Span of a header of the chain's own: of Elems
 	Header packet.Header
+	Route  bool // Record: what fib() gives, which is true if its first field, why, is 0
 }
 
 // Common types.
@@ -83,7 +84,7 @@ var (
 
 // Equal reports whether t and u are the same type.
 func (t Type) Equal(u Type) bool {
-	if t.Kind != u.Kind || t.Width != u.Width || t.Signed != u.Signed || t.Big != u.Big || t.Header != u.Header ||
+	if t.Kind != u.Kind || t.Width != u.Width || t.Signed != u.Signed || t.Big != u.Big || t.Header != u.Header || t.Route != u.Route ||
 		len(t.Elems) != len(u.Elems) || len(t.Names) != len(u.Names) {
 		return false
 	}
@@ -117,6 +118,9 @@ func (t Type) String() string {
 		}
 		return "(" + strings.Join(s, ", ") + ")"
 	case Record:
+		if t.Route {
+			return "route"
+		}
 		return "record(" + t.fields() + ")"
 	case Span:
 		if t.Laid() {
