@@ -311,7 +311,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 			ToCPU: v.Action == check.RedirectCPU, ToPeer: v.Action == check.RedirectPeer,
 		})
 	}
-	p.Lines, p.Times = linesOf(low.Lines), linesOf(low.Times)
+	p.takePlaces(low)
 	for _, s := range low.Steps {
 		p.Steps = append(p.Steps, Step{
 			Kind: StepKind(s.Kind), At: Line{File: s.Pos.File, Line: s.Pos.Line, Col: s.Pos.Col}, Name: s.Name, Types: s.Type,
@@ -330,13 +330,6 @@ var systemMaps = map[string]System{
 	lower.ConstMap: ConstMap, lower.HistMap: HistMap, lower.LogMap: LogMap, lower.RateMap: RateMap,
 	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap, lower.CPUMap: CPUMap,
 	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap, lower.LineMap: LineMap, lower.StepMap: StepMap, lower.TimeMap: TimeMap,
-}
-
-func linesOf(at []diag.Pos) (out []Line) {
-	for _, pos := range at {
-		out = append(out, Line{File: pos.File, Line: pos.Line, Col: pos.Col})
-	}
-	return out
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {

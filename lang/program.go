@@ -31,8 +31,9 @@ type Program struct {
 	Sockets  []string // names of to_socket(), in order of their slot
 	Logs     []Log
 	Exits    []Exit        // what may end the program, in order of their slot
-	Lines    []Line        // what the LineMap counts, in order of their slot
-	Times    []Line        // what the TimeMap has the time of, in order of their slot
+	Lines    []Line        // what the LineMap counts, in order of their slot: one for each way to call its function
+	Times    []Line        // what the TimeMap has the time of, in order of their slot, like Lines
+	Ways     Ways          // in which the functions of Lines and Times are called
 	Steps    []Step        // what the StepMap can hold, in order of their number
 	Objects  []object.Link // C objects that are linked to the code; their octets are Sources
 	Sources  []Source

@@ -2,64 +2,67 @@ package trace
 
 import (
 	"io"
-	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"weir/lang"
 )
 
 // WritePprof writes the profile for go tool pprof: of each line how often it was reached,
-// and the ns that it took in all packets. A function is a def of the source.
+// and the ns that it took in all packets, on each way of calls that leads to it. A
+// function is a def of the source, called after its file: rate.allow.
 func (p *Profile) WritePprof(w io.Writer) error {
-	out := &profile.Profile{
-		SampleType: []*profile.ValueType{{Type: "packets", Unit: "count"}, {Type: "time", Unit: "nanoseconds"}},
-		PeriodType: &profile.ValueType{Type: "packets", Unit: "count"},
-		Period:     1,
-		TimeNanos:  time.Now().UnixNano(),
+	x := &pprof{
+		Profile: &profile.Profile{
+			SampleType: []*profile.ValueType{{Type: "packets", Unit: "count"}, {Type: "time", Unit: "nanoseconds"}},
+			PeriodType: &profile.ValueType{Type: "packets", Unit: "count"},
+			Period:     1,
+			TimeNanos:  time.Now().UnixNano(),
 
-		DefaultSampleType: "time",
+			DefaultSampleType: "time",
+		},
+		functions: map[[2]string]*profile.Function{}, locations: map[lang.Frame]*profile.Location{},
 	}
-	functions := map[[2]string]*profile.Function{}
-	for i, l := range p.Lines {
-		name := l.File
-		if k := p.order(l.File); k >= 0 {
-			name = defOf(strings.Split(p.Sources[k].Text, "\n"), l.Line, l.File)
-		}
-		f := functions[[2]string{l.File, name}]
-		if f == nil {
-			f = &profile.Function{ID: uint64(len(functions) + 1), Name: name, SystemName: name, Filename: l.File}
-			functions[[2]string{l.File, name}] = f
-			out.Function = append(out.Function, f)
-		}
-		at := &profile.Location{ID: uint64(i + 1), Line: []profile.Line{{Function: f, Line: int64(l.Line)}}}
-		out.Location = append(out.Location, at)
+	for _, s := range p.Stacks {
 		n := int64(0)
-		if l.Packets != nil {
-			n = int64(*l.Packets)
+		if s.Packets != nil {
+			n = int64(*s.Packets)
 		}
-		out.Sample = append(out.Sample, &profile.Sample{Location: []*profile.Location{at}, Value: []int64{n, int64(l.NS * float64(p.Packets))}})
+		sample := &profile.Sample{Value: []int64{n, int64(s.NS * float64(p.Packets))}}
+		for _, f := range s.Frames {
+			sample.Location = append(sample.Location, x.location(f))
+		}
+		x.Sample = append(x.Sample, sample)
 	}
-	return out.Write(w)
+	return x.Write(w)
 }
 
-// defOf returns the name of the def that a line stands in or begins, which are told by
-// their indentation; none where there is no def.
-func defOf(lines []string, n int, none string) string {
-	if n < 1 || n > len(lines) {
-		return none
+// A pprof is a profile in pprof's form, in which lines and functions stand once.
+type pprof struct {
+	*profile.Profile
+	functions map[[2]string]*profile.Function // by file and name
+	locations map[lang.Frame]*profile.Location
+}
+
+func (x *pprof) location(f lang.Frame) *profile.Location {
+	at := x.locations[f]
+	if at == nil {
+		at = &profile.Location{ID: uint64(len(x.Location) + 1), Line: []profile.Line{{Function: x.function(f), Line: int64(f.At.Line)}}}
+		x.locations[f] = at
+		x.Location = append(x.Location, at)
 	}
-	indent := func(s string) int { return len(s) - len(strings.TrimLeft(s, " \t")) }
-	most := indent(lines[n-1]) + 1
-	for i := n - 1; i >= 0; i-- {
-		text := strings.TrimSpace(lines[i])
-		if text == "" || strings.HasPrefix(text, "#") || indent(lines[i]) >= most {
-			continue
-		}
-		if name, ok := strings.CutPrefix(text, "def "); ok {
-			name, _, _ = strings.Cut(name, "(")
-			return name
-		}
-		most = indent(lines[i])
+	return at
+}
+
+func (x *pprof) function(f lang.Frame) *profile.Function {
+	key := [2]string{f.At.File, f.Func}
+	fn := x.functions[key]
+	if fn == nil {
+		name := lang.Name(f.At.File) + "." + f.Func
+		fn = &profile.Function{ID: uint64(len(x.Function) + 1), Name: name, SystemName: name, Filename: f.At.File}
+		x.functions[key] = fn
+		x.Function = append(x.Function, fn)
 	}
-	return none
+	return fn
 }

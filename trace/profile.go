@@ -1,6 +1,9 @@
 package trace
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
 	"slices"
 
 	"weir/lang"
@@ -19,7 +22,10 @@ type Profile struct {
 	Clock      float64       `json:"ns_clock"`               // what two readings of the clock take, one behind the other
 	Apart      float64       `json:"ns_per_packet_apart"`    // the sum of all laps, each less what the clock takes
 	Lines      []LineCost    `json:"lines"`
+	Stacks     []StackCost   `json:"-"`
 	Sources    []lang.Source `json:"-"`
+
+	ways map[string][]lang.Frame // see spot
 }
 
 // A LineCost is what a line of the source costs. Its JSON form is fixed.
@@ -31,25 +37,58 @@ type LineCost struct {
 	Share   float64 `json:"share"`             // of all lines
 }
 
-// fill makes the lines of statements.
-func (p *Profile) fill(ns map[lang.Line]float64, reached map[lang.Line]uint64) {
+// A StackCost is what a line costs where its function is called on one way.
+type StackCost struct {
+	Frames  []lang.Frame // the line's own first, then its callers; no columns
+	Packets *uint64      // as of LineCost
+	NS      float64      // as of LineCost
+}
+
+// A spot is a statement in one of the calls that lead to it.
+type spot struct {
+	at  lang.Line
+	way string // what [Profile.spot] calls it
+}
+
+// spot returns the spot of a statement that a program has in one of its calls.
+func (p *Profile) spot(prog *lang.Program, at lang.Line, call int) spot {
+	frames := prog.Ways.Stack(at, call)
+	for i := range frames {
+		frames[i].At.Col = 0
+	}
+	s := spot{at, fmt.Sprint(frames)}
+	if p.ways == nil {
+		p.ways = map[string][]lang.Frame{}
+	}
+	p.ways[s.way] = frames
+	return s
+}
+
+// fill makes the lines and stacks of statements.
+func (p *Profile) fill(ns map[spot]float64, reached map[spot]uint64) {
 	sum := 0.0
-	lines := map[lang.Line]*LineCost{}
-	at := func(l lang.Line) *LineCost {
-		l.Col = 0
+	lines, stacks := map[lang.Line]*LineCost{}, map[string]*StackCost{}
+	add := func(s spot, f func(line *LineCost, stack *StackCost)) {
+		l := lang.Line{File: s.at.File, Line: s.at.Line}
 		if lines[l] == nil {
 			lines[l] = &LineCost{File: l.File, Line: l.Line}
 		}
-		return lines[l]
+		if stacks[s.way] == nil {
+			stacks[s.way] = &StackCost{Frames: p.ways[s.way]}
+		}
+		f(lines[l], stacks[s.way])
 	}
-	for l, n := range ns {
-		at(l).NS += n
+	for s, n := range ns {
+		add(s, func(l *LineCost, st *StackCost) { l.NS, st.NS = l.NS+n, st.NS+n })
 		sum += n
 	}
-	for l, n := range reached {
-		if c := at(l); c.Packets == nil || *c.Packets < n {
-			c.Packets = &n
-		}
+	all := map[lang.Line]uint64{}
+	for s, n := range reached {
+		add(s, func(_ *LineCost, st *StackCost) { atLeast(&st.Packets, n) })
+		all[s.at] += n
+	}
+	for at, n := range all { // of several statements on a line that which most came to
+		atLeast(&lines[lang.Line{File: at.File, Line: at.Line}].Packets, n)
 	}
 	for _, c := range lines {
 		if sum > 0 {
@@ -58,11 +97,17 @@ func (p *Profile) fill(ns map[lang.Line]float64, reached map[lang.Line]uint64) {
 		p.Lines = append(p.Lines, *c)
 	}
 	slices.SortFunc(p.Lines, func(a, b LineCost) int {
-		if a.File != b.File {
-			return p.order(a.File) - p.order(b.File)
-		}
-		return a.Line - b.Line
+		return cmp.Or(p.order(a.File)-p.order(b.File), a.Line-b.Line)
 	})
+	for _, way := range slices.Sorted(maps.Keys(stacks)) {
+		p.Stacks = append(p.Stacks, *stacks[way])
+	}
+}
+
+func atLeast(x **uint64, n uint64) {
+	if *x == nil || **x < n {
+		*x = &n
+	}
 }
 
 // order is the place of a file among the sources.

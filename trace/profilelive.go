@@ -13,7 +13,7 @@ import (
 // With are the caller's to measure.
 func Live(g *datapath.Generation) (*Profile, error) {
 	p := &Profile{}
-	lines, sums := map[lang.Line]uint64{}, map[lang.Line]lang.Lap{}
+	lines, sums := map[spot]uint64{}, map[spot]lang.Lap{}
 	var clock lang.Lap
 	for _, a := range g.Attachments {
 		c, err := p.take(a, lines, sums)
@@ -23,7 +23,7 @@ func Live(g *datapath.Generation) (*Profile, error) {
 		clock = clock.Add(c)
 	}
 	p.Timed = clock.N
-	ns := map[lang.Line]float64{}
+	ns := map[spot]float64{}
 	if clock.N > 0 {
 		p.Clock = float64(clock.NS) / float64(clock.N)
 		for at, l := range sums {
@@ -38,7 +38,7 @@ func Live(g *datapath.Generation) (*Profile, error) {
 }
 
 // take adds what the program at one place has counted.
-func (p *Profile) take(a *datapath.Attachment, lines map[lang.Line]uint64, sums map[lang.Line]lang.Lap) (clock lang.Lap, err error) {
+func (p *Profile) take(a *datapath.Attachment, lines map[spot]uint64, sums map[spot]lang.Lap) (clock lang.Lap, err error) {
 	p.addSources(a.Program)
 	exits, err := a.Exits()
 	if err != nil {
@@ -53,7 +53,7 @@ func (p *Profile) take(a *datapath.Attachment, lines map[lang.Line]uint64, sums 
 			return clock, err
 		}
 		for i, l := range a.Program.Lines {
-			lines[l] += binary.NativeEndian.Uint64(b[8*i:])
+			lines[p.spot(a.Program, l, a.Program.Ways.Lines[i])] += binary.NativeEndian.Uint64(b[8*i:])
 		}
 	}
 	b, err := a.SystemMap(lang.TimeMap).LookupBytes(uint32(0))
@@ -62,7 +62,7 @@ func (p *Profile) take(a *datapath.Attachment, lines map[lang.Line]uint64, sums 
 	}
 	clock, laps := a.Program.DecodeTimes(b)
 	for i, l := range laps {
-		at := a.Program.Times[i]
+		at := p.spot(a.Program, a.Program.Times[i], a.Program.Ways.Times[i])
 		sums[at] = sums[at].Add(l)
 	}
 	return clock, nil

@@ -44,7 +44,7 @@ const (
 // statement is reached. Packets that reached the same ones as often took one way: of
 // each way some are run again and again to be timed, and stand for the others.
 func NewProfile(ctx context.Context, in io.Reader, o ProfileOptions) (*Profile, error) {
-	x := &profiling{o: o, ways: map[string]*way{}, lines: map[lang.Line]uint64{}, now: epoch}
+	x := &profiling{o: o, ways: map[string]*way{}, lines: map[*lang.Program][]uint64{}, now: epoch}
 	err := OnOneCPU(func() error {
 		c, err := openCapture(in)
 		if err == nil {
@@ -59,7 +59,13 @@ func NewProfile(ctx context.Context, in io.Reader, o ProfileOptions) (*Profile, 
 		return nil, fmt.Errorf("profile: %w", err)
 	}
 	x.p.Sources = o.Counted.Sources
-	x.p.fill(x.ns, x.lines)
+	lines := map[spot]uint64{}
+	for prog, reached := range x.lines {
+		for i, n := range reached {
+			lines[x.p.spot(prog, prog.Lines[i], prog.Ways.Lines[i])] += n
+		}
+	}
+	x.p.fill(x.ns, lines)
 	return &x.p, nil
 }
 
@@ -71,8 +77,8 @@ type profiling struct {
 	start time.Time
 	ways  map[string]*way
 	picks []pick
-	lines map[lang.Line]uint64
-	ns    map[lang.Line]float64 // of a packet
+	lines map[*lang.Program][]uint64 // how often each of its Lines was reached
+	ns    map[spot]float64           // of a packet
 	p     Profile
 }
 
@@ -145,9 +151,12 @@ func (x *profiling) packet(ctx context.Context, data []byte, ci gopacket.Capture
 	}
 	x.p.Packets++
 	key := make([]byte, len(after))
+	if run != nil && x.lines[run.prog] == nil {
+		x.lines[run.prog] = make([]uint64, len(run.prog.Lines))
+	}
 	for i := range len(after) / 8 {
 		n := binary.NativeEndian.Uint64(after[8*i:]) - binary.NativeEndian.Uint64(before[8*i:])
-		x.lines[run.prog.Lines[i]] += n
+		x.lines[run.prog][i] += n
 		binary.NativeEndian.PutUint64(key[8*i:], n)
 	}
 	x.take(string(key), data, bytes.Equal(data, out))
@@ -206,7 +215,7 @@ func (x *profiling) measure(ctx context.Context) error {
 		return err
 	}
 	defer m.close()
-	x.ns = map[lang.Line]float64{}
+	x.ns = map[spot]float64{}
 	total := 0.0
 	for _, p := range x.picks {
 		s, prog, err := m.time(ctx, p)
@@ -243,7 +252,7 @@ func (x *profiling) add(s sample, prog *lang.Program, packets float64) {
 	p.Clock += s.clock * packets
 	p.Apart += apart * packets
 	for i, ns := range each {
-		x.ns[prog.Times[i]] += ns * fit
+		x.ns[p.spot(prog, prog.Times[i], prog.Ways.Times[i])] += ns * fit
 		p.Laps += s.laps[i] * packets
 	}
 }

@@ -65,7 +65,7 @@ func (k *kernel) compareLines() error {
 	}
 	got := map[lang.Line]uint64{}
 	for i, l := range k.prog.Lines {
-		got[l] = binary.NativeEndian.Uint64(b[8*i:])
+		got[l] += binary.NativeEndian.Uint64(b[8*i:])
 	}
 	maps.DeleteFunc(got, func(_ lang.Line, n uint64) bool { return n == 0 })
 	if d := cmp.Diff(k.lines, got); d != "" {
@@ -90,10 +90,13 @@ func (k *kernel) compareTimes(reached map[lang.Line]uint64) error {
 	if n := k.packets; k.c.times == 1 && clock.N != n || clock.N > n {
 		return fmt.Errorf("times: %d of %d packets were timed", clock.N, n)
 	}
+	timed := map[lang.Line]uint64{}
 	for i, l := range laps {
-		at := k.prog.Times[i]
-		if k.c.times == 1 && l.N < reached[at] {
-			return fmt.Errorf("times: %v was reached %d times and timed %d times", at, reached[at], l.N)
+		timed[k.prog.Times[i]] += l.N
+	}
+	for at, n := range timed {
+		if k.c.times == 1 && n < reached[at] {
+			return fmt.Errorf("times: %v was reached %d times and timed %d times", at, reached[at], n)
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ type step struct {
 func (l *lowerer) chains() {
 	for i, c := range l.p.Chains {
 		l.chain, l.viewed = i, map[string]bool{}
-		fr := &frame{fn: c.Main, attached: true, vars: map[*check.Local][]variable{}}
+		fr := &frame{fn: c.Main, attached: true, vars: map[*check.Local][]variable{}, call: l.attachedCall(c.Main)}
 		if i+1 < len(l.p.Chains) {
 			fr.next = l.stairs(l.p.Chains[i+1:])
 		}

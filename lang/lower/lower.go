@@ -80,9 +80,10 @@ type Result struct {
 	Consts []byte                    // content of the constant map
 	Logs   []*check.Log              // by the number that their lines begin with
 	Kinds  int                       // of L4 headers that the program parses
-	Lines  []diag.Pos                // of the statements that the line map counts
+	Lines  []Place                   // of the statements that the line map counts
 	Steps  []Step                    // that the step map can hold
-	Times  []diag.Pos                // of what the time map has the time of
+	Times  []Place                   // of what the time map has the time of
+	Calls  []Call                    // that these are in
 }
 
 // Limits of what one program may become. Inlined calls multiply, so that a short
@@ -118,7 +119,8 @@ type lowerer struct {
 	constAt  map[string]int     // where in the constant map a bit map is
 	listAt   map[string]*ir.Map // read-only maps, by content
 	rates    map[diag.Pos]int   // octet in the rate map, of each log() of the source
-	lines    map[diag.Pos]int   // index in Result.Lines
+	lines    map[Place]int      // index in Result.Lines
+	calls    map[Call]int       // index in Result.Calls
 	bits     *int               // where in the constant map bit numbers are; nil: not yet
 
 	needs  needs
@@ -164,6 +166,7 @@ type frame struct {
 	next     *stairs   // where a PASS of the attached function leads; nil in the last chain
 	result   []variable
 	around   []loop // those of the caller that the call is in
+	call     int    // index in Result.Calls
 }
 
 // Lower lowers p. On errors the result is nil.
@@ -187,7 +190,8 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		moves:    map[string]*ir.Func{},
 		exitIDs:  map[Exit]int{},
 		rates:    map[diag.Pos]int{},
-		lines:    map[diag.Pos]int{},
+		lines:    map[Place]int{},
+		calls:    map[Call]int{},
 		constAt:  map[string]int{},
 		listAt:   map[string]*ir.Map{},
 		pointers: map[variable]bool{},

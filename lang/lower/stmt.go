@@ -183,7 +183,7 @@ func (l *lowerer) inline(c *check.Call) parts {
 	for _, a := range c.Args {
 		args = append(args, l.expr(a))
 	}
-	fr := &frame{fn: c.Func, vars: map[*check.Local][]variable{}, ret: l.block()}
+	fr := &frame{fn: c.Func, vars: map[*check.Local][]variable{}, ret: l.block(), call: l.callOf(c.Func, c.P, l.frame().call)}
 	for range numParts(c.Func.Result) {
 		fr.result = append(fr.result, l.newVar())
 	}

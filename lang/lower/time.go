@@ -4,7 +4,6 @@ import (
 	"math/bits"
 
 	"weir/lang/check"
-	"weir/lang/diag"
 	"weir/lang/ir"
 )
 
@@ -27,7 +26,7 @@ type stopwatch struct {
 	last variable // when the clock was read last, in ns; 0: this packet is not timed
 	slot variable // in the time map, of what runs since then
 	at   int      // slot of the statement that is being lowered
-	ids  map[diag.Pos]int
+	ids  map[Place]int
 	mask []*ir.Value // constants that depend on the size of the map
 }
 
@@ -41,9 +40,9 @@ func (l *lowerer) startWatch() {
 		return
 	}
 	w := &l.watch
-	w.ids, w.last, w.slot = map[diag.Pos]int{}, l.newVar(), l.newVar()
+	w.ids, w.last, w.slot = map[Place]int{}, l.newVar(), l.newVar()
 	l.addMap(&ir.Map{Name: TimeMap, Kind: ir.Array, KeySize: 4, MaxEntries: 1})
-	w.at = l.timeSlot(l.p.Chains[0].Main.Pos)
+	w.at = l.chainSlot(l.p.Chains[0])
 	l.set(w.slot, l.hidden(w.at))
 	l.set(w.last, l.konst(0))
 	l.sampled(func() {
@@ -133,22 +132,27 @@ func (l *lowerer) hidden(slot int) *ir.Value {
 // readClock reads the real clock, whichever the chain is shown.
 func (l *lowerer) readClock() *ir.Value { return l.call(helperKtime, "ktime_get_ns", ir.Int) }
 
-// timeSlot returns the slot of a statement, or of a chain's def: what comes before its
-// first statement, and of the first chain what comes after the last.
-func (l *lowerer) timeSlot(pos diag.Pos) int {
-	i, ok := l.watch.ids[pos]
+// timeSlot returns the slot of a statement.
+func (l *lowerer) timeSlot(at Place) int {
+	i, ok := l.watch.ids[at]
 	if !ok {
 		i = len(l.res.Times)
-		l.watch.ids[pos] = i
-		l.res.Times = append(l.res.Times, pos)
+		l.watch.ids[at] = i
+		l.res.Times = append(l.res.Times, at)
 	}
 	return i
+}
+
+// chainSlot returns the slot of a chain's def: what comes before its first statement, and
+// of the first chain what comes after the last.
+func (l *lowerer) chainSlot(c check.Chain) int {
+	return l.timeSlot(Place{c.Main.Pos, l.attachedCall(c.Main)})
 }
 
 // lapChain begins the time of what is done for a chain before its first statement.
 func (l *lowerer) lapChain(c check.Chain) {
 	if l.opts.Times > 0 {
-		l.lap(l.timeSlot(c.Main.Pos), nil)
+		l.lap(l.chainSlot(c), nil)
 	}
 }
 
