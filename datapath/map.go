@@ -27,6 +27,16 @@ type Map struct {
 	obj  *ebpf.Map
 	now  func() uint64
 	came func(n int64) error // counts keys that user space put into an lru; nil elsewhere
+	one  bool                // of the copies that CPUs have that of cpu is read
+	cpu  int
+}
+
+// On returns the map as a chain sees it on that CPU: of the copies of a value its own
+// is read. What is written goes to all, as ever.
+func (m *Map) On(cpu int) *Map {
+	out := *m
+	out.one, out.cpu = true, cpu
+	return &out
 }
 
 // Maps returns the maps that the chain declares, in order.
@@ -191,6 +201,9 @@ func (m *Map) lookup(key []byte) ([]byte, error) {
 
 // merge makes one value of those of all CPUs; the last write counts as its time.
 func (m *Map) merge(perCPU [][]byte) []byte {
+	if m.one {
+		perCPU = perCPU[m.cpu:][:1]
+	}
 	out := make([]byte, m.Spec.ValueSize)
 	for _, b := range perCPU {
 		if !m.live(b, m.now()) {

@@ -354,6 +354,20 @@ func put64(m *ebpf.Memory, off int64, n uint64) error {
 	return err
 }
 
+// CPU returns the first CPU that the thread may run on: under [OnOneCPU] the one that it
+// runs on.
+func CPU() (int, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return 0, fmt.Errorf("stay on one CPU: %w", err)
+	}
+	cpu := 0
+	for !set.IsSet(cpu) {
+		cpu++
+	}
+	return cpu, nil
+}
+
 // OnOneCPU runs f on a thread that stays on one CPU.
 func OnOneCPU(f func() error) error {
 	runtime.LockOSThread()
@@ -362,11 +376,11 @@ func OnOneCPU(f func() error) error {
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return fmt.Errorf("stay on one CPU: %w", err)
 	}
-	for cpu := 0; one.Count() == 0; cpu++ {
-		if before.IsSet(cpu) {
-			one.Set(cpu)
-		}
+	cpu, err := CPU()
+	if err != nil {
+		return err
 	}
+	one.Set(cpu)
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		return fmt.Errorf("stay on one CPU: %w", err)
 	}

@@ -37,7 +37,11 @@ func (t *table) kernel() (*datapath.Map, error) {
 	if t.name == "" {
 		return nil, fmt.Errorf("no global of %s leads to this map", t.file)
 	}
-	return t.s.mapOf(t.file, t.name)
+	m, err := t.s.mapOf(t.file, t.name)
+	if err != nil {
+		return nil, err
+	}
+	return m.On(t.s.cpu), nil
 }
 
 // entry returns the map and the octets of a key.
@@ -70,7 +74,7 @@ func (t *table) Get(k starlark.Value) (starlark.Value, bool, error) {
 	case !ok:
 		v = make([]byte, m.Value.Size())
 	}
-	return check.Decode(m.Value, v), true, nil
+	return t.decode(m, b, v), true, nil
 }
 
 // SetKey is m[k] = v.
@@ -97,20 +101,24 @@ func (t *table) Has(k starlark.Value) (bool, error) {
 }
 
 // Len is how many entries there are.
-func (t *table) Len() int { return len(t.keys()) }
+func (t *table) Len() int { return len(t.sorted()) }
 
 // Iterate goes through the keys.
-func (t *table) Iterate() starlark.Iterator { return starlark.NewList(t.keys()).Iterate() }
+func (t *table) Iterate() starlark.Iterator {
+	var keys []starlark.Value
+	for _, e := range t.sorted() {
+		keys = append(keys, e.k)
+	}
+	return starlark.NewList(keys).Iterate()
+}
 
-// keys returns all keys. The interpreter asks in places where there can be no error: what
-// cannot be listed breaks the test at its end.
-func (t *table) keys() (out []starlark.Value) {
+// sorted returns the entries. The interpreter asks in places where there can be no error:
+// what cannot be listed breaks the test at its end.
+func (t *table) sorted() []entry {
 	m, err := t.kernel()
+	var out []entry
 	if err == nil {
-		err = m.Each(func(key, _ []byte) error {
-			out = append(out, check.Decode(m.Key, key))
-			return nil
-		})
+		out, err = t.entries(m)
 	}
 	if err != nil && t.s.lost == nil {
 		t.s.lost = err
@@ -201,6 +209,7 @@ func (t *table) pop(args starlark.Tuple) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	check.Unbind(v)
 	_, err = t.discard(args[:1])
 	return v, err
 }
@@ -225,11 +234,11 @@ func (t *table) items(starlark.Tuple) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	es, err := t.entries(m)
 	var out []starlark.Value
-	err = m.Each(func(key, val []byte) error {
-		out = append(out, starlark.Tuple{check.Decode(m.Key, key), check.Decode(m.Value, val)})
-		return nil
-	})
+	for _, e := range es {
+		out = append(out, starlark.Tuple{e.k, e.v})
+	}
 	return starlark.NewList(out), err
 }
 
@@ -240,41 +249,4 @@ func (t *table) clear(starlark.Tuple) (starlark.Value, error) {
 	}
 	_, err = m.Flush(context.Background())
 	return starlark.None, err
-}
-
-// A param is a parameter of a chain file.
-type param struct {
-	s    *suite
-	file string
-	name string
-}
-
-var _ starlark.HasAttrs = (*param)(nil)
-
-func (p *param) String() string        { return "param " + p.name }
-func (p *param) Type() string          { return "param" }
-func (p *param) Freeze()               {}
-func (p *param) Truth() starlark.Bool  { return true }
-func (p *param) Hash() (uint32, error) { return hash([]byte(p.file + p.name)), nil }
-
-// AttrNames are the methods.
-func (p *param) AttrNames() []string { return []string{"get", "set"} }
-
-// Attr gives a method.
-func (p *param) Attr(name string) (starlark.Value, error) {
-	switch name {
-	case "get":
-		return starlark.NewBuiltin(p.name+".get", func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-			return p.s.paramValue(p, nil)
-		}), nil
-	case "set":
-		return starlark.NewBuiltin(p.name+".set", func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-			var v starlark.Value
-			if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 1, &v); err != nil {
-				return nil, err
-			}
-			return p.s.paramValue(p, v)
-		}), nil
-	}
-	return nil, nil
 }

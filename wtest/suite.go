@@ -25,6 +25,7 @@ import (
 type suite struct {
 	ctx    context.Context
 	file   string
+	cpu    int    // on which all chains run
 	hook   string // at which chains run whose test does not say; "" chooses
 	load   func(string) ([]byte, error)
 	beds   beds
@@ -41,8 +42,12 @@ func open(ctx context.Context, file string, o Options) (*suite, error) {
 	if err != nil {
 		return nil, err
 	}
+	cpu, err := trace.CPU()
+	if err != nil {
+		return nil, err
+	}
 	s := &suite{
-		ctx: ctx, file: file, hook: o.Hook, load: o.Load, now: epoch, chains: map[string][]string{},
+		ctx: ctx, file: file, cpu: cpu, hook: o.Hook, load: o.Load, now: epoch, chains: map[string][]string{},
 		beds: beds{load: o.Load, set: o.Set, cover: o.Cover, all: map[string]*bed{}},
 	}
 	env := makers()

@@ -59,3 +59,31 @@ func decodeAll(t value.Type, b []byte) []starlark.Value {
 	}
 	return out
 }
+
+// DecodeEntry is [Decode] of what stands in a map: a write of a field is given to write,
+// with where in b the field is and what it is to be.
+func DecodeEntry(t value.Type, b []byte, write func(off int, field []byte) error) starlark.Value {
+	v := Decode(t, b)
+	bind(v, 0, write)
+	return v
+}
+
+// bind lets the records in v, which stands at off, write.
+func bind(v starlark.Value, off int, write func(off int, field []byte) error) {
+	if r, ok := v.(*recordVal); ok {
+		r.write = func(at int, field []byte) error { return write(off+at, field) }
+		for i, f := range r.fields {
+			bind(f, off+r.t.T.Offset(i), write)
+		}
+	}
+}
+
+// Unbind makes a value of [DecodeEntry] one that stands in no map.
+func Unbind(v starlark.Value) {
+	if r, ok := v.(*recordVal); ok {
+		r.write = nil
+		for _, f := range r.fields {
+			Unbind(f)
+		}
+	}
+}

@@ -15,6 +15,8 @@ type recordVal struct {
 	t      *typeVal
 	fields []starlark.Value
 	frozen bool
+
+	write func(off int, field []byte) error // of a record in a map, which takes what a script writes; or nil
 }
 
 var _ starlark.HasSetField = (*recordVal)(nil)
@@ -92,6 +94,13 @@ func (r *recordVal) SetField(name string, v starlark.Value) error {
 	if err != nil {
 		code, hint := hintOf(err)
 		return fault(code, hint, "field %s: %s", name, err)
+	}
+	if r.write != nil {
+		field := make([]byte, r.t.T.Elems[i].Size())
+		encode(field, r.t.T.Elems[i], x)
+		if err := r.write(r.t.T.Offset(i), field); err != nil {
+			return err
+		}
 	}
 	r.fields[i] = x
 	return nil
