@@ -91,6 +91,7 @@ func TestAbilities(t *testing.T) {
 		"reject":                          "return reject()",
 		"redirect_cpu":                    "return redirect_cpu(0)",
 		"redirect_peer":                   `return redirect_peer("lo")`,
+		"clone":                           "clone(1)",
 		"pkt.mark, pkt.priority":          "pkt.mark = 9",
 	}
 	for _, a := range hook.Abilities() {

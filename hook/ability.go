@@ -37,6 +37,7 @@ var abilities = []Ability{
 	}},
 	{"redirect_cpu", "cpu", false, changes(func(i Info) bool { return i.RedirectCPU })},
 	{"redirect_peer", "peer", false, changes(func(i Info) bool { return i.RedirectPeer })},
+	{"clone", "clone", false, changes(func(i Info) bool { return i.Clone })},
 	{"pkt.mark, pkt.priority", "mark", true, func(_ Hook, i Info) Access { return i.Mark }},
 }
 

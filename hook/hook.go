@@ -62,6 +62,8 @@ type Info struct {
 
 	RedirectCPU, RedirectPeer bool
 
+	Clone bool // copies of packets can be sent
+
 	// Conn says that a chain sees no packets but connections: it takes conn. Choose
 	// that it may hand them to a listening socket, else it knows the process and
 	// may rewrite where they go.
@@ -91,7 +93,7 @@ var infos = [numHooks]Info{
 	TCIngress: {
 		Name: "tc-ingress", Summary: "traffic control, on the way in",
 		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
-		Mark: ReadWrite, Hash: Read, Keep: true,
+		Mark: ReadWrite, Hash: Read, Keep: true, Clone: true,
 		RedirectPeer: true,
 	},
 	NetfilterPrerouting:  netfilter("prerouting", "IP packets that came in, before the kernel routes them"),
@@ -104,7 +106,7 @@ var infos = [numHooks]Info{
 	TCEgress: {
 		Name: "tc-egress", Summary: "traffic control, on the way out",
 		Needs: "Linux 6.6 (tcx), 4.5 (clsact)", Ethernet: true, Write: true, Redirect: true, Move: true,
-		Mark: ReadWrite, Hash: Read, Keep: true,
+		Mark: ReadWrite, Hash: Read, Keep: true, Clone: true,
 	},
 	SkLookup: {
 		Name: "sk-lookup", Summary: "where the kernel looks for the socket that takes a connection or datagram",

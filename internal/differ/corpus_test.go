@@ -12,6 +12,7 @@ import (
 
 	"weir/hook"
 	"weir/internal/frames"
+	"weir/internal/nstest"
 	"weir/lang/diag"
 )
 
@@ -134,6 +135,7 @@ func TestCorpusOfTC(t *testing.T) {
 	if len(cs) == 0 {
 		t.Fatal("no cases")
 	}
+	ns := nstest.New(t) // where copies go
 	for n, c := range cs {
 		c.Mark, c.Priority, c.Segments = 0x5eed, 7, 3
 		t.Run(strings.TrimSuffix(filepath.Base(c.File), ".weir")+"/"+c.Func, func(t *testing.T) {
@@ -143,7 +145,7 @@ func TestCorpusOfTC(t *testing.T) {
 				if v.hook == hook.XDP || v.hook.Netfilter() { // whose test run takes nothing beside the packet
 					continue
 				}
-				lacks = errors.Join(lacks, ran(t, v.name, c.Run(v.hook, v.frags, some(fs, n))))
+				lacks = errors.Join(lacks, ran(t, v.name, inside(ns, func() error { return c.Run(v.hook, v.frags, some(fs, n)) })))
 			}
 			if errors.Is(lacks, ebpf.ErrNotSupported) {
 				t.Skip(lacks)

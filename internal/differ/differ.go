@@ -121,6 +121,7 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		Interface: func(string) uint32 { return lo },
 		Now:       func() uint64 { return k.now },
 		FIB:       c.fib,
+		Clone:     func(ifindex uint32) bool { return ifindex == lo },
 		Reached:   k.reach,
 	})
 	if err != nil {

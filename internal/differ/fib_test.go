@@ -53,12 +53,7 @@ func TestFIB(t *testing.T) {
 				continue
 			}
 			t.Run(strings.TrimSuffix(filepath.Base(c.File), ".weir")+"/"+c.Func+" at "+v.name, func(t *testing.T) {
-				var err error
-				ns.Do(func() error {
-					err = c.Run(v.hook, v.frags, some(stock(), n))
-					return nil
-				})
-				if err != nil {
+				if err := inside(ns, func() error { return c.Run(v.hook, v.frags, some(stock(), n)) }); err != nil {
 					t.Error(err)
 				}
 			})
@@ -94,6 +89,15 @@ func answer(link *netlink.Veth, q ref.FIBQuery) ref.FIBRoute {
 }
 
 var neighbourMAC = net.HardwareAddr{2, 0, 0, 0, 0, 0x99}
+
+// inside runs f in a namespace.
+func inside(ns *nstest.Net, f func() error) (err error) {
+	ns.Do(func() error {
+		err = f()
+		return nil
+	})
+	return err
+}
 
 // forwarding makes a network namespace that would forward, and knows no way.
 func forwarding(t *testing.T) *nstest.Net {

@@ -151,6 +151,8 @@ var helperTable = []struct {
 	{"bpf_skb_vlan_pop", asm.FnSkbVlanPop, atTC, "4.3", "writing VLAN tags, pkt.vlan_pop"},
 	{"bpf_skb_change_tail", asm.FnSkbChangeTail, atTC, "4.9", "pkt.trim"},
 	{"bpf_get_hash_recalc", asm.FnGetHashRecalc, atTC, "4.8", "pkt.hash"},
+	{"bpf_fib_lookup", asm.FnFibLookup, atBoth, "4.18", "fib()"},
+	{"bpf_clone_redirect", asm.FnCloneRedirect, atTC, "4.2", "clone()"},
 	{"bpf_redirect_peer", asm.FnRedirectPeer, atTC, "5.10", "redirect_peer()"},
 }
 

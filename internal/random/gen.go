@@ -53,6 +53,7 @@ type gen struct {
 	shifts  int  // moves of the packet left
 	pushed  bool // bytes were put before it
 	tallies int  // counts by value left
+	clones  int  // copies of packets left
 	ways    int  // questions to fib() left: each takes much of the stack
 
 	tc      bool // for traffic control alone
@@ -77,7 +78,7 @@ const (
 
 func newGen(r *rand.Rand) *gen {
 	only := r.IntN(8)
-	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3, tallies: 2, ways: 1, tc: only == 0, xdp: only == 1, reads: only == 2 || only == 3}
+	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3, tallies: 2, ways: 1, clones: 2, tc: only == 0, xdp: only == 1, reads: only == 2 || only == 3}
 }
 
 // use counts a feature.

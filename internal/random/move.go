@@ -40,6 +40,22 @@ func (g *gen) move() {
 	}
 }
 
+// clone sends a copy of the packet to lo, or to an interface that nobody has.
+func (g *gen) clone() {
+	g.clones--
+	g.changes()
+	g.use("clone")
+	g.pay(12)
+	to := pick(g, "1", `"lo"`, fmt.Sprintf("4096 + (%s & 7)", purely(g, func() string { return g.varied(1) })))
+	if g.one(2) {
+		name := g.name("v")
+		g.line("%s = clone(%s)", name, to)
+		g.enter(variable{name: name, kind: boolean})
+		return
+	}
+	g.line("clone(%s)", to)
+}
+
 // few is a number of bytes from 0 to 31.
 func (g *gen) few() string {
 	if g.one(2) {

@@ -36,6 +36,7 @@ func (g *gen) statement() {
 		{when(g.pkt && g.tc, 4), g.setBeside},
 		{when(g.pkt, 2), g.keepHeader},
 		{when(g.main && !g.reads && g.turns*g.copies == 1 && g.loop == noLoop && g.shifts > 0, 1), g.move},
+		{when(g.main && g.tc && g.loop == noLoop && g.clones > 0, 3), g.clone},
 		{11, g.mapStatement},
 		{when(len(g.records) > 0, 4), g.newRecord},
 		{3, g.changeRecord},

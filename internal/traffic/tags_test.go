@@ -128,11 +128,7 @@ func tagsRead(t *testing.T, c *chain, from lab.Iface, in *lab.Capture, p packet)
 // capture watches what arrives at an interface, MAC addresses of tests only.
 func capture(t *testing.T, i lab.Iface) *lab.Capture {
 	t.Helper()
-	c := must(i.Host.Capture(i.Name, lab.CaptureOptions{
-		Filter: func(f []byte) bool { return bytes.Equal(f[:6], i.MAC) },
-	}))(t)
-	t.Cleanup(func() { c.Close() })
-	return c
+	return captureOf(t, i, i.MAC)
 }
 
 // sameFrame ends the test unless the next frame that arrives is want.

@@ -45,6 +45,8 @@ func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
 		return p.redirect(e, b.name)
 	case "fib":
 		return p.fibCall(e)
+	case "clone":
+		return p.cloneCall(e)
 	}
 	return operand{}
 }

@@ -33,6 +33,7 @@ var docs = map[string]map[string]string{
 		"now":       "now(): Nanoseconds of the monotonic clock, read once a packet.",
 		"cpu":       "cpu(): The number of the CPU that handles the packet.",
 		"fib":       "fib(dst, src =, len =): Where the kernel would send the packet, fib(pkt), or one to an address: ifindex, gateway, smac, dmac, mtu. False where it would not; then why says the reason, as fib.NO_NEIGH.",
+		"clone":     "clone(interface): Sends a copy of the packet, as it is now, out of an interface, by its name or its index; true if that was done. At tc.",
 		"hash_of":   "hash_of(x, seed = 0): 32 bits that depend on a value or a tuple of values.",
 	},
 	"verdict": {

@@ -12,4 +12,10 @@ type (
 		Class               Expr // Int: six bits of DSCP, two of zeros, 20 of the flow label
 		Len                 Expr // Int: octets from the IP header on; 0: of no matter
 	}
+	// Clone is clone(To): it sends a copy of the packet, and gives whether that was
+	// done. To is the index of an interface.
+	Clone struct {
+		Base
+		To Expr
+	}
 )

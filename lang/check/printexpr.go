@@ -177,6 +177,8 @@ func (pr *printer) special(x Expr) string {
 		return "cpu()"
 	case *HashOf:
 		return fmt.Sprintf("hash_of(%s, %s)", pr.expr(x.X), pr.expr(x.Seed))
+	case *Clone:
+		return "clone(" + pr.expr(x.To) + ")"
 	case *Fib:
 		return fmt.Sprintf("fib(%s)", pr.exprs(operands(x)))
 	case *Interface:

@@ -99,6 +99,8 @@ func operands(x Expr) []Expr {
 		return some(x.N)
 	case *HashOf:
 		return some(x.X, x.Seed)
+	case *Clone:
+		return some(x.To)
 	case *Fib:
 		return some(x.There, x.Dst, x.Src, x.Proto, x.Sport, x.Dport, x.Class, x.Len)
 	case *Call:

@@ -319,13 +319,13 @@ func (v *Value) IsCall() bool { return v.Op == OpCall || v.Op == OpCallFunc }
 // InvalidatesPacket reports whether pointers into the packet are dead after v:
 // what the verifier's bpf_helper_changes_pkt_data says of the helpers that
 // package lower uses (skb_store_bytes 9, l3_csum_replace 10, l4_csum_replace 11,
-// skb_vlan_push 18, skb_vlan_pop 19, skb_pull_data 39).
+// clone_redirect 13, skb_vlan_push 18, skb_vlan_pop 19, skb_pull_data 39).
 func (v *Value) InvalidatesPacket() bool {
 	if v.Op != OpCall {
 		return false
 	}
 	switch v.Imm {
-	case 9, 10, 11, 18, 19, 39:
+	case 9, 10, 11, 13, 18, 19, 39:
 		return true
 	}
 	return false

@@ -117,6 +117,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return parts{l.call(helperCPU, "get_smp_processor_id", ir.Int)}
 	case *check.HashOf:
 		return parts{l.hashOf(e)}
+	case *check.Clone:
+		return parts{l.clone(e)}
 	case *check.Fib:
 		return l.fib(e)
 	case *check.Interface:
@@ -134,6 +136,15 @@ func (l *lowerer) ifIndex(name string) *ir.Value {
 	v := l.add(ir.OpIfIndex, ir.Int)
 	v.Sym = name
 	return v
+}
+
+// clone sends a copy of the packet. After it pointers into the packet are dead.
+func (l *lowerer) clone(e *check.Clone) *ir.Value {
+	to := l.width(ir.OpZExt, 4, l.expr(e.To)[0])
+	l.pos = e.P
+	code := l.call(helperClone, "clone_redirect", ir.Int, l.ctx, to, l.konst(0))
+	l.invalidate()
+	return l.cmp(ir.Eq, l.width(ir.OpZExt, 4, code), l.konst(0))
 }
 
 func (l *lowerer) redirectTo(e *check.RedirectTo) parts {

@@ -12,6 +12,7 @@ const (
 	helperCPU                = 8
 	helperStoreBytes         = 9
 	helperL4Csum             = 11
+	helperClone              = 13
 	helperVLANPush           = 18
 	helperVLANPop            = 19
 	helperRedirect           = 23

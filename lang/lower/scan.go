@@ -151,6 +151,8 @@ func (n *needs) noteExpr(e check.Expr) {
 		}
 	case *check.Move:
 		n.writes, n.moves = true, true
+	case *check.Clone:
+		n.writes = true
 	case *check.CallObject:
 		if e.Func.Changes && !n.conn {
 			n.writes, n.moves = true, true
@@ -244,7 +246,7 @@ func mayWrite(body []check.Stmt) writing {
 			}
 		}, func(e check.Expr) {
 			switch e := e.(type) {
-			case *check.Put:
+			case *check.Put, *check.Clone:
 				found.any = true
 			case *check.Move:
 				found = writing{true, true, true}

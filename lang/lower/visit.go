@@ -154,6 +154,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.N}
 	case *check.HashOf:
 		return []check.Expr{e.X, e.Seed}
+	case *check.Clone:
+		return []check.Expr{e.To}
 	case *check.Fib:
 		return []check.Expr{e.There, e.Dst, e.Src, e.Proto, e.Sport, e.Dport, e.Class, e.Len}
 	case *check.Call:

@@ -16,7 +16,7 @@ var (
 )
 
 // packetOnly are the builtins that build time cannot call.
-var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu"}
+var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu", "clone"}
 
 // names are the predeclared names.
 func (b *builder) names() starlark.StringDict {
@@ -82,6 +82,17 @@ func (b *builder) both(name string, arg value) (value, error) {
 		return unsigned(uint64(b.ifindex(string(text)))), nil
 	}
 	return nil, fmt.Errorf("%s: not of %s", name, arg.Type())
+}
+
+// clone sends a copy of the packet to an interface, of a name or a number.
+func (e *evaluator) clone(to value) bool {
+	index := uint32(0)
+	if name, ok := to.(starlark.String); ok {
+		index = e.builder.ifindex(string(name))
+	} else {
+		index = uint32(needNum(to, "clone").bits)
+	}
+	return e.opts.Clone != nil && e.opts.Clone(index)
 }
 
 func (b *builder) ifindex(name string) uint32 {

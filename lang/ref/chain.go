@@ -30,8 +30,9 @@ type Options struct {
 	Mark, Priority, Hash, Segments uint32
 	Now                            func() uint64 // ns; read at most once a packet
 	Rand                           func() uint64
-	Params                         map[string]uint64       // values of params, by name
-	FIB                            func(FIBQuery) FIBRoute // nil: nothing is forwarded
+	Params                         map[string]uint64         // values of params, by name
+	Clone                          func(ifindex uint32) bool // nil: nothing is sent
+	FIB                            func(FIBQuery) FIBRoute   // nil: nothing is forwarded
 
 	Reached func(file string, line, col int) // told of every statement that a packet reaches
 }

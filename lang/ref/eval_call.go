@@ -143,6 +143,8 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		return unsigned(0)
 	case "hash_of":
 		return hashOf(arg(0, "x", nil), needNum(arg(1, "seed", unsigned(0)), name))
+	case "clone":
+		return starlark.Bool(fr.e.clone(arg(0, "interface", nil)))
 	case "reject":
 		return reject
 	case "drop", "redirect", "redirect_peer", "redirect_cpu", "interface", "to_socket":
