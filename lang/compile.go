@@ -50,6 +50,10 @@ type Options struct {
 	Lines bool // count in the LineMap how often each statement is reached
 	Steps bool // note in the StepMap what a packet meets on its way
 
+	// Match, with Steps, is an expression over the packet: of those for which it holds
+	// the notes are taken, and handed on by the StepRing. See [Told].
+	Match string
+
 	// Times takes the time of each statement to the TimeMap, of one packet in so many,
 	// and counts as Lines does; 0: of none.
 	Times int
@@ -90,7 +94,7 @@ type compiler struct {
 
 func (c *compiler) compile(source []byte) (*Program, error) {
 	tree, ds := check.Check(c.opts.File, source, check.Options{
-		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Mark: c.opts.Lines || c.opts.Steps || c.opts.Times > 0, Hook: c.opts.Hook, Load: c.load,
+		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Mark: c.opts.Lines || c.opts.Steps || c.opts.Times > 0, Match: c.opts.Match, Hook: c.opts.Hook, Load: c.load,
 	})
 	if err := ds.Err(); err != nil {
 		return nil, err
@@ -329,7 +333,7 @@ var systemMaps = map[string]System{
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
 	lower.ConstMap: ConstMap, lower.HistMap: HistMap, lower.LogMap: LogMap, lower.RateMap: RateMap,
 	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap, lower.CPUMap: CPUMap,
-	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap, lower.LineMap: LineMap, lower.StepMap: StepMap, lower.TimeMap: TimeMap,
+	lower.SocketMap: SocketMap, lower.OriginMap: OriginMap, lower.LineMap: LineMap, lower.StepMap: StepMap, lower.StepRing: StepRing, lower.TimeMap: TimeMap,
 }
 
 func mapOf(k *ir.Map, m *check.Map) Map {

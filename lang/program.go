@@ -139,7 +139,12 @@ const (
 	// Program.Lines, how often it was reached.
 	LineMap
 	// StepMap is an array of one value, if Options.Steps was set: see [DecodeSteps].
+	// With Options.Match the first two words of it are how many packets may yet be
+	// told of, and how many were not told of, since the packet that they interrupted
+	// was, or since nobody has read the StepRing fast enough.
 	StepMap
+	// StepRing is a ring of what [Program.DecodeTold] reads, if Options.Match was set.
+	StepRing
 	// TimeMap is an array of one value, if Options.Times was set; see [DecodeTimes].
 	TimeMap
 )

@@ -1,8 +1,11 @@
 package lang
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"time"
 
 	"weir/lang/lower"
 	"weir/lang/value"
@@ -82,4 +85,36 @@ func (p *Program) DecodeSteps(b []byte) ([]Met, error) {
 		b = b[size:]
 	}
 	return out, nil
+}
+
+// A Told is a packet that Options.Match held for.
+type Told struct {
+	Time    time.Duration // of CLOCK_MONOTONIC, when it came
+	Length  int           // octets of the frame then
+	Frame   []byte        // its first, then
+	Outcome Outcome
+	Met     []Met
+	Lost    uint64 // octets of notes for which there was no room
+}
+
+// DecodeTold reads what a program has put into its StepRing.
+func (p *Program) DecodeTold(b []byte) (Told, error) {
+	if len(b) < lower.RecordNotes+8 {
+		return Told{}, fmt.Errorf("decode what is told of a packet: %d octets", len(b))
+	}
+	word := func(at int) uint64 { return binary.NativeEndian.Uint64(b[at:]) }
+	t := Told{Time: time.Duration(word(0)), Length: int(word(lower.RecordLength))}
+	t.Frame = bytes.Clone(b[lower.RecordFrame:][:min(t.Length, lower.RecordSnap)])
+	size := word(lower.RecordNotes)
+	notes := b[lower.RecordNotes+8:]
+	if size > uint64(len(notes)) {
+		t.Lost = size - uint64(len(notes))
+	} else {
+		notes = notes[:size] // a ring rounds up
+	}
+	var err error
+	if t.Outcome, err = DecodeOutcome(b[lower.RecordOutcome:][:OutcomeSize]); err == nil {
+		t.Met, err = p.DecodeSteps(notes)
+	}
+	return t, err
 }

@@ -42,6 +42,8 @@ type Options struct {
 	Then []Part // the chains that PASS goes on to, in order
 	Line bool   // the text is a one-liner: the body of main
 	Mark bool   // the tree says where each statement of the text begins
+
+	Match string // an expression over the packet: see Program.Match
 	Hook hook.Hook
 	// Load reads a module that is no part of the standard library. Its name is a
 	// path, already joined with the folder of the file that loads it. Without Load
@@ -97,6 +99,9 @@ func Check(file string, src []byte, opts Options) (p *Program, list diag.List) {
 		return nil, b.diags
 	}
 	p, ds := b.program(roots)
+	if opts.Match != "" {
+		ds = append(ds, b.match(p)...)
+	}
 	return p, append(b.diags, ds...)
 }
 

@@ -33,6 +33,10 @@ var declarations = map[string]bool{
 // stands for.
 func (b *builder) tree(file string, src []byte) (*syntax.File, error) {
 	f, err := dialect.Parse(file, src, 0)
+	if err == nil && file == MatchFile {
+		wrapMatch(f, subjectAt(b.opts.Hook))
+		return f, nil
+	}
 	if err != nil || !b.opts.Line || file != b.files[0] {
 		return f, err
 	}

@@ -23,6 +23,7 @@ type Program struct {
 	Sockets  []string  // names of to_socket(), in order of first mention
 	Verdicts []Verdict
 	Sources  diag.Source
+	Match    *Func    // without effect, called before the chains: whether Options.Match holds; or nil
 	Files    []string // the attached file, then the modules in order of loading; so for each chain
 }
 

@@ -208,12 +208,9 @@ func (e *exitBlock) finish(l *lowerer) {
 	}
 	l.keepOrigin(code)
 	if l.opts.Trace {
-		t := l.mapValue(l.maps[TraceMap], 0)
-		l.store(8, t, 0, slot)
-		l.store(8, t, 8, l.get(e.target))
-		l.store(8, t, 16, length)
-		l.store(8, t, 24, l.besideWord())
+		l.storeOutcome(l.mapValue(l.maps[TraceMap], 0), slot, length)
 	}
+	l.depart(slot, length)
 	if l.opts.Capture && !l.conn() {
 		l.capture(slot, code, length)
 	}
@@ -231,6 +228,14 @@ func (e *exitBlock) finish(l *lowerer) {
 	l.stopWatch()
 	l.cur.Return(code)
 	l.cur = nil
+}
+
+// storeOutcome writes what lang.DecodeOutcome reads.
+func (l *lowerer) storeOutcome(p, slot, length *ir.Value) {
+	l.store(8, p, 0, slot)
+	l.store(8, p, 8, l.get(l.exit.target))
+	l.store(8, p, 16, length)
+	l.store(8, p, 24, l.besideWord())
 }
 
 // verdict returns the parts of a constant verdict.

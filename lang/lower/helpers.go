@@ -28,6 +28,7 @@ const (
 	helperPush               = 87
 	helperPop                = 88
 	helperPeek               = 89
+	helperRingOutput         = 130
 	helperRingReserve        = 131
 	helperRingSubmit         = 132
 	helperForEach            = 164

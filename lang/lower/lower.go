@@ -127,6 +127,7 @@ type lowerer struct {
 	facts  facts
 	exit   exitBlock
 	watch  stopwatch
+	match  matching
 	origin origin
 	chain  int                 // the index of the one that is being lowered
 	copies map[string]*ir.Slot // of headers, see copySlot
@@ -209,6 +210,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	l.needOrigin()
 	l.facts.init(l)
 	l.exit.init(l)
+	l.startMatch()
 	l.chains()
 	if len(l.diag) > 0 {
 		return nil, l.diag

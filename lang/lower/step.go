@@ -61,12 +61,8 @@ func noted(ts ...value.Type) (out []value.Type, ok bool) {
 
 // note writes a step. flag and values write what they tell.
 func (l *lowerer) note(s Step, flag *ir.Value, write func(p *ir.Value)) {
-	if !l.opts.Steps || l.cur == nil {
+	if !l.opts.Steps || l.cur == nil || l.match.busy {
 		return
-	}
-	m := l.maps[StepMap]
-	if m == nil {
-		m = l.addMap(&ir.Map{Name: StepMap, Kind: ir.Array, KeySize: 4, ValueSize: 8 + StepRoom + stepExtra, MaxEntries: 1})
 	}
 	size := stepHead
 	for _, t := range s.Type {
@@ -77,13 +73,13 @@ func (l *lowerer) note(s Step, flag *ir.Value, write func(p *ir.Value)) {
 	if flag == nil {
 		flag = l.konst(1)
 	}
-	base := l.mapValue(m, 0)
-	at := l.add(ir.OpFetchAdd, ir.Int, base, l.konst(int64(size)))
-	at.Width = 8
-	room, done := l.block(), l.block()
-	l.branch(ir.ULe, at, l.konst(StepRoom), room, done)
+	done := l.block()
+	n := l.notebook(done)
+	at := l.fetchAdd(n.place(0), int64(size))
+	room := l.block()
+	l.branch(ir.ULe, at, l.konst(n.room), room, done)
 	l.start(room)
-	p := l.op(ir.OpAdd, l.mapValue(m, 8), at)
+	p := l.op(ir.OpAdd, n.place(8), at)
 	p.Type = ir.Ptr
 	l.store(4, p, 0, l.konst(int64(id)))
 	l.store(4, p, 4, l.konst(int64(size)))
@@ -93,6 +89,27 @@ func (l *lowerer) note(s Step, flag *ir.Value, write func(p *ir.Value)) {
 	}
 	l.jump(done)
 	l.start(done)
+}
+
+// A notebook is where notes are taken: how many octets there are of them, then these.
+type notebook struct {
+	place func(off int) *ir.Value
+	room  int64
+}
+
+// notebook returns that of this packet, or goes to none if it has none.
+func (l *lowerer) notebook(none *ir.Block) notebook {
+	if l.p.Match != nil {
+		told := l.block()
+		l.branch(ir.Ne, l.get(l.match.slot), l.konst(0), told, none)
+		l.start(told)
+		return notebook{func(off int) *ir.Value { return l.slotAt(slotRecord + RecordNotes + off) }, RecordRoom}
+	}
+	m := l.maps[StepMap]
+	if m == nil {
+		m = l.addMap(&ir.Map{Name: StepMap, Kind: ir.Array, KeySize: 4, ValueSize: 8 + StepRoom + stepExtra, MaxEntries: 1})
+	}
+	return notebook{func(off int) *ir.Value { return l.mapValue(m, off) }, StepRoom}
 }
 
 // reached notes a statement.

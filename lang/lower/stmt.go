@@ -183,23 +183,35 @@ func (l *lowerer) inline(c *check.Call) parts {
 	for _, a := range c.Args {
 		args = append(args, l.expr(a))
 	}
-	fr := &frame{fn: c.Func, vars: map[*check.Local][]variable{}, ret: l.block(), call: l.callOf(c.Func, c.P, l.frame().call)}
-	for range numParts(c.Func.Result) {
+	fr := l.frameOf(c.Func)
+	fr.call = l.callOf(c.Func, c.P, l.frame().call)
+	return l.body(fr, args...)
+}
+
+func (l *lowerer) frameOf(f *check.Func) *frame {
+	fr := &frame{fn: f, vars: map[*check.Local][]variable{}, ret: l.block()}
+	for range numParts(f.Result) {
 		fr.result = append(fr.result, l.newVar())
 	}
+	return fr
+}
+
+// body lowers the function of a frame in place, for as many of its parameters as there
+// are arguments.
+func (l *lowerer) body(fr *frame, args ...parts) parts {
 	pos, at := l.pos, l.watch.at
 	l.frames = append(l.frames, fr)
 	fr.around, l.loops = l.loops, nil
-	for i, p := range c.Func.Params {
-		l.assign(p, args[i])
-		l.assigned(p, args[i])
+	for i, x := range args {
+		l.assign(fr.fn.Params[i], x)
+		l.assigned(fr.fn.Params[i], x)
 	}
-	if c.Func.Result.Kind != value.None {
-		for i, p := range l.zero(c.Func.Result) {
+	if fr.fn.Result.Kind != value.None {
+		for i, p := range l.zero(fr.fn.Result) {
 			l.set(fr.result[i], p)
 		}
 	}
-	l.stmts(c.Func.Body)
+	l.stmts(fr.fn.Body)
 	l.jump(fr.ret)
 	l.frames = l.frames[:len(l.frames)-1]
 	l.loops = fr.around
