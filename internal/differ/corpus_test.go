@@ -96,6 +96,7 @@ func TestCorpus(t *testing.T) {
 					continue
 				}
 				c.lines, c.steps = i > 0 && n%4 == 0, i > 0 && n%4 == 2
+				c.told = c.steps && n%8 == 2
 				c.times = 0
 				if i > 0 && n%2 == 1 {
 					c.times = 1 + n%3

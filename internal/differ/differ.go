@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
@@ -41,6 +42,7 @@ type Case struct {
 	fib    func(ref.FIBQuery) ref.FIBRoute // what the reference is told of ways; nil: there are none
 	lines  bool                            // count how often each statement is reached
 	steps  bool                            // note the way of each packet
+	told   bool                            // and hand it on by the ring
 	times  int                             // take the time of each, of one packet in so many
 	unlike bool                            // packets come as no chain of it expects: what it says is wrong may be so
 }
@@ -63,9 +65,13 @@ func load(name string) ([]byte, error) {
 
 // Compile compiles the case for a hook, with the trace that Run reads.
 func (c Case) Compile(h hook.Hook, frags bool) (*lang.Program, error) {
-	return lang.Compile(c.Source, lang.Options{
+	o := lang.Options{
 		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Lines: c.lines, Steps: c.steps, Times: c.times, Load: readModule, Then: c.Then,
-	})
+	}
+	if c.told && !h.Info().Conn {
+		o.Match = "pkt.ip4 or not pkt.ip4"
+	}
+	return lang.Compile(c.Source, o)
 }
 
 func readModule(name string) ([]byte, error) { return os.ReadFile(name) }
@@ -93,7 +99,12 @@ func (c Case) Run(h hook.Hook, frags bool, frames []Frame) error {
 
 // close releases what the kernel holds.
 func (k *kernel) close() {
-	k.events.Close()
+	if k.events != nil {
+		k.events.Close()
+	}
+	if k.ring != nil {
+		k.ring.Close()
+	}
 	k.state.Close()
 }
 
@@ -111,8 +122,11 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		return nil, nil, err
 	}
 	k := &kernel{c: c, prog: p, state: st, object: st.Object(p), now: epoch, lines: map[lang.Line]uint64{}}
-	if k.events, err = st.Watch(); err != nil {
-		st.Close()
+	if k.events, err = st.Watch(); err == nil {
+		err = k.openRing()
+	}
+	if err != nil {
+		k.close()
 		return nil, nil, err
 	}
 	want, err := ref.Open(c.File, c.Source, ref.Options{
@@ -160,7 +174,8 @@ type kernel struct {
 	counts map[string]uint64
 	hists  map[string][lang.HistBuckets]uint64
 	events *datapath.Watcher
-	now    uint64 // ns
+	ring   *ringbuf.Reader // of what is told; nil: nothing is
+	now    uint64          // ns
 	lines  map[lang.Line]uint64
 	way    []lang.Line // of the packet through the reference
 

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"time"
 
+	"github.com/cilium/ebpf/ringbuf"
 	"github.com/google/go-cmp/cmp"
 
 	"weir/lang"
@@ -24,6 +26,9 @@ func (k *kernel) reach(file string, line, col int) {
 // startWay forgets the way of the packet before.
 func (k *kernel) startWay() error {
 	k.way = nil
+	if k.ring != nil {
+		return nil
+	}
 	return k.state.ForgetSteps(k.prog)
 }
 
@@ -33,7 +38,7 @@ func (k *kernel) compareWay() error {
 	if !k.c.steps {
 		return nil
 	}
-	met, lost, err := k.state.Steps(k.prog)
+	met, lost, err := k.met()
 	if err != nil {
 		return err
 	}
@@ -51,6 +56,52 @@ func (k *kernel) compareWay() error {
 		return fmt.Errorf("way (-reference +kernel):\n%s", d)
 	}
 	return nil
+}
+
+// openRing lets the program tell of every packet, if it does so by a ring.
+func (k *kernel) openRing() error {
+	m := k.state.SystemMap(k.prog, lang.StepRing)
+	if m == nil {
+		return nil
+	}
+	mem, err := k.state.SystemMap(k.prog, lang.StepMap).Memory()
+	if err == nil {
+		_, err = mem.WriteAt(binary.NativeEndian.AppendUint64(nil, 1<<40), 0)
+	}
+	if err == nil {
+		k.ring, err = ringbuf.NewReader(m)
+	}
+	return err
+}
+
+// met returns the steps of the packet that ran, and how many octets of them are lost.
+func (k *kernel) met() ([]lang.Met, uint64, error) {
+	if k.ring == nil {
+		return k.state.Steps(k.prog)
+	}
+	k.ring.SetDeadline(time.Unix(1, 0)) // do not wait
+	rec, err := k.ring.Read()
+	if err != nil {
+		return nil, 0, fmt.Errorf("nothing is told of the packet: %w", err)
+	}
+	told, err := k.prog.DecodeTold(rec.RawSample)
+	if err != nil {
+		return nil, 0, err
+	}
+	return told.Met, told.Lost, k.compareOutcome(told.Outcome)
+}
+
+// compareOutcome compares what is told of the end with what the trace has.
+func (k *kernel) compareOutcome(told lang.Outcome) error {
+	b, err := k.state.SystemMap(k.prog, lang.TraceMap).LookupBytes(uint32(0))
+	if err != nil {
+		return err
+	}
+	traced, err := lang.DecodeOutcome(b)
+	if err == nil && traced != told {
+		err = fmt.Errorf("told is %+v, traced %+v", told, traced)
+	}
+	return err
 }
 
 // compareLines compares how often each statement was reached.

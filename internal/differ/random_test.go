@@ -139,11 +139,12 @@ func (run *randomRun) seed(t *testing.T, seed uint64) {
 // look has a program looked at as tools do, in half of the seeds: that does not change
 // what it does. It reports whether it is.
 func (c *Case) look(may bool, seed uint64) bool {
-	c.lines, c.steps, c.times = false, false, 0
+	c.lines, c.steps, c.told, c.times = false, false, false, 0
 	if !may || seed%2 == 0 {
 		return false
 	}
 	c.lines, c.steps = seed%4 == 1, seed%4 == 3
+	c.told = c.steps && seed%16 < 8
 	if seed%8 >= 4 {
 		c.times = 1 + int(seed%3)
 	}

@@ -44,7 +44,7 @@ type Options struct {
 	Mark bool   // the tree says where each statement of the text begins
 
 	Match string // an expression over the packet: see Program.Match
-	Hook hook.Hook
+	Hook  hook.Hook
 	// Load reads a module that is no part of the standard library. Its name is a
 	// path, already joined with the folder of the file that loads it. Without Load
 	// there are only std/NAME.weir.

@@ -40,6 +40,9 @@ func (l *lowerer) attachedCall(f *check.Func) int { return l.callOf(f, diag.Pos{
 // mark counts that a statement was reached. All turns of it count in one place. The map
 // has its size once everything is lowered.
 func (l *lowerer) mark(pos diag.Pos) {
+	if l.match.busy {
+		return
+	}
 	at := Place{pos, l.frame().call}
 	if l.opts.Times > 0 {
 		l.lap(l.timeSlot(at), func() { l.countMark(at) })

@@ -13,13 +13,13 @@ import "weir/lang/ir"
 // A CPU has a slot, which it may share with others: who finds it taken tells nothing.
 // So a packet that is interrupted by another one loses nothing. A slot is
 //
-//	  0  whether it is taken
-//	  8  a record:
-//	       0  time, ns of CLOCK_MONOTONIC
-//	       8  octets of the frame
-//	      16  what the trace map of other programs has: see storeOutcome
-//	      48  the first octets of the frame, as it came
-//	     144  notes as the step map of other programs has them, the first word with them
+//	0  whether it is taken
+//	8  a record:
+//	     0  time, ns of CLOCK_MONOTONIC
+//	     8  octets of the frame
+//	    16  what the trace map of other programs has: see storeOutcome
+//	    48  the first octets of the frame, as it came
+//	   144  notes as the step map of other programs has them, the first word with them
 const (
 	StepRing = ".told"
 
@@ -81,7 +81,7 @@ func (l *lowerer) startMatch() {
 
 // holds calls the match, in place.
 func (l *lowerer) holds() *ir.Value {
-	l.match.busy = true
+	l.match.busy, l.viewed = true, map[string]bool{}
 	holds := l.body(l.frameOf(l.p.Match))
 	l.match.busy = false
 	return holds[0]
@@ -100,10 +100,15 @@ func (l *lowerer) arrive(slot *ir.Value) {
 
 // frameWord reads eight octets of the frame as they lie, without the fast path.
 func (l *lowerer) frameWord(off int64) *ir.Value {
-	if l.xdp() {
-		return l.callFunc(l.eight(), l.ctx, l.konst(off))
+	near := func() *ir.Value { return l.callFunc(l.eight(), l.ctx, l.konst(off)) }
+	far := func() *ir.Value { return l.swap(8, l.callFunc(l.wire(), l.ctx, l.konst(off), l.konst(8))) }
+	switch {
+	case l.xdp():
+		return near()
+	case !l.info.Ethernet:
+		return far()
 	}
-	return l.swap(8, l.callFunc(l.wire(), l.ctx, l.konst(off), l.konst(8)))
+	return l.choose1(func(then, els *ir.Block) { l.branch(ir.Eq, l.tagBeside(), l.konst(0), then, els) }, near, far)
 }
 
 // depart hands the record of a packet that is told of to user space, at its end.

@@ -188,6 +188,9 @@ func (l *lowerer) outlined(loop check.Stmt, body []check.Stmt, n *ir.Value, extr
 		l.now()
 		extra = append(extra, l.facts.now)
 	}
+	if l.p.Match != nil {
+		extra = append(extra, l.match.slot)
+	}
 	all, set := l.carried(loop)
 	all = append(all, extra...)
 	var timed []variable
