@@ -15,7 +15,8 @@ import (
 // JSON form is fixed.
 type Way struct {
 	Result
-	Frame      []byte      `json:"-"`
+	Where      string      `json:"where,omitempty"` // of a chain that is attached: the place
+	Frame      []byte      `json:"-"`               // as it came; of a chain that is attached, its first octets
 	Statements []Statement `json:"statements"`
 	Lost       uint64      `json:"lost,omitempty"` // octets of notes for which there was no room: the way went on
 }

@@ -323,28 +323,37 @@ func (r *Runner) tell(res *Result, x *run, ret int32, data []byte) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	if o.Exit >= uint64(len(x.prog.Exits)) {
+	if !res.end(x.prog, o, r.interfaceName) {
 		res.Error = fmt.Sprintf("the program returned %d without a verdict", ret)
 		return data, nil
 	}
-	e := x.prog.Exits[o.Exit]
-	res.Exit, res.Verdict, res.Reason, res.Line = e, e.Verdict, e.Reason, e.Line
-	if len(x.prog.Chains) > 1 {
-		res.Chain = x.prog.Chains[e.Chain].Name
-	}
-	if want, ok := x.prog.Hook.Code(e.Verdict); ok && ret != want {
-		res.Error = fmt.Sprintf("the program returned %d for %s, not %d", ret, e.Verdict, want)
-	}
-	switch {
-	case e.ToCPU:
-		res.To = fmt.Sprintf("cpu%d", o.To)
-	case e.Verdict == "REDIRECT" && o.To != 0: // else a program of an object knows
-		res.To = r.interfaceName(int(o.To))
+	if want, ok := x.prog.Hook.Code(res.Verdict); ok && ret != want {
+		res.Error = fmt.Sprintf("the program returned %d for %s, not %d", ret, res.Verdict, want)
 	}
 	if !x.prog.Hook.Info().Write {
 		return data, nil
 	}
 	return o.Frame(data), nil
+}
+
+// end fills in how a program ended; nameOf gives the name of an interface. It reports
+// whether the program did.
+func (res *Result) end(p *lang.Program, o lang.Outcome, nameOf func(index int) string) bool {
+	if o.Exit >= uint64(len(p.Exits)) {
+		return false
+	}
+	e := p.Exits[o.Exit]
+	res.Exit, res.Verdict, res.Reason, res.Line = e, e.Verdict, e.Reason, e.Line
+	if len(p.Chains) > 1 {
+		res.Chain = p.Chains[e.Chain].Name
+	}
+	switch {
+	case e.ToCPU:
+		res.To = fmt.Sprintf("cpu%d", o.To)
+	case e.Verdict == "REDIRECT" && o.To != 0: // else a program of an object knows
+		res.To = nameOf(int(o.To))
+	}
+	return true
 }
 
 func put64(m *ebpf.Memory, off int64, n uint64) error {

@@ -24,12 +24,15 @@ type explaining struct {
 	set    []string
 	packet int
 	json   bool
+	watching
+
+	given func(flag string) bool
 }
 
 func (a *app) explain() *cobra.Command {
 	var e explaining
 	c := &cobra.Command{
-		Use:   "explain FILE[:FUNC]...|-e TEXT IN.pcap",
+		Use:   "explain FILE[:FUNC]...|-e TEXT IN.pcap | NAME --live",
 		Short: "Show the way of packets through the source of a chain",
 		Long: `Runs packets of a pcap or pcapng file through the chain by a test run, and shows
 which statements each reached, one after another: whether conditions held, what was
@@ -37,13 +40,27 @@ compared, what maps had, what locals and fields became, and the verdict. The pro
 that runs is the chain with notes in it: it does the same. Maps are kept from packet to
 packet, and the clock is that of the capture.
 
+With --live the next packets of a chain that is attached are shown, those for which
+--match holds: an expression over the packet, in the language of chains. A chain with
+notes is swapped in, with the same maps and params, and after --packets, after --for
+or at ^C the plain one is swapped back, without missing a packet. If this command is
+killed, the next weir command does that once its time is over.
+
 ` + orderHelp,
 		Example: `  weir explain edge.weir in.pcap --packet 1
   weir explain edge.weir in.pcap --json --set limit=0
-  weir explain edge.weir in.pcap --hook tc-ingress`,
-		Args:              e.wants("FILE…", "IN.pcap"),
-		ValidArgsFunction: completeReplay,
+  weir explain edge.weir in.pcap --hook tc-ingress
+  weir explain edge --live --match 'pkt.ip4.src == ip4("192.0.2.1")'
+  weir explain edge --live --match 'pkt.tcp.syn' --packets 3 --for 1m`,
+		Args:              e.wants("FILE or NAME", "[IN.pcap…]"),
+		ValidArgsFunction: a.completeExplain,
 		RunE: runs(func(ctx context.Context, args []string) error {
+			if err := e.wrong(args); err != nil {
+				return err
+			}
+			if e.live {
+				return a.doExplainLive(ctx, args[0], &e)
+			}
 			return a.doExplain(ctx, e.args(args), &e)
 		}),
 	}
@@ -54,6 +71,8 @@ packet, and the clock is that of the capture.
 	f.Lookup("json").Usage = "print an object for each packet"
 	f.IntVar(&e.packet, "packet", 0, "show this packet alone, from 1; those before it are run as well")
 	f.StringArrayVar(&e.set, "set", nil, "set a param: PARAM=VALUE; may be repeated")
+	e.given = f.Changed
+	e.watching.flags(c)
 	return c
 }
 
@@ -109,7 +128,11 @@ const maxSource = 56
 // writeWay shows the way of a packet.
 func (a *app) writeWay(out *bufio.Writer, w trace.Way) {
 	t := a.out
-	fmt.Fprintf(out, "%s  %s\n", t.Paint(term.Bold, fmt.Sprintf("packet %d", w.N)), describeFrame(w.Frame))
+	title := fmt.Sprintf("packet %d", w.N)
+	if w.Where != "" {
+		title += "  " + w.Where
+	}
+	fmt.Fprintf(out, "%s  %s\n", t.Paint(term.Bold, term.Clean(title)), describeFrame(w.Frame, w.InLen))
 	if w.Error != "" {
 		fmt.Fprintf(out, "  %s\n\n", t.Paint(term.Yellow, term.Clean(w.Error)))
 		return
@@ -160,8 +183,9 @@ func (a *app) yesOrNo(holds bool) string {
 	return a.out.Paint(term.Red, "no")
 }
 
-// describeFrame says in a line what a frame is: its headers, and from where to where.
-func describeFrame(b []byte) string {
+// describeFrame says in a line what a frame of n octets is, of which there are the first:
+// its headers, and from where to where.
+func describeFrame(b []byte, n int) string {
 	var names []string
 	var src, dst string
 	for _, l := range packet.Layers(b) {
@@ -180,7 +204,7 @@ func describeFrame(b []byte) string {
 		}
 		names = append(names, l.Header.String())
 	}
-	s := fmt.Sprintf("%s  %s", term.Plural(uint64(len(b)), "byte"), strings.Join(names, " "))
+	s := fmt.Sprintf("%s  %s", term.Plural(uint64(n), "byte"), strings.Join(names, " "))
 	if src != "" {
 		s += fmt.Sprintf("  %s > %s", src, dst)
 	}

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"weir/datapath"
-	"weir/hook"
 	"weir/internal/cost"
 	"weir/internal/term"
 	"weir/lang"
@@ -18,9 +15,8 @@ import (
 // Of a profile of a chain that is attached.
 const (
 	profileFor    = 10 * time.Second
-	profileBefore = time.Second     // how long the plain chain is measured before
-	profileGrace  = 2 * time.Second // after that others take it back if this process did not
-	profileSample = 16              // one packet in so many is timed
+	profileBefore = time.Second // how long the plain chain is measured before
+	profileSample = 16          // one packet in so many is timed
 )
 
 // doProfileLive profiles what is attached under a name: a generation that is timed is
@@ -29,19 +25,16 @@ func (a *app) doProfileLive(ctx context.Context, name string, r *profiling) erro
 	if err := r.wrongLive(); err != nil {
 		return err
 	}
-	plain, err := a.kernel.Open(name)
-	if errors.Is(err, datapath.ErrNotFound) && filepath.Ext(name) == ".weir" {
-		return usage("IN.pcap is missing: the chain of a file is given packets, and nothing is attached as %s", name)
-	}
+	plain, err := a.openForTrial(name)
 	if err != nil {
 		return err
 	}
 	defer plain.Close()
-	o, err := timedAgain(plain, r.sample)
+	o, err := trialOf(plain, lang.Options{Times: r.sample})
 	if err != nil {
 		return err
 	}
-	o.Confirm = r.duration + profileGrace
+	o.Confirm = r.duration + trialGrace
 	defer unstoppable()()
 	meter, err := cost.Start()
 	if err != nil {
@@ -63,9 +56,7 @@ func (a *app) doProfileLive(ctx context.Context, name string, r *profiling) erro
 	defer g.Close()
 	fmt.Fprintf(a.err, "%s is profiled for %v, or until ^C\n", term.Clean(name), r.duration)
 	with := a.usedIn(ctx, meter, g, r.duration)
-	if err := a.kernel.Withdraw(context.WithoutCancel(ctx), g); errors.Is(err, datapath.ErrNotFound) {
-		fmt.Fprintf(a.err, "another command has taken %s back\n", term.Clean(name))
-	} else if err != nil {
+	if err := a.withdraw(ctx, g); err != nil {
 		return err
 	}
 	p, err := trace.Live(g)
@@ -94,36 +85,6 @@ func (a *app) usedIn(ctx context.Context, m *cost.Meter, g *datapath.Generation,
 		sum.Time += u.Time
 	}
 	return sum.NsPerRun()
-}
-
-// timedAgain compiles what runs once more, with the time of each statement, for the
-// places where it is.
-func timedAgain(g *datapath.Generation, sample int) (datapath.Options, error) {
-	o := datapath.Options{Name: g.Name, Pin: true, Replace: true, Trial: true}
-	compiled := map[hook.Hook]datapath.Chain{}
-	for _, at := range g.Places() {
-		w := at.Where
-		if w.Hook == hook.Connect {
-			return o, fmt.Errorf("%s is at %s: what is done for connections is not profiled", g.Name, w)
-		}
-		if s := at.Standing(); s.There {
-			w = s.Where // which may have another name by now
-		}
-		c, ok := compiled[w.Hook]
-		if !ok {
-			var err error
-			if c.Program, err = at.Program.Again(lang.Options{Times: sample}); err == nil && w.Hook == hook.XDP {
-				c.Frags, err = at.Program.Again(lang.Options{Times: sample, Frags: true})
-			}
-			if err != nil {
-				return o, fmt.Errorf("compile %s with the time of each statement: %w", g.Name, err)
-			}
-			compiled[w.Hook] = c
-		}
-		c.Where = w
-		o.Chains = append(o.Chains, c)
-	}
-	return o, nil
 }
 
 // wrongLive says what is wrong with the flags of a profile of what is attached.

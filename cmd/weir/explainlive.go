@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/internal/term"
+	"weir/lang"
+	"weir/trace"
+)
+
+// watching is the flags of explain for a chain that is attached.
+type watching struct {
+	live     bool
+	match    string
+	packets  int
+	duration time.Duration
+}
+
+func (w *watching) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&w.live, "live", false, "show the next packets of a chain that is attached")
+	f.StringVar(&w.match, "match", "True", "with --live: only packets for which this `EXPR` holds")
+	f.IntVar(&w.packets, "packets", 10, "with --live: how many, at most")
+	f.DurationVar(&w.duration, "for", time.Minute, "with --live: how long, at most")
+}
+
+// wrong says what is wrong with the arguments and flags.
+func (e *explaining) wrong(args []string) error {
+	if !e.live {
+		for _, f := range []string{"match", "packets", "for"} {
+			if e.given(f) {
+				return usage("--%s is for a chain that is attached: give its NAME and --live", f)
+			}
+		}
+		if len(args) == 0 || len(args) == 1 && len(e.lines) == 0 {
+			return usage("IN.pcap is missing, or --live for the packets of a chain that is attached")
+		}
+		return nil
+	}
+	for _, f := range []string{"hook", "set", "packet"} {
+		if e.given(f) {
+			return usage("--%s is for the packets of a capture: give FILE and IN.pcap", f)
+		}
+	}
+	switch {
+	case len(args) != 1 || len(e.lines) > 0:
+		return usage("--live wants the NAME of one chain that is attached, and nothing else")
+	case e.packets < 1:
+		return usage("--packets %d shows no packet", e.packets)
+	case e.duration <= 0:
+		return usage("--for %v leaves no time to see packets", e.duration)
+	}
+	return nil
+}
+
+// completeExplain completes names of what is attached, and files.
+func (a *app) completeExplain(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if live, _ := c.Flags().GetBool("live"); live {
+		return a.completeNames(1)(c, args, begun)
+	}
+	return a.completeProfile(c, args, begun)
+}
+
+// doExplainLive shows the way of packets through what is attached under a name: a
+// generation that takes notes is swapped in, and the plain one back.
+func (a *app) doExplainLive(ctx context.Context, name string, e *explaining) error {
+	plain, err := a.openForTrial(name)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	o, err := trialOf(plain, lang.Options{Steps: true, Match: e.match})
+	if err != nil {
+		return err
+	}
+	o.Confirm = e.duration + trialGrace
+	t := trace.NewTelling(e.packets)
+	defer t.Close()
+	o.Loaded = t.Loaded
+	defer unstoppable()()
+	g, err := a.kernel.Attach(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	fmt.Fprintf(a.err, "%s is watched for %v, or until ^C\n", term.Clean(name), e.duration)
+	shown, err := a.tellWays(ctx, e, func(ctx context.Context, each func(trace.Way) error) error {
+		return t.Run(ctx, g, each)
+	})
+	if werr := a.withdraw(ctx, g); err == nil {
+		err = werr
+	}
+	if err != nil {
+		return err
+	}
+	missed, err := t.Missed()
+	if err != nil {
+		return err
+	}
+	switch {
+	case missed > 0:
+		fmt.Fprintf(a.err, "%s matched and could not be shown\n", term.Plural(missed, "more packet"))
+	case shown == 0 && ctx.Err() == nil:
+		fmt.Fprintf(a.err, "no packet matched in %v\n", e.duration)
+	}
+	return nil
+}
+
+// tellWays shows ways as they come, and returns how many.
+func (a *app) tellWays(ctx context.Context, e *explaining, run func(context.Context, func(trace.Way) error) error) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, e.duration)
+	defer cancel()
+	out := bufio.NewWriter(a.out)
+	enc := term.JSON(out)
+	err = run(ctx, func(w trace.Way) error {
+		n++
+		if e.json {
+			if err := enc.Encode(w); err != nil {
+				return err
+			}
+		} else {
+			a.writeWay(out, w)
+		}
+		return out.Flush()
+	})
+	return n, err
+}

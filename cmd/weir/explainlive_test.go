@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weir/trace"
+)
+
+// What is attached tells of the packets that match, and of no other, and then is as it
+// was.
+func TestExplainLive(t *testing.T) {
+	w := profiledWorld{newWorld(t), t}
+	check(t, os.WriteFile(filepath.Join(w.dir, "p.weir"), []byte(profiledChain), 0o600))
+	w.must("weir attach p.weir:first p.weir:second --name p --on eth0")
+	w.must("exec weir attach p.weir:first p.weir:second --name p --replace --on eth0")
+	defer w.must("weir detach p")
+	w.send(5, 4053, 5)
+
+	x := w.inTerminal(t, nil, "weir", "explain", "p", "--live", "--json", "--packets", "3", "--match", "pkt.udp.dport == 4080")
+	t.Cleanup(func() { x.cmd.Process.Kill() }) // of a test that failed
+	x.waitFor(t, "p is watched for")
+	w.must("weir set p limit=9")
+	w.send(20, 4053, 25)
+	w.send(11, 4080, 11)
+	if err := x.cmd.Wait(); err != nil {
+		t.Errorf("weir explain: %v\n%s", err, x.text())
+	}
+	<-x.done
+	text := x.text()
+	d := json.NewDecoder(strings.NewReader(text[strings.Index(text, "{"):]))
+	for n := 1; n <= 3; n++ {
+		var way trace.Way
+		check(t, d.Decode(&way))
+		var told []string
+		for _, s := range way.Statements {
+			told = append(told, fmt.Sprintf("%d %s", s.Line, strings.Join(s.Notes, " ")))
+		}
+		got := fmt.Sprintf("%d %s %s %s %d %d %s", way.N, way.Where[strings.LastIndex(way.Where, "/")+1:], way.Verdict, way.Chain, way.Line, way.InLen, strings.Join(told, "; "))
+		at := "seen has no 4080 seen[…] = 1"
+		if n > 1 {
+			at = fmt.Sprintf("seen[4080] is %d seen[…] = %d", n-1, n)
+		}
+		if want := fmt.Sprintf("%d eth0:xdp PASS p:second 15 60 5 ; 7 ; 10 ; 12 %s; 13 4080 == 4053; 15 ", n, at); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	if strings.Contains(text, "could not be shown") {
+		t.Errorf("packets were missed:\n%s", text)
+	}
+	w.asItWas(26)
+
+	// A chain that has no such packet; a match that is none.
+	out, err := w.run(`exec weir explain p --live --for 200ms --match pkt.tcp`)
+	if err != nil || !strings.Contains(out, "no packet matched in 200ms") {
+		t.Errorf("weir explain: %v\n%s", err, out)
+	}
+	out, err = w.run(`exec weir explain p --live --match pkt.nosuch`)
+	if err == nil || !strings.Contains(out, "--match:1:5: error: ") {
+		t.Errorf("weir explain: %v\n%s", err, out)
+	}
+	w.asItWas(27)
+
+	// Killed, it leaves the rest to the next command.
+	x = w.inTerminal(t, nil, "weir", "explain", "p", "--live", "--for", "1s", "--match", "pkt.tcp")
+	x.waitFor(t, "p is watched for")
+	check(t, x.cmd.Process.Kill())
+	x.cmd.Wait()
+	w.send(3, 4080, 14)
+	w.asItWas(28)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"weir/datapath"
+	"weir/hook"
+	"weir/internal/term"
+	"weir/lang"
+)
+
+// trialGrace is how long after its time a trial generation stays if the process that
+// swapped it in has died: then others take it back.
+const trialGrace = 2 * time.Second
+
+// openForTrial opens what is attached under a name, to look into it.
+func (a *app) openForTrial(name string) (*datapath.Generation, error) {
+	g, err := a.kernel.Open(name)
+	if errors.Is(err, datapath.ErrNotFound) && filepath.Ext(name) == ".weir" {
+		return nil, usage("IN.pcap is missing: the chain of a file is given packets, and nothing is attached as %s", name)
+	}
+	return g, err
+}
+
+// trialOf compiles what runs once more, with what as says, for the places where it is.
+func trialOf(g *datapath.Generation, as lang.Options) (datapath.Options, error) {
+	o := datapath.Options{Name: g.Name, Pin: true, Replace: true, Trial: true}
+	compiled := map[hook.Hook]datapath.Chain{}
+	for _, at := range g.Places() {
+		w := at.Where
+		if w.Hook == hook.Connect {
+			return o, fmt.Errorf("%s is at %s: what is done for connections cannot be looked into", g.Name, w)
+		}
+		if s := at.Standing(); s.There {
+			w = s.Where // which may have another name by now
+		}
+		c, ok := compiled[w.Hook]
+		if !ok {
+			var err error
+			if c.Program, err = at.Program.Again(as); err == nil && w.Hook == hook.XDP {
+				frags := as
+				frags.Frags = true
+				c.Frags, err = at.Program.Again(frags)
+			}
+			if err != nil {
+				return o, fmt.Errorf("compile %s to look into it: %w", g.Name, err)
+			}
+			compiled[w.Hook] = c
+		}
+		c.Where = w
+		o.Chains = append(o.Chains, c)
+	}
+	return o, nil
+}
+
+// withdraw swaps the plain generation back.
+func (a *app) withdraw(ctx context.Context, g *datapath.Generation) error {
+	err := a.kernel.Withdraw(context.WithoutCancel(ctx), g)
+	if errors.Is(err, datapath.ErrNotFound) {
+		fmt.Fprintf(a.err, "another command has taken %s back\n", term.Clean(g.Name))
+		return nil
+	}
+	return err
+}
