@@ -143,6 +143,29 @@ func (b *bed) all(fn string, at time.Time) ([]hook.Hook, error) {
 	return out, nil
 }
 
+// params returns the names of the params of the file, which any chain of it has that
+// compiles.
+func (b *bed) params(chains []string) (names []string, err error) {
+	for _, c := range chains {
+		for _, h := range testable {
+			p, err1 := b.compile(key{fn: c, hook: h}, false)
+			if err1 == nil {
+				for _, q := range p.Params {
+					names = append(names, q.Name)
+				}
+				return names, nil
+			}
+			if err == nil {
+				err = err1
+			}
+			if !aboutHook(err1) {
+				break
+			}
+		}
+	}
+	return nil, err
+}
+
 // aboutHook reports whether a chain was refused since a hook cannot do what it asks
 // for.
 func aboutHook(err error) bool {
@@ -152,44 +175,48 @@ func aboutHook(err error) bool {
 
 // find returns the map of that name of a program that was loaded, and loads chains of
 // the file until there is one.
-func (b *bed) find(name string, chains []string, at time.Time) (*datapath.Map, error) {
-	for i := 0; ; i++ {
-		if b.runner != nil {
-			if m, err := b.runner.Map(name); err == nil {
-				return m, nil
-			}
-		}
-		if i == len(chains) {
-			return nil, fmt.Errorf("no chain of %s uses the map %s", b.file, name)
-		}
-		if _, err := b.first(chains[i], at); err != nil && i == len(chains)-1 && b.runner == nil {
-			return nil, err
-		}
+func (b *bed) find(name string, chains []string, at time.Time) (m *datapath.Map, err error) {
+	found, err := b.until(chains, at, func() (bool, error) {
+		var err error
+		m, err = b.runner.Map(name)
+		return err == nil, nil
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("no chain of %s uses the map %s", b.file, name)
 	}
+	return m, err
 }
 
 // param is find for a param that has one of the names; it is nil where there is none.
-func (b *bed) param(names, chains []string, at time.Time) (*datapath.ParamValue, error) {
+func (b *bed) param(names, chains []string, at time.Time) (p *datapath.ParamValue, err error) {
+	_, err = b.until(chains, at, func() (bool, error) {
+		all, err := b.runner.Params()
+		if i := slices.IndexFunc(all, func(q datapath.ParamValue) bool { return slices.Contains(names, q.Name) }); i >= 0 {
+			p = &all[i]
+		}
+		return p != nil, err
+	})
+	return p, err
+}
+
+// until loads chains of the file until has finds in the runner what it looks for. Of
+// chains that cannot be loaded it says so if no other one has it.
+func (b *bed) until(chains []string, at time.Time, has func() (bool, error)) (found bool, err error) {
+	var first error
 	for i := -1; i < len(chains); i++ {
 		if i >= 0 {
-			if _, err := b.first(chains[i], at); err != nil {
-				continue
+			if _, err := b.first(chains[i], at); err != nil && first == nil {
+				first = err
 			}
 		}
 		if b.runner == nil {
 			continue
 		}
-		all, err := b.runner.Params()
-		if err != nil {
-			return nil, err
-		}
-		for j := range all {
-			if slices.Contains(names, all[j].Name) {
-				return &all[j], nil
-			}
+		if found, err := has(); found || err != nil {
+			return found, err
 		}
 	}
-	return nil, nil
+	return false, first
 }
 
 // again brings maps, parameters and counters back to what they were at first.

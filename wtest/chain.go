@@ -22,13 +22,14 @@ type chain struct {
 func (c *chain) String() string { return c.file + ":" + c.Name() }
 func (c *chain) Type() string   { return "chain" }
 
-// takesPackets reports whether the function may be a chain.
-func takesPackets(f *starlark.Function) bool {
-	if f.NumParams() != 1 {
-		return false
+// takesPackets reports whether the function is a chain by its names, or may be one: it
+// could as well be a function of build time.
+func takesPackets(f *starlark.Function) (is, may bool) {
+	if f.NumParams() != 1 || f.ParamDefault(0) != nil || f.HasVarargs() || f.HasKwargs() {
+		return false, false
 	}
 	name, _ := f.Param(0)
-	return name == "pkt"
+	return name == "pkt" || f.Name() == "main", true
 }
 
 // run is run(chain, packet, hook = "").
@@ -53,7 +54,7 @@ func (s *suite) run(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple
 func (s *suite) chainAt(what string, fn starlark.Value, at string) (*chain, hook.Hook, error) {
 	c, ok := fn.(*chain)
 	if !ok {
-		return nil, 0, fmt.Errorf("%s: a chain is wanted, not %s: load a function with a parameter pkt from a chain file", what, fn.Type())
+		return nil, 0, fmt.Errorf("%s: a chain is wanted, not %s: load a function of packets from a chain file", what, fn.Type())
 	}
 	if c.name == "" {
 		return nil, 0, fmt.Errorf("%s: %s is no function of the top level of %s, so that it cannot be attached: test a chain that calls it", what, c.Name(), c.file)

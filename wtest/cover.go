@@ -114,7 +114,7 @@ func takesPacket(def *syntax.DefStmt) bool {
 		return false
 	}
 	id, ok := def.Params[0].(*syntax.Ident)
-	return ok && id.Name == "pkt"
+	return ok && (id.Name == "pkt" || def.Name.Name == "main")
 }
 
 // ownStatements returns where the statements of a function begin, but for those of

@@ -31,6 +31,7 @@ type suite struct {
 	beds   beds
 	now    time.Time
 	chains map[string][]string // functions of chain files that take packets
+	maybe  map[string][]string // those that may
 	script *check.Script
 	prints []string // of the test that runs
 	lost   error    // of the test that runs, where the interpreter takes none
@@ -47,7 +48,7 @@ func open(ctx context.Context, file string, o Options) (*suite, error) {
 		return nil, err
 	}
 	s := &suite{
-		ctx: ctx, file: file, cpu: cpu, hook: o.Hook, load: o.Load, now: epoch, chains: map[string][]string{},
+		ctx: ctx, file: file, cpu: cpu, hook: o.Hook, load: o.Load, now: epoch, chains: map[string][]string{}, maybe: map[string][]string{},
 		beds: beds{load: o.Load, set: o.Set, cover: o.Cover, all: map[string]*bed{}},
 	}
 	env := makers()
@@ -75,12 +76,23 @@ func open(ctx context.Context, file string, o Options) (*suite, error) {
 }
 
 // forgetModules forgets the functions of files of which the test loads none that takes
-// packets: they are modules of the others.
+// packets: they are modules of the others. What it loads that may take packets comes
+// behind what does.
 func (s *suite) forgetModules() {
 	loaded := s.script.Loaded()
 	for file, chains := range s.chains {
 		if !slices.ContainsFunc(chains, func(c string) bool { return slices.Contains(loaded[file], c) }) {
 			delete(s.chains, file)
+		}
+	}
+	for file, maybe := range s.maybe {
+		if len(s.chains[file]) == 0 && s.script.IsModule(file) {
+			continue
+		}
+		for _, c := range maybe {
+			if slices.Contains(loaded[file], c) {
+				s.chains[file] = append(s.chains[file], c)
+			}
 		}
 	}
 }
@@ -95,8 +107,13 @@ func packetBuiltins() starlark.StringDict {
 type builtin = func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error)
 
 func (s *suite) function(file, name string, f *starlark.Function) starlark.Value {
-	if takesPackets(f) && name != "" && !slices.Contains(s.chains[file], name) {
-		s.chains[file] = append(s.chains[file], name)
+	list := s.chains
+	is, may := takesPackets(f)
+	if !is {
+		list = s.maybe
+	}
+	if may && name != "" && !slices.Contains(list[file], name) {
+		list[file] = append(list[file], name)
 	}
 	return &chain{f, file, name}
 }
@@ -128,7 +145,7 @@ func (s *suite) mapOf(file, name string) (*datapath.Map, error) {
 	case len(found) > 1:
 		return nil, several("map", name, found)
 	}
-	if first != nil && len(names) == 1 {
+	if _, refused := errors.AsType[diag.List](first); refused || first != nil && len(names) == 1 {
 		return nil, first
 	}
 	return nil, fmt.Errorf("map %s of %s is in no chain that the file loads: load a chain that uses it", name, file)
@@ -156,12 +173,13 @@ func (s *suite) paramValue(p *param, v starlark.Value) (starlark.Value, error) {
 	}
 	files, names := s.users(p.file, p.name)
 	var found []string // files that have it
+	var first error
 	var b *bed
 	var q *datapath.ParamValue
 	for _, f := range files {
 		x, err := s.beds.of(f).param(names, s.chains[f], s.now)
-		if err != nil {
-			return nil, err
+		if err != nil && first == nil {
+			first = err
 		}
 		if x != nil {
 			q, b, found = x, s.beds.of(f), append(found, f)
@@ -173,6 +191,9 @@ func (s *suite) paramValue(p *param, v starlark.Value) (starlark.Value, error) {
 		return setParam(b, *q, v)
 	case len(found) > 1:
 		return nil, several("param", p.name, found)
+	}
+	if first != nil {
+		return nil, first
 	}
 	return nil, fmt.Errorf("no chain of %s uses the param %s", p.file, p.name)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"weir/lang/check"
 	"weir/trace"
@@ -67,6 +68,25 @@ func Run(ctx context.Context, file string, o Options) (n int, err error) {
 		return n, fmt.Errorf("%s: %w", file, err)
 	}
 	return n, nil
+}
+
+// Params returns the names of the params that the chains have which a test file loads:
+// those that Options.Set may name. No program is loaded.
+func Params(ctx context.Context, file string, o Options) ([]string, error) {
+	s, err := open(ctx, file, o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	var out []string
+	for file, chains := range s.chains {
+		names, err := s.beds.of(file).params(chains)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		out = append(out, names...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 func (s *suite) all(o Options) (n int, err error) {

@@ -259,7 +259,7 @@ func TestBroken(t *testing.T) {
 		{"packet(ip4(), b\"x\" * 70000)", "packet: the packet has 70034 octets, more than the limit of 65535"},
 		{"run(main, 7)", "run: packet: a packet is wanted, made by packet(), not int"},
 		{"run(main, b\"\")", "run: frame of 0 octets: shorter than an Ethernet header"},
-		{"run(len, p)", "run: a chain is wanted, not builtin_function_or_method: load a function with a parameter pkt from a chain file"},
+		{"run(len, p)", "run: a chain is wanted, not builtin_function_or_method: load a function of packets from a chain file"},
 		{"run(main, p, hook = \"tc-ingres\")", `no hook is named "tc-ingres": did you mean tc-ingress?`},
 		{"run(main, p, hook = \"connect\")", "run: hook connect sees connections, not packets"},
 		{"run(main, p, hook = \"socket\")", "the chain does not compile"},

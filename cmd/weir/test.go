@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +87,9 @@ func (t *tester) files(ctx context.Context, args []string) error {
 	}
 	files, err := testFiles(args)
 	if err != nil {
+		return err
+	}
+	if err := t.haveParams(ctx, files, o); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -171,6 +176,34 @@ func testFiles(args []string) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// haveParams refuses a --set of a param that no chain under test has. What cannot be
+// run may have it: that is told when it is its turn.
+func (t *tester) haveParams(ctx context.Context, files []string, o wtest.Options) error {
+	if len(o.Set) == 0 {
+		return nil
+	}
+	var there []string
+	for _, f := range files {
+		names, err := wtest.Params(ctx, f, o)
+		if err != nil {
+			return ctx.Err()
+		}
+		there = append(there, names...)
+	}
+	slices.Sort(there)
+	there = slices.Compact(there)
+	for _, name := range slices.Sorted(maps.Keys(o.Set)) {
+		if slices.Contains(there, name) {
+			continue
+		}
+		if len(there) == 0 {
+			return usage("--set %s: no chain under test has a param", name)
+		}
+		return usage("--set %s: no chain under test has a param of that name (there are %s)%s", name, strings.Join(there, ", "), didYouMean(name, there))
+	}
+	return nil
 }
 
 // file runs the tests of a file. Its error is one that ends them all.

@@ -70,9 +70,19 @@ func RunScript(file string, src []byte, o ScriptOptions) (*Script, diag.List) {
 
 // Loaded returns the names that scripts load, by the chain files that have them.
 func (s *Script) Loaded() map[string][]string {
+	return s.loads(func(by string) bool { return strings.HasSuffix(by, ScriptSuffix) })
+}
+
+// IsModule reports whether a chain file loads that file.
+func (s *Script) IsModule(file string) bool {
+	return s.loads(func(by string) bool { return !strings.HasSuffix(by, ScriptSuffix) })[path.Clean(file)] != nil
+}
+
+// loads returns the names that files load, by the files that have them.
+func (s *Script) loads(by func(string) bool) map[string][]string {
 	out := map[string][]string{}
 	for _, m := range s.b.modules {
-		if !strings.HasSuffix(m.name, ScriptSuffix) || m.syntax == nil {
+		if !by(m.name) || m.syntax == nil {
 			continue
 		}
 		for _, st := range m.syntax.Stmts {
@@ -158,8 +168,8 @@ func (b *builder) given(from string, m *module) starlark.StringDict {
 	n.module(m, "", true)
 	g := giver{b.script, m.name, n, map[any]starlark.Value{}}
 	out := starlark.StringDict{}
-	for name, v := range m.globals {
-		out[name] = g.value(v)
+	for _, name := range m.globals.Keys() { // which are sorted
+		out[name] = g.value(m.globals[name])
 	}
 	return out
 }
