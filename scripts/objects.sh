@@ -3,13 +3,16 @@
 # load. Objects are committed; go generate runs this, so that make check sees an
 # object that its source does not give.
 set -euo pipefail
+headers=$(realpath "$(dirname "$0")/../examples/modules/c") # bpf.h stands for all of them
 cd "$1"
+headers=$(realpath --relative-to=. "$headers")
 
 clang=clang-22
 command -v $clang >/dev/null || { echo "$clang is missing: run scripts/setup.sh" >&2; exit 1; }
 
 build() { # SOURCE OBJECT FLAG…
-	$clang --target=bpf -O2 -mcpu=v3 -fno-ident -fdebug-compilation-dir=. -Wall -Werror "${@:3}" -c "$1" -o "$2"
+	$clang --target=bpf -O2 -mcpu=v3 -fno-ident -fdebug-compilation-dir=. -Wall -Werror \
+		-I "$headers" "${@:3}" -c "$1" -o "$2"
 }
 
 rm -f ./*.o

@@ -3,7 +3,7 @@
 
 struct sk_buff {
 	unsigned int len;
-} core;
+} __core;
 
 struct bpf_nf_ctx {
 	const void *state;

@@ -171,13 +171,13 @@ __noinline __u32 skb_size(struct __sk_buff *skb)
 /* The field lies elsewhere in the kernel than here. */
 struct net_device {
 	int mtu;
-} core;
+} __core;
 struct xdp_rxq_info {
 	struct net_device *dev;
-} core;
+} __core;
 struct xdp_buff {
 	struct xdp_rxq_info *rxq;
-} core;
+} __core;
 
 __noinline int offset_of_mtu(int x)
 {
