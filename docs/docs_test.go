@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"weir/examples/modules"
 	"weir/hook"
 	"weir/lang"
 	"weir/wtest"
@@ -110,7 +109,7 @@ func TestPrograms(t *testing.T) {
 		programs[b.file]++
 		for _, h := range b.hooks(t) {
 			t.Run(fmt.Sprintf("%s/%s", b, h), func(t *testing.T) {
-				p, err := lang.Compile([]byte(b.text), lang.Options{File: b.String(), Hook: h, Load: modules.Load})
+				p, err := lang.Compile([]byte(b.text), lang.Options{File: b.String(), Hook: h, Load: load})
 				if err != nil {
 					t.Fatalf("the program of %s does not compile for %s (lines count from the beginning of the block):\n%v", b, h, err)
 				}

@@ -1,13 +1,16 @@
 package docs
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"weir/examples/modules"
 	"weir/internal/golden"
 	"weir/lang/check"
 )
@@ -60,9 +63,19 @@ func chapters(t *testing.T) []chapter {
 	return out
 }
 
+// load reads what the manual's programs load: the examples' modules, and for errors.md
+// objects that are there to be wrong.
+func load(name string) ([]byte, error) {
+	b, err := modules.Load(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return os.ReadFile(filepath.Join("../object/testdata", name))
+	}
+	return b, err
+}
+
 // said returns what weir says about a program, for XDP.
 func said(text string) (string, error) {
-	p, list := check.Check("edge.weir", []byte(text), check.Options{})
+	p, list := check.Check("edge.weir", []byte(text), check.Options{Load: load})
 	for _, d := range list {
 		if d.Hint == "" {
 			return "", fmt.Errorf("%s: there is no hint", d.Message)
@@ -76,7 +89,7 @@ func said(text string) (string, error) {
 
 const errorsHead = `# What weir says, and what to write
 
-Mistakes that people make who come from Python, from C, or from another packet tool: the wrong program, what weir says about it, and the right program. A test writes this page: it runs the compiler on every wrong program and compiles every right one for every hook. The list is in ` + "`lang/check/testdata/mistakes`" + `; ` + "`go generate ./docs`" + ` writes the page anew.
+Mistakes that people make who come from Python, from C, or from another packet tool, or who bring C along: the wrong program, what weir says about it, and the right program. A test writes this page: it runs the compiler on every wrong program and compiles every right one for every hook. The list is in ` + "`lang/check/testdata/mistakes`" + `; ` + "`go generate ./docs`" + ` writes the page anew.
 
 `
 

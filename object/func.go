@@ -1,7 +1,9 @@
 package object
 
 import (
+	"cmp"
 	"fmt"
+	"strconv"
 
 	"github.com/cilium/ebpf/btf"
 )
@@ -44,15 +46,12 @@ func (f *Func) Context() string {
 	return ""
 }
 
-// otherwise is what to do about a signature.
-const otherwise = "change it in the C source, or call it from a function there that has other ones"
-
 // maxParams is how many parameters a BPF-to-BPF call has: registers r1 to r5.
 const maxParams = 5
 
-// signature reads what a function takes and gives. structs gets those that it has
-// pointers to.
-func (f *Func) signature(proto *btf.FuncProto, structs map[string]Struct) {
+// signature reads what a function takes and gives, with the tags of its parameters.
+// structs gets those that it has pointers to.
+func (f *Func) signature(proto *btf.FuncProto, tags [][]string, structs map[string]Struct) {
 	f.Result = typeOf(proto.Return)
 	for i, p := range proto.Params {
 		t := typeOf(p.Type)
@@ -60,21 +59,55 @@ func (f *Func) signature(proto *btf.FuncProto, structs map[string]Struct) {
 			structs[t.Struct.Name] = *t.Struct
 		}
 		f.Params, f.Names = append(f.Params, t), append(f.Names, p.Name)
-		if (t.Kind == Other || t.Kind == Void) && f.Bad == "" {
-			f.Hint = otherwise
-			f.Bad = fmt.Sprintf("its parameter %d, %s, is no integer, no packet context and no pointer to a struct of its own", i+1, cName(p.Type))
+		var own []string
+		if i < len(tags) {
+			own = tags[i]
+		}
+		if why, hint := unfit(t, p.Type, own); why != "" && f.Bad == "" {
+			f.Bad, f.Hint = fmt.Sprintf("its parameter %s, %s, %s", cmp.Or(p.Name, strconv.Itoa(i+1)), cName(p.Type), why), hint
 		}
 	}
 	switch f.Result.Kind {
 	case Int, Bool, Void:
 	default:
-		f.Hint = otherwise
 		f.Bad = fmt.Sprintf("it gives %s, and only integers can be given", cName(proto.Return))
+		f.Hint = "let it write to a struct that the chain gives it a pointer to: there that is a record"
 	}
 	if len(f.Params) > maxParams {
-		f.Hint = otherwise
+		f.Hint = "put some into a struct, of which it takes a pointer, or call it from a function there that has fewer"
 		f.Bad = fmt.Sprintf("it has %d parameters, and BPF functions have at most %d", len(f.Params), maxParams)
 	}
+}
+
+// unfit says why a chain cannot give a parameter, and what to do; nothing if it can.
+func unfit(t Type, in btf.Type, tags []string) (why, hint string) {
+	for _, tag := range tags {
+		switch {
+		case tag == "arg:ctx" && t.Kind != Context:
+			return "is the packet of any hook (arg:ctx)", "say which: struct xdp_md *, or struct __sk_buff *; one source can be built for both"
+		case tag == "arg:trusted" || tag == "arg:untrusted" || tag == "arg:arena":
+			return "points to what the kernel has (" + tag + "), and a chain has nothing of it", "call it from a function there that finds what it points to"
+		}
+	}
+	switch t.Kind {
+	case Struct_, Array:
+		return "is given by value", "let it take a pointer to a struct: that is a record of the chain"
+	case Other, Void:
+	default:
+		return "", ""
+	}
+	p, ok := btf.UnderlyingType(in).(*btf.Pointer)
+	if !ok {
+		return "is no integer", "give it an integer, the packet, or a pointer to a struct"
+	}
+	switch to := typeOf(p.Target); to.Kind {
+	case Int, Bool:
+		return "points to an integer, and an integer of a chain is a value, not a place",
+			"let it give the number, or put it into a struct: struct out { " + to.Name + " x; }. A chain gives a record, and reads what is written there"
+	case Void:
+		return "does not say what it points to", "let it take a pointer to a struct of its own"
+	}
+	return "points to what no chain has", "let it take an integer, the packet, or a pointer to a struct of its own"
 }
 
 // reach follows the calls of f.

@@ -56,8 +56,9 @@ func fault(hint, format string, args ...any) error {
 	return &Error{fmt.Sprintf(format, args...), hint}
 }
 
-// text is what section .text is called once [shown] has renamed it.
-const text = ".weir"
+// text is what section .text is called once [shown] has renamed it. It ends like that: a
+// function that is called text, or t, has its name in the end of the section's.
+const text = "_text"
 
 const build = "build it with clang --target=bpf -O2 -g -c"
 
@@ -154,7 +155,7 @@ func (o *Object) addFuncs() {
 			continue
 		}
 		f := &Func{Name: name, File: c.file, Line: c.line}
-		f.signature(c.proto, structs)
+		f.signature(c.proto, c.fn.ParamTags, structs)
 		f.Program = c.program && f.Bad == "" && len(f.Params) == 1 && f.Params[0].Kind == Context && f.Result.Kind == Int
 		o.reach(f)
 		o.Funcs = append(o.Funcs, f)

@@ -87,7 +87,7 @@ func TestSignatures(t *testing.T) {
 		"offset_of_mtu": "x int, gives int",
 		"redirects":     "key __u32, gives int",
 		"ported":        "o struct odd *, gives int",
-		"many":          "its parameter 2, int *, is no integer, no packet context and no pointer to a struct of its own",
+		"many":          "its parameter b, int *, points to an integer, and an integer of a chain is a value, not a place",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("functions (-want +got):\n%s", diff)

@@ -31,11 +31,13 @@ type Type struct {
 	Struct *Struct
 }
 
-// A Struct is a struct of an object. One with bit fields has no Fields.
+// A Struct is a struct of an object. One with bit fields has no Fields, and the name of
+// the first of them.
 type Struct struct {
 	Name   string
 	Size   int
 	Fields []Field
+	Bits   string
 }
 
 // A Field is a field of a struct, or a variable of a section.
@@ -101,7 +103,7 @@ func structOf(s *btf.Struct) *Struct {
 	out := &Struct{Name: s.Name, Size: int(s.Size)}
 	for _, m := range s.Members {
 		if m.BitfieldSize > 0 {
-			out.Fields = nil
+			out.Fields, out.Bits = nil, m.Name
 			return out
 		}
 		t := Type{Kind: Other, Name: cName(m.Type)}

@@ -309,6 +309,11 @@ func (b *builder) exports(from, file, name string) string {
 	if o := m.object; o != nil && slices.Contains(o.object.Static, name) {
 		return name + "() is static there: make it a global function, with __noinline and without static"
 	}
+	if m.object != nil {
+		if why := m.object.unlike(name); why != "" {
+			return why
+		}
+	}
 	var names []string
 	for _, n := range sortedKeys(m.globals) {
 		if !strings.HasPrefix(n, "_") {

@@ -94,9 +94,8 @@ func (p *pass) callable(e *syntax.CallExpr, v *cFunc) bool {
 		return false
 	}
 	for _, m := range v.f.Maps {
-		if kind := v.o.lacking[m]; kind != "" {
-			p.errorf(e, "type", "a map of an object is an array, a hash, an lpm trie of prefixes, a ring buffer, a queue, a stack or a bloom filter",
-				"%s() of %s needs the map %s, %s, which weir does not make", v.f.Name, v.o.File, m, kind)
+		if lack, ok := v.o.lacking[m]; ok {
+			p.errorf(e, "type", lack.hint, "%s() of %s needs the map %s, %s, which weir does not make", v.f.Name, v.o.File, m, lack.kind)
 			return false
 		}
 	}
@@ -168,7 +167,7 @@ func (p *pass) passObject(v *cFunc, i int, a passed) Expr {
 func layoutHint(v *cFunc, s *object.Struct) string {
 	t, err := recordOf(s)
 	if err != nil {
-		return "no record is like it (" + err.Error() + "): change the struct in the C source"
+		return "no record is like it (" + err.Error() + "): " + unlikeHint
 	}
 	return fmt.Sprintf("load the type: load(%q, %q); it is %s", "./"+v.o.File[strings.LastIndex(v.o.File, "/")+1:], s.Name, t)
 }

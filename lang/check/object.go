@@ -26,7 +26,7 @@ type Object struct {
 
 	object   *object.Object
 	maps     map[string]*Map // by the object's names of maps and sections
-	lacking  map[string]string
+	lacking  map[string]lack // maps that weir does not make
 	settable []settable
 	pos      diag.Pos // of the load that brought it
 }
@@ -86,7 +86,7 @@ func (b *builder) object(file string, octets []byte) (*module, error) {
 		}
 	}
 	o := &Object{
-		File: file, Octets: octets, object: obj, maps: map[string]*Map{}, lacking: map[string]string{},
+		File: file, Octets: octets, object: obj, maps: map[string]*Map{}, lacking: map[string]lack{},
 		pos: callerPos(b.thread),
 	}
 	m := &module{name: file, globals: starlark.StringDict{}, loaded: map[string]starlark.Value{}, object: o}
@@ -160,12 +160,56 @@ var mapKinds = map[string]struct {
 	"Queue": {Queue, false}, "Stack": {Stack, false}, "BloomFilter": {Bloom, false},
 }
 
+// A lack is a kind of map that weir does not make, and what to do about it.
+type lack struct{ kind, hint string }
+
+const otherMaps = "a map of an object is an array, a hash, an lpm trie of prefixes, a ring buffer, a queue, a stack or a bloom filter"
+
+// lackOf says what to do about a map of a kind that there is not.
+func lackOf(kind string) lack {
+	hint := otherMaps
+	switch kind {
+	case "ProgramArray":
+		hint = "a tail call does not come back to the chain: make the programs functions, and call them"
+	case "ArrayOfMaps", "HashOfMaps":
+		hint = "which maps are in it is not kept when a chain is swapped: use one map, with what chooses the inner one as a part of its key"
+	case "DevMap", "DevMapHash":
+		hint = `nothing would be in it: let the function give the number of an interface, and the chain return redirect(n), or redirect("eth1")`
+	case "CPUMap":
+		hint = "nothing would be in it: let the function give the number of a CPU, and the chain return redirect_cpu(n)"
+	case "XSKMap":
+		hint = "nothing would be in it: let the function give the number of a queue, and the chain return to_user(n)"
+	case "PerfEventArray":
+		hint = "use a ring buffer (BPF_MAP_TYPE_RINGBUF)"
+	}
+	article := "a "
+	if strings.ContainsAny(kind[:1], "AEIX") {
+		article = "an "
+	}
+	return lack{article + kind, hint}
+}
+
+// unlike says why a struct of that name, which a function takes, is no record.
+func (o *Object) unlike(name string) string {
+	for i := range o.object.Structs {
+		if s := &o.object.Structs[i]; s.Name == name {
+			if _, err := recordOf(s); err != nil {
+				return fmt.Sprintf("no record is like struct %s (%s): %s", name, err, unlikeHint)
+			}
+		}
+	}
+	return ""
+}
+
+// unlikeHint is what to do about a struct that no record is like.
+const unlikeHint = "use whole integers, each where C would lay it by itself, and shifts and masks for what is in them"
+
 // objectMap makes a map of an object one of the program, or nil if there is none
 // like it in the language; who calls a function that needs it is told.
 func (b *builder) objectMap(o *Object, x *object.Map) *Map {
 	k, ok := mapKinds[x.Type]
 	if !ok {
-		o.lacking[x.Name] = "a " + x.Type
+		o.lacking[x.Name] = lackOf(x.Type)
 		return nil
 	}
 	m := &Map{Kind: k.kind, PerCPU: k.perCPU, Size: x.MaxEntries, Key: valueOf(x.Key), Value: valueOf(x.Value), Pos: o.pos}
@@ -175,7 +219,7 @@ func (b *builder) objectMap(o *Object, x *object.Map) *Map {
 	case LPM:
 		prefixes := map[int]value.Kind{8: value.Prefix4, 20: value.Prefix6}
 		if m.Key = (value.Type{Kind: prefixes[x.Key.Size]}); m.Key.Kind == value.None {
-			o.lacking[x.Name] = fmt.Sprintf("an LPMTrie of %d octets a key, not of IPv4 or IPv6 prefixes", x.Key.Size)
+			o.lacking[x.Name] = lack{fmt.Sprintf("an LPMTrie of %d octets a key, not of IPv4 or IPv6 prefixes", x.Key.Size), otherMaps}
 			return nil
 		}
 	case Bloom:
@@ -266,8 +310,11 @@ func recordOf(s *object.Struct) (value.Type, error) {
 		}
 		t.Names, t.Elems = append(t.Names, f.Name), append(t.Elems, e)
 	}
-	if len(s.Fields) == 0 {
-		return t, errors.New("it has bit fields, or none")
+	switch {
+	case s.Bits != "":
+		return t, fmt.Errorf("field %s is a bit field", s.Bits)
+	case len(s.Fields) == 0:
+		return t, errors.New("it has no fields")
 	}
 	for i, f := range s.Fields {
 		if at := t.Offset(i); at != f.Offset {
