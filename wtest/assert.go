@@ -180,15 +180,22 @@ func assertFails(th *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, 
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "f", &f, "text?", &text); err != nil {
 		return nil, err
 	}
+	if g, ok := f.(interface{ NumParams() int }); ok && g.NumParams() > 0 {
+		return nil, fmt.Errorf("%s: it calls the function without arguments: write assert.fails(lambda: %s(…))", b.Name(), f.Name())
+	}
+	want := "want  an error"
+	if text != "" {
+		want = fmt.Sprintf("want  an error with %q in it", text)
+	}
 	_, err := starlark.Call(th, f, nil, nil)
 	var ev *starlark.EvalError
 	switch {
 	case err == nil:
-		return nil, &failure{"no error", []string{"want  an error with " + text}}
+		return nil, &failure{"no error", []string{want}}
 	case !errors.As(err, &ev):
 		return nil, err
 	case !strings.Contains(ev.Msg, text):
-		return nil, &failure{"another error", []string{"got   " + ev.Msg, "want  an error with " + text}}
+		return nil, &failure{"another error", []string{"got   " + ev.Msg, want}}
 	}
 	return starlark.None, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/syntax"
 
 	"weir/datapath"
 	"weir/lang/check"
@@ -52,9 +52,7 @@ func open(ctx context.Context, file string, o Options) (*suite, error) {
 		beds: beds{load: o.Load, set: o.Set, cover: o.Cover, all: map[string]*bed{}},
 	}
 	env := makers()
-	for name, f := range map[string]builtin{
-		"run": s.run, "advance": s.advance, "now": s.time, "hooks": s.hooks, "replay": s.replay, "expect": s.expect,
-	} {
+	for name, f := range s.builtins() {
 		env[name] = starlark.NewBuiltin(name, f)
 	}
 	for name, v := range packetBuiltins() {
@@ -97,10 +95,26 @@ func (s *suite) forgetModules() {
 	}
 }
 
+// Knows reports whether every test has something of that name, beside what the language
+// has.
+func Knows(name string) bool {
+	_, header := makers()[name]
+	_, ok := packetBuiltins()[name]
+	_, run := new(suite).builtins()[name]
+	return header || ok || run
+}
+
 // packetBuiltins are those that need no kernel.
 func packetBuiltins() starlark.StringDict {
 	return starlark.StringDict{
 		"packet": starlark.NewBuiltin("packet", newPacket), "cases": starlark.NewBuiltin("cases", newCases), "assert": assertions,
+	}
+}
+
+// builtins are those that need chains in the kernel.
+func (s *suite) builtins() map[string]builtin {
+	return map[string]builtin{
+		"run": s.run, "advance": s.advance, "now": s.time, "hooks": s.hooks, "replay": s.replay, "expect": s.expect,
 	}
 }
 
@@ -218,12 +232,20 @@ func (s *suite) advance(_ *starlark.Thread, b *starlark.Builtin, args starlark.T
 		return nil, err
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return nil, fmt.Errorf("advance: %q is no duration: write \"10s\" or \"1m30s\"", text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("advance: %q is no duration of up to 292 years: write \"10s\" or \"1m30s\"", text)
+	case d < 0:
+		return nil, fmt.Errorf("advance: %q is negative, but time does not go back: write \"10s\" or \"1m30s\"", text)
+	case d > endOfTime.Sub(s.now):
+		return nil, fmt.Errorf("advance: %s from now on is more than the clock of chains counts, which is 292 years", text)
 	}
 	s.goOn(s.now.Add(d))
 	return starlark.None, nil
 }
+
+// endOfTime is the last time that can be told in ns as the interpreter and Go do.
+var endOfTime = time.Unix(0, math.MaxInt64)
 
 func (s *suite) goOn(now time.Time) {
 	s.now = now
@@ -259,82 +281,6 @@ func (s *suite) hooks(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tup
 	return starlark.NewList(out), nil
 }
 
-// cases are what a test is run with, one after another: the default of its parameter.
-type cases struct {
-	*starlark.List
-	names []string
-}
-
-// newCases is cases(list) or cases(dict).
-func newCases(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	var of starlark.Iterable
-	if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 1, &of); err != nil {
-		return nil, err
-	}
-	var list []starlark.Value
-	var names []string
-	if d, ok := of.(*starlark.Dict); ok {
-		for _, kv := range d.Items() {
-			list, names = append(list, kv[1]), append(names, nameOf(kv[0]))
-		}
-		return &cases{starlark.NewList(list), names}, nil
-	}
-	it := of.Iterate()
-	defer it.Done()
-	for x := starlark.Value(nil); it.Next(&x); {
-		list, names = append(list, x), append(names, nameOf(x))
-	}
-	return &cases{starlark.NewList(list), names}, nil
-}
-
-func nameOf(v starlark.Value) string {
-	if s, ok := starlark.AsString(v); ok {
-		return s
-	}
-	return v.String()
-}
-
-// A test is a call of a test function.
-type test struct {
-	name string
-	f    *starlark.Function
-	args starlark.Tuple
-}
-
-// tests returns the tests of the file, in the order of its text.
-func (s *suite) tests() ([]test, error) {
-	var fs []*starlark.Function
-	for name, v := range s.script.Globals {
-		if f, ok := v.(*starlark.Function); ok && strings.HasPrefix(name, "test_") {
-			fs = append(fs, f)
-		}
-	}
-	slices.SortFunc(fs, func(a, b *starlark.Function) int { return int(a.Position().Line) - int(b.Position().Line) })
-	var out []test
-	for _, f := range fs {
-		if f.NumParams() == 0 {
-			out = append(out, test{f.Name(), f, nil})
-			continue
-		}
-		c, ok := f.ParamDefault(0).(*cases)
-		if !ok || f.NumParams() > 1 {
-			name, pos := f.Param(0)
-			return nil, diag.List{{
-				Pos: position(pos), Code: "call", Message: fmt.Sprintf("%s has a parameter %s without cases", f.Name(), name),
-				Hint: fmt.Sprintf("give it some: def %s(%s = cases([1, 2])), or take it away", f.Name(), name),
-			}}
-		}
-		for i := range c.Len() {
-			out = append(out, test{f.Name() + "/" + c.names[i], f, starlark.Tuple{c.Index(i)}})
-		}
-	}
-	return out, nil
-}
-
-func position(p syntax.Position) diag.Pos {
-	return diag.Pos{File: p.Filename(), Line: int(p.Line), Col: int(p.Col)}
-}
-
 // maxSteps is how many steps of the interpreter a test may take.
 const maxSteps = 50_000_000
 
@@ -354,7 +300,7 @@ func (s *suite) run1(t test) (Result, error) {
 			err = s.lost
 		}
 	}
-	r := Result{File: s.file, Name: t.name, Status: Passed, Line: int(t.f.Position().Line), Output: s.prints}
+	r := Result{File: s.file, Name: t.name, Status: Passed, Line: t.line, Output: s.prints}
 	if errors.Is(err, os.ErrPermission) {
 		return r, err
 	}

@@ -179,13 +179,16 @@ func TestRun(t *testing.T) {
 `},
 		{"lists and dicts", `
     assert.fails(lambda: assert.eq(1, 1), "no")
-`, "    | want  an error with no\n"},
+`, "    | want  an error with \"no\" in it\n"},
 		{"lists", `
     assert.eq([1, 2], [1, 3], "numbers")
 `, "    |       at index 1:\n    | got   2\n    | want  3\n"},
 		{"dicts", `
     assert.eq({"a": 1, "b": 2}, {"a": 2, "c": 2})
 `, "    | got   \"a\": 1\n    | want  \"a\": 2\n    | got   \"b\": 2\n    | want  \"c\": 2\n"},
+		{"no error", `
+    assert.fails(lambda: 1)
+`, "    | want  an error\n"},
 		{"types", `
     assert.eq("1", 1)
 `, "    | got   \"1\" (string)\n    | want  1 (int)\n"},
@@ -268,7 +271,11 @@ func TestBroken(t *testing.T) {
 		{"blocked[prefix4(\"10.0.0.0/8\")]", "a set has no values"},
 		{"hits.add(ip4(\"192.0.2.1\"))", "it has values: write m[k] = v"},
 		{"limit.set(-1)", "does not fit"},
-		{"advance(\"soon\")", `advance: "soon" is no duration: write "10s" or "1m30s"`},
+		{"advance(\"soon\")", `advance: "soon" is no duration of up to 292 years: write "10s" or "1m30s"`},
+		{"advance(\"-1s\")", "time does not go back"},
+		{"advance(\"2000000h\"); advance(\"2000000h\")", "2000000h from now on is more than the clock of chains counts"},
+		{"advance(\"9999999999h\")", "is no duration of up to 292 years"},
+		{"assert.fails(made)", "it calls the function without arguments: write assert.fails(lambda: inner(…))"},
 		{"replay(main, \"nosuch.pcap\")", "no such file"},
 		{"1 // 0", "division by zero"},
 		{"run(made, p)", "run: inner is no function of the top level of guard.weir"},
@@ -291,6 +298,23 @@ func TestAfterTooLong(t *testing.T) {
 	src := "def test_long():\n    [x for x in range(100000000)]\n\ndef test_next():\n    assert.eq(1, 1)\n"
 	got := runs(t, map[string]string{"a_test.weir": src}, "a_test.weir", Options{})
 	if want := "broken test_long:2 it took more than 50000000 steps\npassed test_next:4 \n"; got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// TestNames: a test is called by the name that leads to it.
+func TestNames(t *testing.T) {
+	src := `
+def twice(n = cases([1, 2])):
+    pass
+def works():
+    pass
+test_some = twice
+test_one, test_two = works, lambda: assert.true(False)
+`
+	got := runs(t, map[string]string{"a_test.weir": src}, "a_test.weir", Options{})
+	want := "passed test_some/1:6 \npassed test_some/2:6 \npassed test_one:7 \nfailed test_two:7 not true\n    got   False\n"
+	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
@@ -325,10 +349,13 @@ func TestNoFile(t *testing.T) {
 	for _, tt := range []struct{ src, want string }{
 		{"x = nothing\n", "a_test.weir:1:5: error: nothing is named nothing"},
 		{"load(\"./nosuch.weir\", \"main\")\n", "load ./nosuch.weir"},
+		{"test_x = 7\n", "a_test.weir:1:1: error: test_x is no function, but int"},
+		{"load(\"./a.weir\", \"main\")\ntest_x = main\n", "a_test.weir:2:1: error: test_x is a chain"},
+		{"def test_x():\n    pass\ndef test_x():\n    pass\n", "test_x is defined twice, first in line 1"},
 		{"def test_x(port):\n    pass\n", "test_x has a parameter port without cases"},
 		{"def f(:\n", "a_test.weir:1:7: error"},
 	} {
-		got := runs(t, map[string]string{"a_test.weir": tt.src}, "a_test.weir", Options{})
+		got := runs(t, map[string]string{"a_test.weir": tt.src, "a.weir": guard}, "a_test.weir", Options{})
 		if !strings.Contains(got, tt.want) {
 			t.Errorf("%s: got %s, want %s", tt.src, got, tt.want)
 		}

@@ -92,6 +92,9 @@ func (t *tester) files(ctx context.Context, args []string) error {
 	if err := t.haveParams(ctx, files, o); err != nil {
 		return err
 	}
+	if err := t.mayCover(); err != nil {
+		return err
+	}
 	start := time.Now()
 	for _, f := range files {
 		if err := t.file(ctx, f, o); err != nil {
@@ -176,6 +179,18 @@ func testFiles(args []string) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// mayCover refuses a file for --coverage that cannot be written, before tests are run.
+func (t *tester) mayCover() error {
+	if t.cover == "" || t.cover == "-" {
+		return nil
+	}
+	f, err := os.OpenFile(t.cover, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return usage("--coverage=%s: %w", t.cover, errors.Unwrap(err))
+	}
+	return f.Close()
 }
 
 // haveParams refuses a --set of a param that no chain under test has. What cannot be

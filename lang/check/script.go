@@ -23,6 +23,7 @@ const ScriptSuffix = "_test.weir"
 // are chain files, and other scripts.
 type Script struct {
 	b       *builder
+	root    *module
 	Globals starlark.StringDict
 }
 
@@ -65,7 +66,24 @@ func RunScript(file string, src []byte, o ScriptOptions) (*Script, diag.List) {
 	if ds := finish(b.diags, sources); ds.Err() != nil || m == nil {
 		return nil, ds
 	}
-	return &Script{b, m.globals}, nil
+	return &Script{b, m, m.globals}, nil
+}
+
+// A Bound is a name that the top level of a script binds, and where.
+type Bound struct {
+	Name string
+	Pos  diag.Pos
+}
+
+// Bound returns the globals of the script in the order of its text.
+func (s *Script) Bound() []Bound {
+	var out []Bound
+	for _, id := range s.root.order {
+		if s.Globals[id.Name] != nil {
+			out = append(out, Bound{id.Name, posOf(id.NamePos)})
+		}
+	}
+	return out
 }
 
 // Loaded returns the names that scripts load, by the chain files that have them.
