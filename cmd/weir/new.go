@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -32,9 +31,6 @@ func (a *app) new() *cobra.Command {
 	return c
 }
 
-// moduleName is a name that C and chains both take.
-var moduleName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
 func (a *app) newModule() *cobra.Command {
 	var inWeir bool
 	c := &cobra.Command{
@@ -57,8 +53,8 @@ in the language of chains, and needs nothing but weir.`,
 }
 
 func (a *app) writeModule(name string, inWeir bool) error {
-	if !moduleName.MatchString(name) {
-		return usage("%q is no name for a module: take small letters, digits and _, as in score", name)
+	if why := unfit(name, inWeir); why != "" {
+		return usage("%s", why)
 	}
 	files, err := skeleton.Module(name, inWeir)
 	if err != nil {

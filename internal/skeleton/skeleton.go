@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 
 	"weir/examples/modules"
@@ -24,10 +25,7 @@ type File struct {
 // Module returns the files of a module: in C, or, if native is set, in the language.
 // The name is an identifier.
 func Module(name string, native bool) ([]File, error) {
-	folder := "c"
-	if native {
-		folder = "weir"
-	}
+	folder := folderOf(native)
 	entries, err := fs.ReadDir(templates, folder)
 	if err != nil {
 		return nil, fmt.Errorf("read skeleton %s: %w", folder, err)
@@ -49,4 +47,36 @@ func Module(name string, native bool) ([]File, error) {
 		files = append(files, File{"bpf.h", header})
 	}
 	return files, nil
+}
+
+func folderOf(native bool) string {
+	if native {
+		return "weir"
+	}
+	return "c"
+}
+
+var (
+	silent = regexp.MustCompile(`(?s)/\*.*?\*/|""".*?"""|"[^"\n]*"`) // comments and texts
+	word   = regexp.MustCompile(`\.?\b[A-Za-z_][A-Za-z0-9_]*`)
+)
+
+// Uses reports whether files of the skeleton call something by the name, or have it as
+// a name of theirs, so that a module of that name is not told from it.
+func Uses(name string, native bool) bool {
+	files, err := Module("NAME", native)
+	if err != nil {
+		return false // Module says so again
+	}
+	for _, f := range files {
+		if strings.TrimSuffix(f.Name, ".weir") == name {
+			return true
+		}
+		for _, w := range word.FindAllString(silent.ReplaceAllString(string(f.Content), ""), -1) {
+			if w == name { // what is behind a dot belongs to something
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -45,6 +45,12 @@ func Keywords() []string {
 	return words
 }
 
+// Reserved reports whether a word can be no name in a file.
+func Reserved(name string) bool {
+	_, ds := Parse("name.weir", []byte(name+" = 1\n"))
+	return ds.Err() != nil
+}
+
 // Builtins returns the names that every file sees and this version has, sorted.
 func Builtins() []Word {
 	var out []Word
