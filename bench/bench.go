@@ -44,7 +44,8 @@ type Row struct {
 type Bench struct {
 	Name     string
 	Summary  string // one line for people
-	Compares bool   // its rows are programs beside a peer's, and can be chosen: see Options
+	Compares bool   // its rows are programs beside a peer's
+	Chosen   bool   // its rows can be chosen: see Options
 	measure  func(ctx context.Context, o Options, row func(Row)) error
 }
 
@@ -53,12 +54,13 @@ func All() []Bench {
 	return []Bench{
 		{Name: "compile", Summary: "time from text to a chain at work", measure: compile},
 		{Name: "compose", Summary: "chains on one hook, beside one file and beside programs; what a module costs", measure: compose},
-		{Name: "hooks", Summary: "a small filter at every hook, beside C and what else filters there", Compares: true, measure: hooks},
-		{Name: "lang", Summary: "chains beside the same in C", Compares: true, measure: language},
+		{Name: "hooks", Summary: "a small filter at every hook, beside C and what else filters there", Compares: true, Chosen: true, measure: hooks},
+		{Name: "lang", Summary: "chains beside the same in C", Compares: true, Chosen: true, measure: language},
+		{Name: "std", Summary: "what the sample of each module of the standard library takes", Chosen: true, measure: library},
 	}
 }
 
-// Options choose among the rows of a bench that Compares. The zero value is all.
+// Options choose among the rows of a bench of which they can be chosen. The zero value is all.
 type Options struct {
 	Rows *regexp.Regexp // of those that have it in their name
 	Hook string         // of those that are about this one; "" for every hook
@@ -132,8 +134,11 @@ func (r Row) cells() []string {
 	if r.AA > 0 {
 		c[4] = fmt.Sprintf("%.2f", r.AA)
 	}
-	if r.Insns > 0 {
+	switch {
+	case r.PeerInsns > 0:
 		c[5] = fmt.Sprintf("%d / %d", r.Insns, r.PeerInsns)
+	case r.Insns > 0:
+		c[5] = fmt.Sprint(r.Insns)
 	}
 	return c
 }

@@ -15,7 +15,7 @@ import (
 	"weir/lang/check"
 )
 
-//go:generate go test -run ^(TestErrorsPage|TestHowItWorks|TestHooksPage)$ -update .
+//go:generate go test -run ^(TestErrorsPage|TestHowItWorks|TestHooksPage|TestStdPage)$ -update .
 
 var update = flag.Bool("update", false, "write the generated pages anew")
 

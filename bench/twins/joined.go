@@ -92,7 +92,7 @@ func program(name string, h hook.Hook, frames [][]byte, parts ...lang.Part) (*si
 	if err != nil {
 		return nil, err
 	}
-	st, err := datapath.Load(p, datapath.LoadOptions{})
+	st, err := datapath.Load(p, datapath.LoadOptions{Interface: func(string) (uint32, error) { return 1, nil }})
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ that does not match, the row is INVALID. Needs root.`,
   weir bench lang --run find --json --svg find.svg
   weir bench lang --hook xdp --run 'NAT|record'
   weir bench hooks --hook netfilter-input
+  weir bench std --run rate
   weir bench lang --asm 'NAT with checksums'`,
 		Args: wants("[NAME]"),
 		RunE: runs(func(ctx context.Context, args []string) error {
@@ -56,8 +57,8 @@ that does not match, the row is INVALID. Needs root.`,
 		ValidArgsFunction: completeFirst(names),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print an object a row, as soon as it is there")
-	c.Flags().StringVar(&rows, "run", "", "of lang and hooks: only rows whose name matches this expression")
-	c.Flags().StringVar(&hookName, "hook", "", "of lang and hooks: only this hook")
+	c.Flags().StringVar(&rows, "run", "", "of hooks, lang and std: only rows whose name matches this expression")
+	c.Flags().StringVar(&hookName, "hook", "", "of hooks, lang and std: only this hook")
 	c.Flags().StringVar(&asm, "asm", "", "of lang and hooks: print the instructions of this row, those of C beside")
 	c.Flags().StringVar(&svg, "svg", "", "write a chart to this file")
 	c.MarkFlagFilename("svg", "svg")
@@ -66,7 +67,7 @@ that does not match, the row is INVALID. Needs root.`,
 
 // selection reads the flags that choose rows.
 func selection(b bench.Bench, rows, hookName string) (o bench.Options, err error) {
-	if !b.Compares && (rows != "" || hookName != "") {
+	if !b.Chosen && (rows != "" || hookName != "") {
 		return o, usage("bench %s measures all of its rows: --run and --hook are for others", b.Name)
 	}
 	if hookName != "" {

@@ -3,11 +3,14 @@ package std_test
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"weir/lang/check"
 	"weir/lang/std"
+	"weir/wtest"
 )
 
 // TestModules reads every module, and has a chain load it.
@@ -20,8 +23,13 @@ func TestModules(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(string(text), `"""`) {
-			t.Errorf("%s does not begin with what it is and costs", name)
+		wantHeader(t, name, string(text))
+		base := strings.TrimPrefix(name, "std/")
+		if _, err := std.Sample(name); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat("testdata/" + strings.TrimSuffix(base, ".weir") + wtest.Suffix); err != nil {
+			t.Error(err)
 		}
 		if !strings.HasPrefix(name, "std/") || !strings.HasSuffix(name, ".weir") {
 			t.Errorf("%s is no name of a module", name)
@@ -30,6 +38,43 @@ func TestModules(t *testing.T) {
 	for _, name := range []string{"std/none.weir", "rate.weir", "std/../std.go", "std/"} {
 		if _, err := std.Read(name); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("read %s: %v, want fs.ErrNotExist", name, err)
+		}
+	}
+}
+
+// wantHeader wants a module to say what it is, what it costs and what it keeps, in the
+// form that the manual's page is made of.
+func wantHeader(t *testing.T, name, text string) {
+	t.Helper()
+	head, _, ok := strings.Cut(strings.TrimPrefix(text, `"""`), `"""`)
+	if !ok || !strings.HasPrefix(text, `"""`) {
+		t.Errorf("%s does not begin with what it is", name)
+	}
+	if s := std.Summary([]byte(text)); !strings.HasSuffix(s, ".") || !strings.Contains(s, ": ") {
+		t.Errorf("%s: the first line is no NAME: sentence: %q", name, s)
+	}
+	for _, word := range []string{"Cost", "State"} {
+		if !strings.Contains(head, "\n"+word+" ") {
+			t.Errorf("%s does not tell its %s", name, word)
+		}
+	}
+}
+
+// TestTests runs the tests of the modules.
+func TestTests(t *testing.T) {
+	files, err := filepath.Glob("testdata/*" + wtest.Suffix)
+	if err != nil || len(files) < len(std.Names()) {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, f := range files {
+		n, err := wtest.Run(t.Context(), f, wtest.Options{Load: os.ReadFile, Each: func(r wtest.Result) error {
+			if r.Status != wtest.Passed {
+				t.Errorf("%s:%d: %s: %s %q", r.File, r.Line, r.Name, r.Message, r.Details)
+			}
+			return nil
+		}})
+		if err != nil || n == 0 {
+			t.Errorf("%s: %d tests: %v", f, n, err)
 		}
 	}
 }

@@ -1,0 +1,91 @@
+package differ
+
+import (
+	"bytes"
+	"errors"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	"weir/internal/nstest"
+	"weir/lang/ref"
+	"weir/lang/std"
+)
+
+// samples returns the sample of each module of the standard library.
+func samples(t testing.TB) []Case {
+	var cs []Case
+	for _, name := range std.Names() {
+		text, err := std.Sample(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cs = append(cs, Case{File: path.Base(name), Source: text})
+	}
+	return cs
+}
+
+// The samples of all modules do the same in the reference and in the kernel, on every
+// frame of the stock, at every hook that takes them.
+func TestStd(t *testing.T) {
+	fs, ns := stock(), nstest.New(t)
+	for n, c := range samples(t) {
+		t.Run(strings.TrimSuffix(c.File, ".weir"), func(t *testing.T) {
+			t.Parallel()
+			var lacks error
+			taken := 0
+			for _, v := range variants {
+				err := inside(ns, func() error { return c.Run(v.hook, v.frags, some(fs, n)) })
+				if err == nil {
+					taken++
+				}
+				lacks = errors.Join(lacks, ran(t, v.name, err))
+			}
+			if errors.Is(lacks, ebpf.ErrNotSupported) {
+				t.Skip(lacks)
+			}
+			if taken == 0 {
+				t.Error("no hook takes it")
+			}
+		})
+	}
+}
+
+// FuzzStd gives frames that a fuzzer made to the sample of each module, at the first
+// variant that takes it: the kernel does what the reference does.
+func FuzzStd(f *testing.F) {
+	for _, fr := range stock() {
+		f.Add(fr.Data)
+	}
+	type pair struct {
+		kernel *kernel
+		want   *ref.Chain
+	}
+	var pairs []pair
+	for _, c := range samples(f) {
+		for _, v := range variants {
+			k, want, err := c.open(v.hook, v.frags)
+			if err != nil && cannot(err) {
+				continue
+			}
+			if err != nil {
+				f.Fatalf("%s at %s: %v", c.File, v.name, err)
+			}
+			f.Cleanup(k.close)
+			pairs = append(pairs, pair{k, want})
+			break
+		}
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if len(frame) < 14 || len(frame) > 1514 {
+			return
+		}
+		for _, p := range pairs {
+			if err := p.kernel.compare(p.want, Frame{Data: bytes.Clone(frame)}); err != nil {
+				t.Fatalf("%s: %v\n%x", p.kernel.c.File, err, frame)
+			}
+		}
+	})
+}
