@@ -49,7 +49,8 @@ type Options struct {
 
 	Cover *Coverage // is told what packets reach; nil: nobody wants to know
 
-	Each func(Result) error // is given every result, in order
+	Start func(test string, line int) // is called before each test, if it is not nil
+	Each  func(Result) error          // is given every result, in order
 }
 
 // Run runs the tests of a file. An error is of the file or the machine: no test of the
@@ -102,6 +103,9 @@ func (s *suite) all(o Options) (n int, err error) {
 			return n, err
 		}
 		n++
+		if o.Start != nil {
+			o.Start(t.name, t.line)
+		}
 		r, err := s.run1(t)
 		if s.ctx.Err() != nil {
 			return n, s.ctx.Err()

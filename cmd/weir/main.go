@@ -9,7 +9,8 @@
 //
 // The binary has more faces, chosen by its name in os.Args[0]: the compiler in a
 // child process (package child), the guardian of a lab (package lab), the server of a
-// demo (package demo), and who opens sockets in a cgroup (package toll).
+// demo (package demo), and who opens sockets in a cgroup (package toll). weir test runs
+// itself as a child of limited memory (child.Again).
 package main
 
 import (

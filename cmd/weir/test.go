@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/hook"
+	"weir/internal/child"
 	"weir/internal/term"
-	"weir/lang/diag"
 	"weir/wtest"
 )
 
@@ -28,6 +28,8 @@ type tester struct {
 	set       []string
 	json, all bool
 	cover     string // "-": the table alone
+
+	doing func(string) // tells the parent which test runs
 
 	sum testSum
 }
@@ -65,7 +67,7 @@ broken: it cannot be run as it stands.`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"weir"}, cobra.ShellCompDirectiveFilterFileExt
 		},
-		RunE: runs(t.files),
+		RunE: runs(t.confined),
 	}
 	f := c.Flags()
 	f.StringVar(&t.run, "run", "", "run the tests whose names match this regular expression")
@@ -78,6 +80,30 @@ broken: it cannot be run as it stands.`,
 	jsonFlag(c, &t.json)
 	f.Lookup("json").Usage = "print an object for each test, and a summary"
 	return c
+}
+
+// confined runs the tests in a child of limited memory.
+func (t *tester) confined(ctx context.Context, args []string) error {
+	self, err := child.Confined()
+	if err != nil {
+		return err
+	}
+	if self != nil {
+		t.app.err, t.doing = term.New(self.Stderr), self.Doing
+		return t.files(ctx, args)
+	}
+	code, doing, err := child.Again(ctx)
+	switch {
+	case errors.Is(err, child.ErrMemory):
+		return t.tellMemory(doing)
+	case err != nil:
+		return err
+	case code == 0:
+		return nil
+	case code == 1:
+		return errSilent
+	}
+	return errBroken
 }
 
 func (t *tester) files(ctx context.Context, args []string) error {
@@ -224,6 +250,8 @@ func (t *tester) haveParams(ctx context.Context, files []string, o wtest.Options
 // file runs the tests of a file. Its error is one that ends them all.
 func (t *tester) file(ctx context.Context, file string, o wtest.Options) error {
 	before, start := t.sum, time.Now()
+	o.Start = func(test string, line int) { t.doing(fmt.Sprintf("%q %q %d", file, test, line)) }
+	o.Start("", 0)
 	o.Each = func(r wtest.Result) error {
 		t.sum.add(r)
 		return t.tell(r)
@@ -250,99 +278,6 @@ func (t *tester) file(ctx context.Context, file string, o wtest.Options) error {
 	}
 	_, err = fmt.Fprintf(t.out, "%s%s  %s, %.0f ms\n", word, term.Clean(file), term.Plural(uint64(n), "test"), time.Since(start).Seconds()*1e3)
 	return err
-}
-
-// tellCoverage shows how much of each file packets have reached, and writes the page
-// that was asked for.
-func (t *tester) tellCoverage(c *wtest.Coverage) error {
-	if c == nil {
-		return nil
-	}
-	if t.json {
-		enc := term.JSON(t.out)
-		for _, f := range c.Files() {
-			enc.Encode(f)
-		}
-	} else {
-		tab := &term.Table{Head: []string{"FILE", "STATEMENTS", "REACHED", "MISSED LINES"}}
-		for _, f := range c.Files() {
-			tab.Add(term.Clean(f.File), fmt.Sprint(f.Statements), fmt.Sprintf("%.1f%%", f.Percent()), f.Missed())
-		}
-		tab.Write(t.out)
-	}
-	if t.cover == "-" {
-		return nil
-	}
-	write := c.WriteText
-	if filepath.Ext(t.cover) == ".html" {
-		write = c.WriteHTML
-	}
-	f, err := os.Create(t.cover)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
-}
-
-// tellFile says why a file cannot be run.
-func (t *tester) tellFile(file string, err error) error {
-	if t.json {
-		return term.JSON(t.out).Encode(wtest.Result{File: file, Status: wtest.Broken, Message: err.Error()})
-	}
-	var ds diag.List
-	if errors.As(err, &ds) {
-		t.printDiags(ds)
-	} else {
-		fmt.Fprintf(t.err, "weir: %s\n", cleanLines(err.Error()))
-	}
-	_, err = fmt.Fprintf(t.out, "%s%s\n", t.out.Paint(term.Red, "BROKEN  "), term.Clean(file))
-	return err
-}
-
-// tell shows the result of a test.
-func (t *tester) tell(r wtest.Result) error {
-	switch {
-	case t.json:
-		return term.JSON(t.out).Encode(r)
-	case r.Status == wtest.Passed && !t.all:
-		return nil
-	case r.Status == wtest.Passed:
-		fmt.Fprintf(t.out, "%s%s  %.1f ms\n", t.out.Paint(term.Green, "ok    "), term.Clean(r.Name), r.Seconds*1e3)
-	default:
-		t.tellFailure(r)
-	}
-	for _, l := range r.Output {
-		fmt.Fprintln(t.out, "      "+t.out.Paint(term.Faint, term.Clean(l)))
-	}
-	return nil
-}
-
-func (t *tester) tellFailure(r wtest.Result) {
-	word, at := "FAIL  ", r.File
-	if r.Status == wtest.Broken {
-		word = "BROKEN  "
-	}
-	if r.At != "" {
-		at = r.At
-	}
-	fmt.Fprintf(t.out, "%s%s  %s: %s\n", t.out.Paint(term.Red, word), t.out.Paint(term.Cyan, fmt.Sprintf("%s:%d", term.Clean(at), r.Line)),
-		term.Clean(r.Name), term.Clean(r.Message))
-	if r.Source != "" {
-		fmt.Fprintln(t.out, "        "+term.Clean(r.Source))
-	}
-	for _, l := range r.Details {
-		color := term.Faint
-		switch {
-		case strings.HasPrefix(l, "got"):
-			color = term.Red
-		case strings.HasPrefix(l, "want"):
-			color = term.Green
-		}
-		fmt.Fprintln(t.out, "    "+t.out.Paint(color, term.Clean(l)))
-	}
-	if r.Hint != "" {
-		fmt.Fprintln(t.out, "        "+term.Clean(r.Hint))
-	}
 }
 
 func (s *testSum) add(r wtest.Result) {

@@ -10,6 +10,9 @@
 // child's descriptor 3, an answer on its standard output. Descriptor 3 stays
 // open as long as the parent lives, so that a child never outlives it.
 //
+// A command that compiles and keeps what came of it runs as a whole in such a child:
+// see [Again].
+//
 // A program that calls Compile calls [MaybeServe] first in main or TestMain.
 package child
 
@@ -158,7 +161,7 @@ func run(ctx context.Context, r Request, l Limits) (*answer, error) {
 	defer cancel()
 	a, err := ask(ctx, order{r, l.Memory, r.inspect})
 	switch {
-	case errors.Is(err, errMemory):
+	case errors.Is(err, ErrMemory):
 		return nil, limit(r.File, fmt.Sprintf("build time needs more than %d MiB of memory", l.Memory>>20),
 			"make smaller lists, or load large content with weir maps load")
 	case errors.Is(err, errTime):
@@ -174,10 +177,10 @@ func limit(file, message, hint string) error {
 	return diag.List{{Pos: diag.Pos{File: file}, Code: "limit", Message: message, Hint: hint}}
 }
 
-var (
-	errMemory = errors.New("the child ran out of memory")
-	errTime   = errors.New("the child ran out of time")
-)
+// ErrMemory says that a child needed more memory than it may have.
+var ErrMemory = errors.New("the child ran out of memory")
+
+var errTime = errors.New("the child ran out of time")
 
 // ask runs the child and returns its answer.
 func ask(ctx context.Context, o order) (*answer, error) {
@@ -206,7 +209,7 @@ func ask(ctx context.Context, o order) (*answer, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err != nil && outOfMemory(stderr.String()):
-		return nil, errMemory
+		return nil, ErrMemory
 	case err != nil:
 		if said := firstLine(stderr.String()); said != "" {
 			err = fmt.Errorf("%w: %s", err, said)
