@@ -141,7 +141,9 @@ func randomUpper(r *rand.Rand, icmp layers.IPProtocol) (layers.IPProtocol, []lay
 	port := func() uint16 {
 		return pick(r, 22, 53, 80, 443, 4789, 40000, 40001, RewritePort, uint16(r.Uint32()))
 	}
-	switch r.IntN(11) {
+	switch r.IntN(13) {
+	case 11, 12:
+		return randomTunnel(r)
 	case 0, 1, 2, 3:
 		t := tcp(layers.TCPPort(port()), layers.TCPPort(port()), pick(r, "S", "SA", "A", "PA", "FA", "R", "", "FSRPAUEC"))
 		t.Seq, t.Ack, t.Window = r.Uint32(), r.Uint32(), uint16(r.Uint32())

@@ -9,6 +9,9 @@ func (g *gen) condition(depth int) string {
 	return g.grow(
 		rule{6, func() string { return g.boolean(depth) }},
 		rule{when(g.pkt, 3), func() string {
+			if g.tunnel && g.one(3) {
+				return g.inside()
+			}
 			h := g.anyHeader(conditionHeaders)
 			g.use("condition pkt." + h)
 			g.pay(4)

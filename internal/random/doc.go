@@ -74,7 +74,7 @@ func Composition(r *rand.Rand) []Source {
 	for i := range n {
 		out = append(out, program(func() *gen {
 			g := newGen(r)
-			g.tc, g.xdp, g.reads = first.tc, first.xdp, first.reads
+			g.tc, g.xdp, g.reads, g.tunnel = first.tc, first.xdp, first.reads, first.tunnel
 			g.room /= n
 			g.goesOn = i < n-1
 			return g

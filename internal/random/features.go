@@ -36,7 +36,7 @@ var families = [][2]string{
 
 // single are the other features.
 const single = `
-abs; and; argument left out; array index that may be past the end; array reference; array.get(k); 
+abs; and; condition pkt.inner; condition inside; read inside; argument left out; array index that may be past the end; array reference; array.get(k); 
 array.get(k, d); array.incr(k); array.incr(k, n); array[k]; array[k] = x; array[k] op= x; array[k].field; 
 assign unsigned to signed local; augmented header field; bare return; bool in arithmetic; bool(int); break; 
 call as statement; closure; condition header in local; condition option; option of run-time kind; condition int; conditional expression; continue; 

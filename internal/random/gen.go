@@ -61,6 +61,7 @@ type gen struct {
 	main    bool // in the attached function
 	goesOn  bool // another chain follows
 	reads   bool // packets are not changed, nor sent elsewhere, nor seen as frames
+	tunnel  bool // the packet inside a tunnel is looked at, too
 	pkt     bool // the packet is in scope
 	pure    bool // no expression that changes something may grow
 	loop    loop // innermost
@@ -77,8 +78,8 @@ const (
 )
 
 func newGen(r *rand.Rand) *gen {
-	only := r.IntN(8)
-	return &gen{r: r, uses: map[string]int{}, room: 450 + r.IntN(850), copies: 1, turns: 1, moves: 2, shifts: 3, tallies: 2, ways: 1, clones: 2, tc: only == 0, xdp: only == 1, reads: only == 2 || only == 3}
+	only, room := r.IntN(8), 450+r.IntN(850)
+	return &gen{r: r, uses: map[string]int{}, room: room, copies: 1, turns: 1, moves: 2, shifts: 3, tallies: 2, ways: 1, clones: 2, tc: only == 0, xdp: only == 1, reads: only == 2 || only == 3, tunnel: room%4 == 0}
 }
 
 // use counts a feature.

@@ -85,9 +85,25 @@ func (g *gen) field(k kind) string {
 		return name
 	}
 	f := pick(g, of...)
+	if g.tunnel && g.one(4) {
+		g.use("read inside")
+		g.pay(20)
+		return "pkt.inner." + f.String()
+	}
 	g.use("read " + f.String())
 	g.pay(8)
 	return g.header(f.header) + "." + f.name
+}
+
+// inside is the packet inside a tunnel, or a header of it, as a condition.
+func (g *gen) inside() string {
+	g.pay(20)
+	if g.one(4) {
+		g.use("condition pkt.inner")
+		return "pkt.inner"
+	}
+	g.use("condition inside")
+	return "pkt.inner." + pick(g, conditionHeaders...)
 }
 
 // sees reports whether the program may speak of a header.

@@ -256,7 +256,7 @@ func localHint(old, t value.Type) string {
 	if isIP(old.Kind) && isIP(t.Kind) {
 		return "a local has one type: ip(x) holds both families"
 	}
-	if old.Kind == value.View && t.Kind == value.View {
+	if old.Kind == value.View && t.Kind == value.View && old.Inner == t.Inner {
 		switch {
 		case old.Header == packet.IP4 || old.Header == packet.IP6:
 			return "a local has one type: pkt.ip is whichever is there"
@@ -327,7 +327,7 @@ func (p *pass) setAttr(l *syntax.DotExpr, rhs syntax.Expr, o operand) {
 }
 
 func (p *pass) storeHeader(l *syntax.DotExpr, view Expr, f packet.Field, rhs syntax.Expr, o operand) {
-	if !p.mayWrite(l, view.Type().Header, f) {
+	if p.isInside(l, view.Type()) || !p.mayWrite(l, view.Type().Header, f) {
 		return
 	}
 	x := p.value(rhs, o)

@@ -15,7 +15,7 @@ import (
 // they belong to, with what to do instead.
 var missingAttrs = map[string]map[string]string{
 	"packet": {
-		"encap": "", "decap": "", "inner": "read its bytes with pkt.payload.u8(off)",
+		"encap": "", "decap": "",
 	},
 }
 
@@ -86,19 +86,22 @@ func (p *pass) pktAttr(e *syntax.DotExpr, pkt Expr) operand {
 	if p.conn() {
 		return p.connAttr(e)
 	}
-	name, pos := e.Name.Name, posOf(e.Name.NamePos)
+	name, pos, in := e.Name.Name, posOf(e.Name.NamePos), pkt.Type().Inner
 	if _, ok := packetFields[name]; ok {
-		return p.packetField(e)
+		return p.packetField(e, in)
+	}
+	if name == "inner" {
+		return p.inner(e, in)
 	}
 	if h := packet.Lookup(name); h != packet.None {
-		if !p.c.b.opts.Hook.Info().Ethernet && (h == packet.Eth || h == packet.VLAN || h == packet.VLAN2) {
+		if !in && !p.c.b.opts.Hook.Info().Ethernet && (h == packet.Eth || h == packet.VLAN || h == packet.VLAN2) {
 			p.errorAt(pos, "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Ethernet }), "pkt.%s is not there at %s", name, p.c.b.opts.Hook)
 			return operand{}
 		}
-		return run(&Header{Base{value.Type{Kind: value.View, Header: h}, at(e)}})
+		return run(&Header{Base{value.Type{Kind: value.View, Header: h, Inner: in}, at(e)}})
 	}
 	if name == "payload" {
-		return run(&PayloadOf{Base{value.Type{Kind: value.Span}, at(e)}})
+		return run(&PayloadOf{Base{value.Type{Kind: value.Span, Inner: in}, at(e)}})
 	}
 	if m, ok := spanMethods[name]; ok && m.frame {
 		p.errorAt(pos, "call", "write pkt."+name+m.form, "pkt.%s is a function", name)
@@ -115,7 +118,7 @@ func (p *pass) pktAttr(e *syntax.DotExpr, pkt Expr) operand {
 		p.errorAt(pos, "name", "write "+h, "the packet itself has no %s", name)
 		return operand{}
 	}
-	p.errorAt(pos, "name", didYouMean(name, "pkt.", packetAttrs()), "the packet has no %s", name)
+	p.errorAt(pos, "name", didYouMean(name, subject(in)+".", packetAttrs()), "the packet has no %s", name)
 	return operand{}
 }
 
@@ -129,7 +132,7 @@ var fieldNames = map[string]string{
 }
 
 func packetAttrs() []string {
-	names := []string{"payload"}
+	names := []string{"inner", "payload"}
 	for n := range packetFields {
 		names = append(names, n)
 	}
@@ -174,14 +177,14 @@ func (p *pass) headerField(e *syntax.DotExpr, view Expr, write bool) (packet.Fie
 		p.errorAt(posOf(e.Name.NamePos), "name", didYouMean(name, "", names), "the %s header has no field %s", h, name)
 		return f, false
 	}
-	p.testedFor(e, h, f.Name, write)
+	p.testedFor(e, view.Type(), f.Name, write)
 	return f, true
 }
 
 // testedFor notes a field whose header was not tested.
-func (p *pass) testedFor(e *syntax.DotExpr, h packet.Header, field string, write bool) {
-	if p.fl.has&bit(h) == 0 && !p.fl.dead {
-		p.unguarded = append(p.unguarded, reading{at(e), h, field, write})
+func (p *pass) testedFor(e *syntax.DotExpr, t value.Type, field string, write bool) {
+	if p.fl.has&bitOf(t) == 0 && !p.fl.dead {
+		p.unguarded = append(p.unguarded, reading{at(e), t.Header, t.Inner, field, write})
 	}
 }
 

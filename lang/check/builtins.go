@@ -33,7 +33,7 @@ func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
 		}
 	case "now":
 		if _, ok := p.passArgs(e, b.name, nil, 0, 0); ok {
-			return run(&PacketField{Base{value.U64, pos}, "now"})
+			return run(&PacketField{Base{value.U64, pos}, "now", false})
 		}
 	case "cpu":
 		if _, ok := p.passArgs(e, b.name, nil, 0, 0); ok {

@@ -127,7 +127,7 @@ func (p *pass) callSpecial(e *syntax.CallExpr, f callee, args []passed) operand 
 		p.moved(s.moves)
 	}
 	for _, r := range s.unguarded {
-		if p.fl.has&bit(r.header) == 0 && !p.fl.dead {
+		if p.fl.has&bitOf(r.view()) == 0 && !p.fl.dead {
 			p.unguarded = append(p.unguarded, r)
 		}
 	}

@@ -130,7 +130,7 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 		p.ackAsCondition(n, o.x)
 		return condition{x: p.truthOf(o.x)}
 	case value.View:
-		return condition{x: p.truthOf(o.x), facts: facts{yes: implied[t.Header]}}
+		return condition{x: p.truthOf(o.x), facts: facts{yes: impliedBy(t)}}
 	case value.Octets:
 		if _, ok := o.x.(*Const); ok {
 			return decided(true)
@@ -148,6 +148,9 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 	case value.IP4, value.IP6, value.IP:
 		p.noCondition(n, what(t), "compare it: addr != "+t.String()+"(…), or test the header: if pkt.ip4:")
 	case value.Packet:
+		if t.Inner {
+			return condition{x: p.truthOf(o.x)}
+		}
 		p.noCondition(n, the[p.c.subject()], "it is always there; test a header: if "+p.c.subject()+".ip4:")
 	default:
 		p.noCondition(n, what(t), "compare it with ==")
@@ -194,7 +197,7 @@ func (p *pass) factsOf(x Expr) facts {
 		return p.fl.tests[x.Local]
 	case *Truth:
 		if t := x.X.Type(); t.Kind == value.View {
-			return facts{yes: implied[t.Header]}
+			return facts{yes: impliedBy(t)}
 		}
 		return facts{yes: p.laidIn(x.X)}
 	case *Not:

@@ -112,7 +112,7 @@ func (p *pass) connAttr(e *syntax.DotExpr) operand {
 				"conn.%s is not there at %s", name, p.c.b.opts.Hook)
 			return operand{}
 		}
-		return run(&PacketField{Base{f.typ, at(e)}, name})
+		return run(&PacketField{Base{f.typ, at(e)}, name, false})
 	}
 	if h, ok := connHeaders[name]; ok {
 		return run(&Header{Base{value.Type{Kind: value.View, Header: h}, at(e)}})

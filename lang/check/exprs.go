@@ -87,8 +87,8 @@ type (
 		Base
 		X Expr
 	}
-	// Truth makes a bool of an Int (not 0), a View, a Span or an Octets (there),
-	// or a Record (a reference to something).
+	// Truth makes a bool of an Int (not 0), a View, a Span, an Octets or the packet
+	// inside (there), or a Record (a reference to something).
 	Truth struct {
 		Base
 		X Expr
@@ -134,9 +134,13 @@ type (
 	// priority or hash.
 	PacketField struct {
 		Base
-		Name string
+		Name  string
+		Inner bool // pkt.inner.len
 	}
-	// Header is pkt.NAME: a View of Base.T.Header.
+	// Inside is pkt.inner, the packet inside a tunnel. As a value it is no more than
+	// whether it is there.
+	Inside struct{ Base }
+	// Header is pkt.NAME, or pkt.inner.NAME: a View of Base.T.Header.
 	Header struct{ Base }
 	// HeaderField reads a field, zero if the header is not there. The field
 	// may be Virtual (of IP).
@@ -164,7 +168,7 @@ type (
 		X   Expr
 		Off Expr
 	}
-	// PayloadOf is pkt.payload, a Span.
+	// PayloadOf is pkt.payload, or pkt.inner.payload: a Span.
 	PayloadOf struct{ Base }
 	// SpanLen is SPAN.len.
 	SpanLen struct {

@@ -125,7 +125,7 @@ func (p *pass) fibOf(e *syntax.CallExpr) Expr {
 		return &HeaderField{Base{storedAs(f), pos}, &Header{Base{value.Type{Kind: value.View, Header: h}, pos}}, f}
 	}
 	one := intConst(1, false, pos)
-	merged := compareInts(Gt, &PacketField{Base{value.U32, pos}, "segments"}, one, pos)
+	merged := compareInts(Gt, &PacketField{Base{value.U32, pos}, "segments", false}, one, pos)
 	return &Fib{
 		Base:  Base{RouteT, pos},
 		There: p.truthOf(&Header{Base{value.Type{Kind: value.View, Header: packet.IP}, pos}}),

@@ -3,6 +3,7 @@ package check
 import (
 	"maps"
 
+	"weir/lang/value"
 	"weir/packet"
 )
 
@@ -20,11 +21,15 @@ type flow struct {
 // copied at every branch, and this keeps that linear.
 const maxTracked = 128
 
-// headers is a set of headers, and from bit laidBits on of locals by their index
-// that hold a header of the chain's own.
+// headers is a set of headers, from bit innerBits on of headers of the packet inside,
+// and from bit laidBits on of locals by their index that hold a header of the chain's
+// own.
 type headers uint64
 
-const laidBits = 32
+const (
+	innerBits = int(packet.L4) + 1 // behind the last header
+	laidBits  = 2 * innerBits
+)
 
 func (f *flow) clone() *flow {
 	return &flow{
@@ -78,6 +83,29 @@ type facts struct {
 func (f facts) not() facts { return facts{f.no, f.yes} }
 
 func bit(h packet.Header) headers { return 1 << h }
+
+// bitOf is the bit of the header that a view is of.
+func bitOf(view value.Type) headers {
+	if view.Inner {
+		return bit(view.Header) << innerBits
+	}
+	return bit(view.Header)
+}
+
+// impliedBy is what is there if the header that a view is of is there. The packet
+// inside has an Ethernet header in some tunnels only.
+func impliedBy(view value.Type) headers {
+	all := implied[view.Header]
+	if !view.Inner {
+		return all
+	}
+	switch view.Header {
+	case packet.Eth, packet.VLAN, packet.VLAN2, packet.ARP:
+	default:
+		all &^= bit(packet.Eth)
+	}
+	return all << innerBits
+}
 
 // laidBit is 0 for locals that are not followed.
 func laidBit(v *variable) headers { return 1 << (laidBits + v.index) }

@@ -37,12 +37,16 @@ func hooksWhere(can func(hook.Hook) bool) string {
 
 // warnUnguarded warns of a field read of a header that may not be there.
 func (c *checker) warnUnguarded(r reading) {
-	subject, what := c.subject(), "packet without "+headerWord(r.header)+" header"
+	h := r.header
+	subject, what := c.subject(), "packet without "+headerWord(h)+" header"
 	if c.conn() {
-		what = "connection that is not of " + map[packet.Header]string{packet.IP4: "IPv4", packet.IP6: "IPv6"}[r.header]
+		what = "connection that is not of " + map[packet.Header]string{packet.IP4: "IPv4", packet.IP6: "IPv6"}[h]
+	}
+	if r.inner {
+		subject, what = subject+".inner", what+" inside"
 	}
 	zero := "0"
-	if f, ok := r.header.FieldOf(r.field); ok && f.Kind == packet.Flag {
+	if f, ok := h.FieldOf(r.field); ok && f.Kind == packet.Flag {
 		zero = "False"
 	} else if !ok || f.Kind != packet.Uint {
 		zero = "zero"
@@ -54,7 +58,7 @@ func (c *checker) warnUnguarded(r reading) {
 	c.diags = append(c.diags, diag.Diagnostic{
 		Pos: r.pos, Code: "unguarded", Warning: true,
 		Message: message,
-		Hint:    fmt.Sprintf("test it first: if %s.%s:", subject, r.header),
+		Hint:    fmt.Sprintf("test it first: if %s.%s:", subject, h),
 	})
 }
 
@@ -75,6 +79,8 @@ func headerWord(h packet.Header) string {
 		return "an ICMPv6"
 	case packet.SCTP, packet.ARP, packet.SRH, packet.ESP:
 		return "an " + strings.ToUpper(h.String())
+	case packet.Eth:
+		return "an Ethernet"
 	case packet.VLAN:
 		return "a VLAN"
 	case packet.VLAN2:

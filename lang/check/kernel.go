@@ -22,14 +22,14 @@ var kernelFields = map[string]func(hookInfo) hook.Access{
 }
 
 // packetField is pkt.NAME of packetFields.
-func (p *pass) packetField(e *syntax.DotExpr) operand {
+func (p *pass) packetField(e *syntax.DotExpr, inner bool) operand {
 	name := e.Name.Name
 	if access, ok := kernelFields[name]; ok && access(p.c.b.opts.Hook.Info()) == hook.NoAccess {
 		has := hooksWith(func(i hookInfo) bool { return access(i) != hook.NoAccess })
 		p.errorAt(posOf(e.Name.NamePos), "hook", "attach the chain at "+has, "pkt.%s is not there at %s", name, p.c.b.opts.Hook)
 		return operand{}
 	}
-	return run(&PacketField{Base{packetFields[name], at(e)}, name})
+	return run(&PacketField{Base{packetFields[name], at(e)}, name, inner && name == "len"})
 }
 
 // setPacket is pkt.NAME = rhs, of what the kernel keeps beside the packet.
@@ -38,7 +38,7 @@ func (p *pass) setPacket(l *syntax.DotExpr, pkt Expr, rhs syntax.Expr, o operand
 		p.setConn(l, rhs, o)
 		return
 	}
-	if p.pktAttr(l, pkt).bad() {
+	if p.pktAttr(l, pkt).bad() || p.isInside(l, pkt.Type()) {
 		return
 	}
 	name, pos := l.Name.Name, posOf(l.Name.NamePos)

@@ -106,7 +106,9 @@ func (p *pass) layHeader(e *syntax.CallExpr, span Expr) operand {
 	if off == nil {
 		return operand{}
 	}
-	return run(&Laid{Base{h.t, at(e)}, span, off})
+	t := h.t
+	t.Inner = span.Type().Inner
+	return run(&Laid{Base{t, at(e)}, span, off})
 }
 
 // fieldOfLaid is the index of a field of a header laid over bytes, or -1 after
@@ -183,7 +185,7 @@ func (p *pass) setLaid(l *syntax.DotExpr, view Expr, rhs syntax.Expr, o operand)
 		return
 	}
 	i := p.fieldOfLaid(l, view.Type())
-	if i < 0 || !p.mayPut(posOf(name.NamePos)) {
+	if i < 0 || p.isInside(l, view.Type()) || !p.mayPut(posOf(name.NamePos)) {
 		return
 	}
 	p.testedLaid(l, view, true)

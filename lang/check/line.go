@@ -126,10 +126,10 @@ func (p *pass) lineStmt(s *syntax.ExprStmt) {
 	body := p.nested(func() { verdict = p.lineExpr(s) })
 	tested := p.fl.has
 	for _, r := range p.unguarded[before:] {
-		if !verdict && tested&bit(r.header) == 0 {
-			view := &Header{Base{value.Type{Kind: value.View, Header: r.header}, at(s)}}
+		if !verdict && tested&bitOf(r.view()) == 0 {
+			view := &Header{Base{r.view(), at(s)}}
 			body = []Stmt{&If{Pos: at(s), Cond: p.truthOf(view), Then: body}}
-			tested |= implied[r.header]
+			tested |= impliedBy(r.view())
 		}
 	}
 	p.unguarded = p.unguarded[:before]
@@ -163,7 +163,7 @@ func isString(e syntax.Expr) bool {
 
 // isThereOrNot reports whether values of a kind are no more than conditions.
 func isThereOrNot(k value.Kind) bool {
-	return k == value.View || k == value.Span || k == value.Record
+	return k == value.Packet || k == value.View || k == value.Span || k == value.Record
 }
 
 // callOf is the call NAME(x) of a builtin.

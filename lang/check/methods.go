@@ -64,6 +64,10 @@ func (p *pass) methodCall(e *syntax.CallExpr, dot *syntax.DotExpr, base operand)
 			}
 			return operand{}, false
 		}
+		if isMove(name) && p.isInside(dot, base.x.Type()) {
+			p.args(e)
+			return operand{}, true
+		}
 		if o, done := p.moveCall(e, name); done {
 			return o, true
 		}
@@ -87,7 +91,7 @@ func (p *pass) headerMethod(e *syntax.CallExpr, dot *syntax.DotExpr, view Expr) 
 		return operand{}, false
 	}
 	if h != packet.TCP { // an option is tested itself
-		p.testedFor(dot, h, name, false)
+		p.testedFor(dot, view.Type(), name, false)
 	}
 	args, ok := p.passArgs(e, name, []string{arg}, 1, 1)
 	if !ok {
@@ -99,7 +103,7 @@ func (p *pass) headerMethod(e *syntax.CallExpr, dot *syntax.DotExpr, view Expr) 
 	}
 	if h == packet.TCP {
 		p.optionKind(args[0].e, x)
-		return run(&Option{Base{value.Type{Kind: value.Span}, at(e)}, view, x}), true
+		return run(&Option{Base{value.Type{Kind: value.Span, Inner: view.Type().Inner}, at(e)}, view, x}), true
 	}
 	return run(&Segment{Base{value.IP6T, at(e)}, view, x}), true
 }

@@ -131,7 +131,9 @@ func (p *pass) moved(m moving) {
 }
 
 // fromPacket reports whether a value of type t is a place in the packet.
-func fromPacket(t value.Type) bool { return t.Kind == value.View || t.Kind == value.Span }
+func fromPacket(t value.Type) bool {
+	return t.Kind == value.View || t.Kind == value.Span || t.Kind == value.Packet && t.Inner
+}
 
 // end notes that v was taken before a move.
 func (f *flow) end(v *Local, m moving) {
@@ -176,7 +178,12 @@ func (p *pass) overtaken(n syntax.Node, o operand, moves int) {
 
 func (p *pass) viewEnded(n syntax.Node, name string, t value.Type, m moving) {
 	again := "from the packet"
-	if t.Kind == value.View {
+	switch {
+	case t.Kind == value.Packet:
+		again = "as pkt.inner"
+	case t.Kind == value.View && t.Inner:
+		again = "as pkt.inner." + t.Header.String()
+	case t.Kind == value.View:
 		again = "as pkt." + t.Header.String()
 	}
 	where := fmt.Sprintf("in line %d", m.pos.Line)

@@ -85,13 +85,23 @@ func (pr *printer) expr(x Expr) string {
 	return pr.special(x)
 }
 
+// subject is the packet, or the one inside.
+func subject(inner bool) string {
+	if inner {
+		return "pkt.inner"
+	}
+	return "pkt"
+}
+
 // special prints what reads the packet, maps and the machine.
 func (pr *printer) special(x Expr) string {
 	switch x := x.(type) {
 	case *PacketField:
-		return "pkt." + x.Name
+		return subject(x.Inner) + "." + x.Name
+	case *Inside:
+		return subject(true)
 	case *Header:
-		return "pkt." + x.T.Header.String()
+		return subject(x.T.Inner) + "." + x.T.Header.String()
 	case *Segment:
 		return fmt.Sprintf("%s.segment(%s)", pr.expr(x.View), pr.expr(x.I))
 	case *Option:
@@ -99,7 +109,7 @@ func (pr *printer) special(x Expr) string {
 	case *Laid:
 		return fmt.Sprintf("%s.view(%s, %s)", pr.expr(x.X), x.T, pr.expr(x.Off))
 	case *PayloadOf:
-		return "pkt.payload"
+		return subject(x.T.Inner) + ".payload"
 	case *SpanLen:
 		return pr.expr(x.X) + ".len"
 	case *Read:

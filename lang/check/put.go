@@ -13,7 +13,7 @@ func putInt(width int) spanMethod {
 	t := value.Type{Kind: value.Int, Width: width}
 	name := "put_" + t.String()
 	return spanMethod{form: "(off, x)", call: func(p *pass, e *syntax.CallExpr, span Expr) operand {
-		off, args := p.putArgs(e, name, "x")
+		off, args := p.putArgs(e, span, name, "x")
 		if off == nil {
 			return operand{}
 		}
@@ -27,7 +27,7 @@ func putInt(width int) spanMethod {
 
 // putBytes is SPAN.put_bytes(off, b).
 func (p *pass) putBytes(e *syntax.CallExpr, span Expr) operand {
-	off, args := p.putArgs(e, "put_bytes", "b")
+	off, args := p.putArgs(e, span, "put_bytes", "b")
 	if off == nil {
 		return operand{}
 	}
@@ -47,12 +47,12 @@ func (p *pass) putBytes(e *syntax.CallExpr, span Expr) operand {
 }
 
 // putArgs gives where to write and what, or nil after an error.
-func (p *pass) putArgs(e *syntax.CallExpr, name, what string) (Expr, passed) {
+func (p *pass) putArgs(e *syntax.CallExpr, span Expr, name, what string) (Expr, passed) {
 	args, ok := p.passArgs(e, name, []string{"off", what}, 2, 2)
 	if !ok {
 		return nil, passed{}
 	}
-	if !p.mayPut(at(e)) {
+	if p.isInside(e, span.Type()) || !p.mayPut(at(e)) {
 		return nil, passed{}
 	}
 	return p.offset(args[0], "nothing is written"), args[1]

@@ -243,7 +243,7 @@ func article(t value.Type) string {
 	case value.Record:
 		return "a " + s
 	case value.View:
-		return "the header " + t.Header.String()
+		return "the " + t.String()
 	case value.Span, value.Packet:
 		if !t.Laid() {
 			return "the " + s

@@ -51,6 +51,11 @@ func (p *pass) spanMethod(e *syntax.CallExpr, base Expr, name string) (operand, 
 	switch base.Type().Kind {
 	case value.Packet:
 		span, ok = nil, ok && m.frame
+		if ok && base.Type().Inner {
+			p.errorf(e, "name", "read its fields or its payload: pkt.inner.payload."+name+m.form, "the packet inside has no %s", name)
+			p.args(e)
+			return operand{}, true
+		}
 	case value.Span:
 		ok = ok && !base.Type().Laid()
 	default:

@@ -131,8 +131,14 @@ type special struct {
 type reading struct {
 	pos    diag.Pos
 	header packet.Header
+	inner  bool // of the packet inside
 	field  string
 	write  bool
+}
+
+// view is the type of the header.
+func (r reading) view() value.Type {
+	return value.Type{Kind: value.View, Header: r.header, Inner: r.inner}
 }
 
 func newChecker(b *builder, p *Program, r root) *checker {

@@ -155,7 +155,7 @@ func (p *pass) steady(s *syntax.WhileStmt, x Expr) bool {
 		switch e := e.(type) {
 		case *Const, *Unary, *Binary, *MinMax, *Abs, *Convert:
 		case *PacketField: // the length changes when the packet moves
-			same = same && (e.Name != "len" || !p.s.loopMoves[s])
+			same = same && !e.Inner && (e.Name != "len" || !p.s.loopMoves[s])
 		case *LocalRef:
 			for i := range p.info.inLoop[s] {
 				same = same && p.s.vars[i].local != e.Local

@@ -112,6 +112,9 @@ func (l *lowerer) stairs(chains []check.Chain) *stairs {
 // chain, and on the stairs. Other copies get room of their own, since views of what
 // was there before a header was written are still good.
 func (l *lowerer) copySlot(name string, size int) *ir.Value {
+	if l.inner {
+		name = "inner " + name
+	}
 	if l.viewed[name] || l.fn != l.res.IR.Funcs[0] || l.looping() {
 		return l.slot(name, size, 8)
 	}

@@ -59,9 +59,17 @@ func (l *lowerer) expr(e check.Expr) parts {
 // special lowers what is about packets, maps and the machine.
 func (l *lowerer) special(e check.Expr) parts {
 	switch e := e.(type) {
+	case *check.Inside:
+		return nil
 	case *check.PacketField:
+		if e.Inner {
+			return parts{l.lenInside()}
+		}
 		return parts{l.packetField(e.Name)}
 	case *check.Header:
+		if e.T.Inner {
+			return l.deep(func() parts { return l.view(e.T.Header) })
+		}
 		return l.view(e.T.Header)
 	case *check.HeaderField:
 		return l.headerField(e)
@@ -72,6 +80,9 @@ func (l *lowerer) special(e check.Expr) parts {
 	case *check.Laid:
 		return l.laid(e)
 	case *check.PayloadOf:
+		if e.T.Inner {
+			return l.deep(l.payload)
+		}
 		return l.payload()
 	case *check.SpanLen:
 		p := l.expr(e.X)
@@ -335,6 +346,11 @@ func hashed(t value.Type, p parts) parts {
 func (l *lowerer) there(t value.Type, p parts, then, els *ir.Block) {
 	if t.Kind == value.Octets {
 		p = p[len(p)-1:]
+	}
+	if t.Kind == value.Packet {
+		l.ask()
+		l.branch(ir.Test, l.get(l.facts.other.walk), l.konst(walkInside), then, els)
+		return
 	}
 	if t.Kind == value.View && l.conn() {
 		l.connThere(t.Header, then, els)

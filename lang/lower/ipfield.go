@@ -141,6 +141,11 @@ func (l *lowerer) tagAt(off int64) *ir.Value {
 
 // tagField reads a field of a tag, zero if there is none.
 func (l *lowerer) tagField(h packet.Header, there *ir.Value, f packet.Field) *ir.Value {
+	if l.inner { // there is where it lies
+		return l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, there, l.konst(0), then, els) },
+			func() *ir.Value { return l.extract(l.bufRead(l.opi(ir.OpAdd, there, int64(f.Off)), 2), f) },
+			func() *ir.Value { return l.konst(0) })
+	}
 	at := int64(14 + f.Off)
 	if h == packet.VLAN2 {
 		at += 4

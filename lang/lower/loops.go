@@ -15,6 +15,9 @@ func (l *lowerer) enter(head *ir.Block, body []check.Stmt) {
 	if w.any && l.stale() {
 		st.epoch, st.data = l.newEpoch(), false
 	}
+	if w.any {
+		st.forgetInside()
+	}
 	if w.moves {
 		st.reparse()
 	}

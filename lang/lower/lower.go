@@ -79,7 +79,7 @@ type Result struct {
 	Lists  map[*ir.Map][]check.Entry // content of read-only maps
 	Consts []byte                    // content of the constant map
 	Logs   []*check.Log              // by the number that their lines begin with
-	Kinds  int                       // of L4 headers that the program parses
+	Kinds  int                       // of L4 headers that the program parses, those of the packet inside too
 	Lines  []Place                   // of the statements that the line map counts
 	Steps  []Step                    // that the step map can hold
 	Times  []Place                   // of what the time map has the time of
@@ -108,7 +108,9 @@ type lowerer struct {
 	walkFn   *ir.Func
 	walkOnFn,
 	walkFarFn *ir.Func
-	wireFn   *ir.Func
+	wireFn *ir.Func
+	insideFn,
+	insideFarFn *ir.Func
 	moves    map[string]*ir.Func // that move the packet
 	optionFn *ir.Func
 	wordFn   *ir.Func
@@ -135,7 +137,8 @@ type lowerer struct {
 	viewed map[string]bool     // which of them views of the chain may point to
 	frames []*frame            // of inlined calls, innermost last
 	loops  []loop
-	turns  int // of the plain loops around here, multiplied
+	turns  int  // of the plain loops around here, multiplied
+	inner  bool // the facts are those of the packet inside
 
 	pointers map[variable]bool // of variables that hold one
 	lives    map[*check.Func]map[check.Stmt]loopLife
@@ -143,19 +146,26 @@ type lowerer struct {
 
 // needs is what the program mentions anywhere: only that is parsed.
 type needs struct {
-	conn     bool                   // there is no packet
-	rewrites bool                   // of where a connection goes
-	all      bool                   // whatever walk finds: an answer is made of any packet
+	mention
+	deep     mention // of the packet inside a tunnel
+	tunnel   bool    // that is asked for
+	conn     bool    // there is no packet
+	rewrites bool    // of where a connection goes
+	all      bool    // whatever walk finds: an answer is made of any packet
+	writes   bool    // of headers
+	moves    bool    // writes that may change which headers follow
+	refTTL   bool    // records in expiring maps
+	now      bool    // the clock
+	logs     bool    // log()
+	loops    bool
+}
+
+// A mention is what is mentioned of the headers of a packet.
+type mention struct {
 	header   map[packet.Header]bool // must be found
 	read     map[packet.Header]bool // are mentioned themselves
 	payload  bool
-	writes   bool // of headers
-	moves    bool // writes that may change which headers follow
 	fragment bool
-	refTTL   bool // records in expiring maps
-	now      bool // the clock
-	logs     bool // log()
-	loops    bool
 }
 
 // A frame is one inlined call.
@@ -222,6 +232,9 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	}
 	for _, k := range l4Kinds {
 		if l.needs.header[k.h] {
+			l.res.Kinds++
+		}
+		if l.needs.deep.header[k.h] {
 			l.res.Kinds++
 		}
 	}

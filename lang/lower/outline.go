@@ -201,7 +201,11 @@ func (l *lowerer) outlined(loop check.Stmt, body []check.Stmt, n *ir.Value, extr
 	// What is known of the packet goes along, unless the body changes it.
 	st := l.st
 	st.data, st.length, st.meta = false, false, false
+	st.deep = found{}
 	w := mayWrite(body)
+	if w.any {
+		st.forgetInside()
+	}
 	facts := l.known(l.bodyNeeds(body))
 	if w.moves || len(facts) > maxFacts {
 		st.reparse()
@@ -223,6 +227,9 @@ func (l *lowerer) outlined(loop check.Stmt, body []check.Stmt, n *ir.Value, extr
 	}
 	if w.any && l.stale() {
 		l.invalidate()
+	}
+	if w.any {
+		l.st.forgetInside()
 	}
 	if w.packet {
 		l.moved()

@@ -5,51 +5,6 @@ import (
 	"weir/packet"
 )
 
-// facts are variables that hold what parsing has found. They are worked out at
-// the first mention on each way; state says where they hold.
-type facts struct {
-	data, end variable // linear part of the buffer
-	length    variable // octets of the buffer
-	now       variable
-	zero      variable // see opaque
-	meta      variable // 1 if the outer tag stands beside the buffer
-
-	eth           variable // pointer to a copy or 0
-	ip4, ip6, arp variable // pointer or 0; one of them at most is there
-	l3            variable // place of it
-	walk          variable // result of walk, or 0 where it has not been asked
-	srh, srhPlace variable // pointer or 0, and place
-
-	l4      map[packet.Header]variable // pointer or 0
-	l4Place variable
-	proto   variable // the L4 protocol, for IPv6
-	frag    variable // 1 if a fragment, for IPv6
-	payload variable // start of the payload in the buffer, or 0
-
-	start, stop variable // of the payload, as a value of the language
-
-	fresh map[*ir.Value]int // pointers into the packet and their epochs
-}
-
-func (f *facts) init(l *lowerer) {
-	for _, v := range []*variable{&f.data, &f.end, &f.length, &f.now, &f.zero, &f.meta, &f.eth, &f.ip4, &f.ip6, &f.arp, &f.l3,
-		&f.walk, &f.srh, &f.srhPlace, &f.l4Place, &f.proto, &f.frag, &f.payload, &f.start, &f.stop} {
-		*v = l.newVar()
-	}
-	f.l4 = map[packet.Header]variable{}
-	for _, k := range l4Kinds {
-		f.l4[k.h] = l.newVar()
-		l.pointers[f.l4[k.h]] = true
-	}
-	for _, v := range []variable{f.ip4, f.ip6, f.arp, f.srh} {
-		l.pointers[v] = true
-	}
-	f.fresh = map[*ir.Value]int{}
-}
-
-// reparse forgets where the headers are.
-func (st *state) reparse() { st.l3, st.l4, st.srh, st.payload = false, false, false, false }
-
 // data and end return the bounds of the buffer's linear part.
 func (l *lowerer) data() *ir.Value { l.needData(); return l.get(l.facts.data) }
 func (l *lowerer) end() *ir.Value  { l.needData(); return l.get(l.facts.end) }
@@ -146,6 +101,8 @@ const (
 	walkFragment = 10 // 1 bit: a fragment, be it the first
 	walkL4       = 11 // 1 bit: protocol and offset are those of an L4 header
 	walkDone     = 12 // always 1
+	walkEth      = 13 // 1 bit, of the packet inside: it has an Ethernet header
+	walkTags     = 14 // 2 bits, of the packet inside: tags behind that
 	walkL3Off    = 16 // 16 bits
 	walkL4Off    = 32 // 16 bits; bits 0 to 7 are the protocol
 	walkSRHOff   = 48 // 16 bits, 0 for none
@@ -189,7 +146,7 @@ func (l *lowerer) needL3() {
 		return
 	}
 	slow, none, done := l.coldBlock(), l.block(), l.block()
-	if l.opts.Copy {
+	if l.opts.Copy || l.inner {
 		l.jump(slow)
 		l.slowL3(nil, slow, done)
 		l.start(done)
@@ -367,7 +324,7 @@ func (l *lowerer) slowL3(copyTo *ir.Value, slow, done *ir.Block) {
 		return
 	}
 	// The verifier does not know what walk gives; that it was asked matters.
-	w := l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone)
+	w := l.walkFirst()
 	none := l.block()
 	off := l.field(w, walkL3Off, 16)
 	if copyTo == nil {

@@ -40,7 +40,7 @@ func (l *lowerer) needL4() {
 	if !l.way.direct() {
 		copyTo = l.copySlot("l4", maxL4)
 	}
-	if l.opts.Copy {
+	if l.opts.Copy || l.inner {
 		l.jump(slow)
 	} else {
 		l.fastL4s(copyTo, slow, none, done)
@@ -178,12 +178,21 @@ func (l *lowerer) takeL4(h packet.Header, p, place, off *ir.Value, none, done *i
 // walked returns what walk gives, which is asked if that has not been done.
 func (l *lowerer) walked() *ir.Value {
 	f := &l.facts
-	if l.opts.Copy {
+	if l.opts.Copy || l.inner {
 		return l.get(f.walk)
 	}
 	w := l.chooseFact(l.branchWalked, func() *ir.Value { return l.get(f.walk) }, l.walkNow)
 	l.set(f.walk, w)
 	return w
+}
+
+// walkFirst returns what walk gives, which has not been asked; of the packet inside
+// it has.
+func (l *lowerer) walkFirst() *ir.Value {
+	if l.inner {
+		return l.get(l.facts.walk)
+	}
+	return l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone)
 }
 
 // branchWalked branches by whether walk has been asked. The verifier
@@ -195,9 +204,8 @@ func (l *lowerer) branchWalked(yes, no *ir.Block) {
 
 // walkNow asks walk, on from an IPv6 header that is known.
 func (l *lowerer) walkNow() *ir.Value {
-	all := func() *ir.Value { return l.opi(ir.OpOr, l.callFunc(l.walk(), l.ctx), 1<<walkDone) }
 	if !l.needs.header[packet.IP6] {
-		return all()
+		return l.walkFirst()
 	}
 	f := &l.facts
 	p := l.ipPointer(packet.IP6)
@@ -205,7 +213,7 @@ func (l *lowerer) walkNow() *ir.Value {
 		func() *ir.Value {
 			at := l.opi(ir.OpAdd, l.opi(ir.OpAnd, l.get(f.l3), maxOffset), int64(packet.IP6.Size()))
 			return l.opi(ir.OpOr, l.callFunc(l.walkOn(), l.ctx, at, l.load(1, p, 6)), 1<<walkDone)
-		}, all)
+		}, l.walkFirst)
 }
 
 // slowL4 walks if that has not been done, and copies the header to the stack: to

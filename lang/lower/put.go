@@ -41,6 +41,7 @@ func (l *lowerer) putBytes(e *check.Put) {
 	l.wrote()
 	l.jump(done)
 	l.start(done)
+	l.st.forgetInside()
 }
 
 // exchange writes n octets at off of the buffer and gives what was there; where

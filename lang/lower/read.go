@@ -213,10 +213,19 @@ func (l *lowerer) headerField(e *check.HeaderField) parts {
 		return l.connAddr(h, f.Name, e.T)
 	}
 	v := l.expr(e.View)
+	if e.View.Type().Inner && !l.inner {
+		return l.deep(func() parts { return l.fieldOf(e, v) })
+	}
+	return l.fieldOf(e, v)
+}
+
+// fieldOf reads a field of the view v, of the packet that is looked at.
+func (l *lowerer) fieldOf(e *check.HeaderField, v parts) parts {
+	h, f := e.View.Type().Header, e.Field
 	switch {
 	case h == packet.VLAN || h == packet.VLAN2:
 		return parts{l.tagField(h, v[0], f)}
-	case h == packet.Eth && f.Name == "type":
+	case h == packet.Eth && f.Name == "type" && !l.inner:
 		return parts{l.wireType()}
 	case h == packet.IP:
 		return l.ipField(v, f)

@@ -6,8 +6,26 @@ import (
 	"weir/packet"
 )
 
-func newNeeds() needs {
-	return needs{header: map[packet.Header]bool{}, read: map[packet.Header]bool{}}
+func newNeeds() needs { return needs{mention: newMention(), deep: newMention()} }
+
+func newMention() mention {
+	return mention{header: map[packet.Header]bool{}, read: map[packet.Header]bool{}}
+}
+
+// of is where what is mentioned of a packet is noted.
+func (n *needs) of(inner bool) *mention {
+	if !inner {
+		return &n.mention
+	}
+	n.inside()
+	return &n.deep
+}
+
+// inside notes that the packet inside is asked for: it lies behind an IP header.
+func (n *needs) inside() {
+	n.tunnel = true
+	n.note(packet.IP)
+	n.read[packet.IP4], n.read[packet.IP6] = true, true
 }
 
 // scan finds what the program mentions.
@@ -35,6 +53,8 @@ func scan(p *check.Program, conn bool) needs {
 		n.now = n.now || m.TTL > 0
 		n.refTTL = n.refTTL || m.TTL > 0 && m.Value.Kind == value.Record
 	}
+	// Copies of headers inside must be made anew after any write.
+	n.moves = n.moves || n.tunnel && n.writes
 	return n
 }
 
@@ -56,15 +76,18 @@ func (l *lowerer) hoist(body []check.Stmt) {
 	if n.header[packet.SRH] {
 		l.needSRH()
 	}
+	if n.tunnel {
+		l.ask()
+	}
 }
 
 // l3 reports whether an IP header or that of ARP is mentioned.
-func (n *needs) l3() bool {
+func (n *mention) l3() bool {
 	return n.header[packet.IP4] || n.header[packet.IP6] || n.header[packet.ARP]
 }
 
 // l4 reports whether an L4 header is mentioned, or what is found with it.
-func (n *needs) l4() bool {
+func (n *mention) l4() bool {
 	if n.fragment || n.payload {
 		return true
 	}
@@ -128,6 +151,9 @@ func (l *lowerer) known(n needs) []variable {
 			vs = append(vs, f.proto, f.frag)
 		}
 	}
+	if l.st.asked && n.tunnel {
+		vs = append(vs, f.walk, f.other.walk)
+	}
 	if l.st.srh && n.read[packet.SRH] {
 		vs = append(vs, f.srh, f.srhPlace)
 	}
@@ -141,13 +167,19 @@ func (n *needs) noteExpr(e check.Expr) {
 	switch e := e.(type) {
 	case *check.PacketField:
 		n.now = n.now || e.Name == "now"
+		if e.Inner {
+			n.inside()
+		}
+	case *check.Inside:
+		n.inside()
 	case *check.Header:
 		if n.conn {
 			return
 		}
-		n.note(e.T.Header)
+		m := n.of(e.T.Inner)
+		m.note(e.T.Header)
 		for _, h := range members(e.T.Header) {
-			n.read[h] = true
+			m.read[h] = true
 		}
 	case *check.Move:
 		n.writes, n.moves = true, true
@@ -158,10 +190,11 @@ func (n *needs) noteExpr(e check.Expr) {
 			n.writes, n.moves = true, true
 		}
 	case *check.PayloadOf:
-		n.payload = true
+		m := n.of(e.T.Inner)
+		m.payload = true
 		for _, k := range l4Kinds {
 			if hasPayload(k.h) {
-				n.note(k.h)
+				m.note(k.h)
 			}
 		}
 	case *check.Put:
@@ -174,12 +207,12 @@ func (n *needs) noteExpr(e check.Expr) {
 		}
 	case *check.HeaderField:
 		if e.Field.Name == "fragment" || e.Field.Name == "proto" && e.View.Type().Header == packet.IP {
-			n.fragment = true
+			n.of(e.View.Type().Inner).fragment = true
 		}
 	}
 }
 
-func (n *needs) note(h packet.Header) {
+func (n *mention) note(h packet.Header) {
 	n.header[h] = true
 	switch h {
 	case packet.IP, packet.TCP, packet.UDP, packet.SCTP, packet.GRE, packet.ESP:

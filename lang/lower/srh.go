@@ -16,7 +16,7 @@ func (l *lowerer) needSRH() {
 	}
 	f := &l.facts
 	slow, none, done := l.coldBlock(), l.block(), l.block()
-	if l.opts.Copy {
+	if l.opts.Copy || l.inner {
 		l.jump(slow)
 	} else {
 		l.mayExtend(slow, none)

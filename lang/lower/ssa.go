@@ -11,8 +11,18 @@ type variable int
 // A state is what is known statically at a place of the program: which facts
 // have been worked out on every way to it.
 type state struct {
-	data, length, eth, l3, l4, srh, payload, now, meta bool
-	epoch                                              int // of pointers into the packet
+	found
+	data, length, eth, now, meta bool
+	epoch                        int   // of pointers into the packet
+	asked                        bool  // where the packet inside a tunnel is
+	deep                         found // of that
+}
+
+// found is which facts about the headers of a packet have been worked out.
+type found struct{ l3, l4, srh, payload bool }
+
+func (f found) and(g found) found {
+	return found{f.l3 && g.l3, f.l4 && g.l4, f.srh && g.srh, f.payload && g.payload}
 }
 
 // A builder makes one function. Its SSA construction is that of Braun et al.:
@@ -87,10 +97,8 @@ func (b *builder) join(ss []state) state {
 	for _, t := range ss[1:] {
 		s.data = s.data && t.data
 		s.length = s.length && t.length
-		s.l3 = s.l3 && t.l3
-		s.l4 = s.l4 && t.l4
-		s.srh = s.srh && t.srh
-		s.payload = s.payload && t.payload
+		s.found, s.deep = s.found.and(t.found), s.deep.and(t.deep)
+		s.asked = s.asked && t.asked
 		s.now = s.now && t.now
 		s.meta = s.meta && t.meta
 		s.eth = s.eth && t.eth

@@ -13,6 +13,12 @@ func (l *lowerer) view(h packet.Header) parts {
 	}
 	f := &l.facts
 	switch h {
+	case packet.Eth, packet.VLAN, packet.VLAN2:
+		if l.inner {
+			return l.ethInside(h)
+		}
+	}
+	switch h {
 	case packet.Eth:
 		return parts{l.ethPointer(), l.konst(0)}
 	case packet.VLAN, packet.VLAN2:

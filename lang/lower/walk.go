@@ -13,7 +13,7 @@ import (
 func (l *lowerer) walk() *ir.Func {
 	if l.walkFn == nil {
 		l.walkFn = l.global("weir_walk", 1)
-		l.near(l.walkFn, (*walker).frame)
+		l.near(l.walkFn, (*walker).frame, l.walkFar)
 	}
 	return l.walkFn
 }
@@ -30,14 +30,14 @@ func (l *lowerer) walkOn() *ir.Func {
 			w.set(w.at, w.opi(ir.OpAnd, at, maxOffset))
 			w.set(w.next, w.opi(ir.OpAnd, next, 0xff))
 			w.extensions(w.plus(w.get(w.at), -40))
-		})
+		}, l.walkFar)
 	}
 	return l.walkOnFn
 }
 
-// near makes the body of f, which reads the linear part and leaves for walkFar
-// where that does not do.
-func (l *lowerer) near(f *ir.Func, body func(*walker)) {
+// near makes the body of f, which reads the linear part and gives what far does
+// where that is not enough.
+func (l *lowerer) near(f *ir.Func, body func(*walker), far func(*walker) *ir.Value) {
 	w := l.newWalker(f)
 	if !w.way.direct() {
 		w.buf = w.slot("buf", 8, 8)
@@ -54,18 +54,23 @@ func (l *lowerer) near(f *ir.Func, body func(*walker)) {
 		return
 	}
 	w.start(w.far)
+	w.cur.Return(far(w))
+}
+
+// walkFar calls the function that does what walk does by the kernel's reads alone.
+func (l *lowerer) walkFar(w *walker) *ir.Value {
 	if l.walkFarFn == nil {
 		l.walkFarFn = l.global("weir_walk_far", 1)
 		far := l.newWalker(l.walkFarFn)
 		far.buf = far.slot("buf", 8, 8)
 		far.frame()
 	}
-	w.cur.Return(w.callFunc(l.walkFarFn, w.ctx))
+	return w.callFunc(l.walkFarFn, w.ctx)
 }
 
 func (l *lowerer) newWalker(f *ir.Func) *walker {
 	w := &walker{builder: l.sub(f), xdp: l.xdp(), layer3: !l.info.Ethernet, needs: &l.needs}
-	for _, v := range []*variable{&w.off, &w.typ, &w.tags, &w.next, &w.at, &w.frag, &w.whole, &w.i, &w.srh} {
+	for _, v := range []*variable{&w.off, &w.typ, &w.tags, &w.next, &w.at, &w.frag, &w.whole, &w.i, &w.srh, &w.eth} {
 		*v = w.newVar()
 	}
 	return w
@@ -100,6 +105,8 @@ type walker struct {
 	off, typ, tags           variable
 	next, at, frag, whole, i variable
 	srh                      variable
+	eth                      variable // 1 if the packet inside has an Ethernet header
+	inside                   bool     // it walks the packet inside
 }
 
 // octets reads w octets at off, big-endian; it leaves for bad if they are not
@@ -139,6 +146,11 @@ func (w *walker) frame() {
 	w.set(w.typ, w.octets(w.get(w.off), 2, w.none))
 	w.tag()
 	w.tag()
+	w.layer3s()
+}
+
+// layer3s takes the header behind the type that is at w.off.
+func (w *walker) layer3s() {
 	untagged := w.block()
 	isTag(w.builder, w.get(w.typ), w.none, untagged)
 	w.start(untagged)
@@ -159,7 +171,7 @@ func (w *walker) frame() {
 	}
 	w.jump(w.none)
 	w.start(w.none)
-	w.cur.Return(w.konst(1 << walkDone))
+	w.nothing()
 }
 
 // version takes the IP header at the start of the buffer.
@@ -207,6 +219,10 @@ func (w *walker) result(kind int64, l3, l4, proto, frag, whole *ir.Value) {
 	put(l3, walkL3Off)
 	put(l4, walkL4Off)
 	put(w.get(w.srh), walkSRHOff)
+	if w.inside {
+		put(w.get(w.eth), walkEth)
+		put(w.get(w.tags), walkTags)
+	}
 	w.cur.Return(r)
 	w.cur = nil
 }
@@ -338,7 +354,7 @@ func (w *walker) extension(cut *ir.Block) {
 // segments notes where the first segment routing header is, if the header at
 // w.at, which is whole, is one: a routing header of type 4 (RFC 8754).
 func (w *walker) segments(at *ir.Value) {
-	if !w.needs.all && !w.needs.header[packet.SRH] {
+	if !w.needs.all && !w.needs.header[packet.SRH] && !w.needs.tunnel {
 		return
 	}
 	routing, first, found, done := w.block(), w.block(), w.block(), w.block()

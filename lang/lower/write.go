@@ -49,6 +49,9 @@ func (l *lowerer) setHeader(s *check.SetHeader) {
 	if moves(h, s.Field) {
 		l.st.reparse()
 	}
+	if h != packet.Eth {
+		l.st.forgetInside()
+	}
 }
 
 // moves reports whether writing a field may change which headers follow.

@@ -128,6 +128,8 @@ func attr(v value, name string) value {
 	switch v := v.(type) {
 	case *packet:
 		return v.attr(name)
+	case *inside:
+		return v.attr(name)
 	case *view:
 		return v.attr(name)
 	case *connection:

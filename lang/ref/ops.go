@@ -290,7 +290,7 @@ func truth(v value) bool {
 	switch v := v.(type) {
 	case num, starlark.Bool, starlark.NoneType, starlark.String, starlark.Bytes, *starlark.List, *starlark.Dict:
 		return bool(v.Truth())
-	case *view, *connAddrs, *payload, *recordObj, octets:
+	case *view, *inside, *connAddrs, *payload, *recordObj, octets:
 		return present(v)
 	}
 	refuse("%s is not a condition", v.Type())
@@ -303,6 +303,8 @@ func present(v value) bool {
 	switch v := v.(type) {
 	case *view:
 		return v.ok
+	case *inside:
+		return v.there()
 	case *connAddrs:
 		return v.there()
 	case *payload:

@@ -19,6 +19,7 @@ type layout struct {
 	proto                           int // where the byte with the L4 protocol is
 	fragment                        bool
 	reaches                         bool // what proto names follows, whole or not
+	upper, ipEnd                    int  // where that begins, and where the IP packet ends by its header
 	payload, end                    int  // what follows the L4 header
 }
 
@@ -31,24 +32,35 @@ const maxExtensions = 8
 // walk looks for headers. Where there is no Ethernet header 14 zeros stand for it,
 // and the IP header says itself which one it is.
 func walk(f []byte, ethernet bool) layout {
-	l := layout{eth: absent, vlan: absent, vlan2: absent, arp: absent, ip4: absent, ip6: absent, srh: absent,
-		l4: absent, proto: absent}
-	if len(f) < 14 {
-		return l
-	}
-	if !ethernet {
+	l := newLayout()
+	switch {
+	case ethernet:
+		l.walkFrame(f, 0)
+	case len(f) >= 14:
 		l.walkIPv4(f, 14)
 		l.walkIPv6(f, 14)
-		return l
 	}
-	l.eth = 0
-	etherType, next := layers.EthernetType(binary.BigEndian.Uint16(f[12:])), 14
+	return l
+}
+
+func newLayout() layout {
+	return layout{eth: absent, vlan: absent, vlan2: absent, arp: absent, ip4: absent, ip6: absent, srh: absent,
+		l4: absent, proto: absent}
+}
+
+// walkFrame looks for headers from the Ethernet header at at on.
+func (l *layout) walkFrame(f []byte, at int) {
+	if at+14 > len(f) {
+		return
+	}
+	l.eth = at
+	etherType, next := layers.EthernetType(binary.BigEndian.Uint16(f[at+12:])), at+14
 	for _, tag := range []*int{&l.vlan, &l.vlan2} {
 		if etherType != layers.EthernetTypeDot1Q && etherType != layers.EthernetTypeQinQ {
 			break
 		}
 		if next+4 > len(f) {
-			return l
+			return
 		}
 		*tag = next
 		etherType = layers.EthernetType(binary.BigEndian.Uint16(f[next+2:]))
@@ -64,7 +76,6 @@ func walk(f []byte, ethernet bool) layout {
 	case layers.EthernetTypeIPv6:
 		l.walkIPv6(f, next)
 	}
-	return l
 }
 
 func (l *layout) walkIPv4(f []byte, at int) {
@@ -76,11 +87,12 @@ func (l *layout) walkIPv4(f []byte, at int) {
 		return
 	}
 	l.ip4, l.proto = at, at+9
+	l.ipEnd = at + int(binary.BigEndian.Uint16(f[at+2:]))
 	flagsAndOffset := binary.BigEndian.Uint16(f[at+6:])
 	l.fragment = flagsAndOffset&0x3fff != 0 // MF or an offset
 	if flagsAndOffset&0x1fff == 0 {
 		l.reaches = true
-		l.walkL4(f, at+header, at+int(binary.BigEndian.Uint16(f[at+2:])))
+		l.walkL4(f, at+header)
 	}
 }
 
@@ -89,6 +101,7 @@ func (l *layout) walkIPv6(f []byte, at int) {
 		return
 	}
 	l.ip6, l.proto = at, at+6
+	l.ipEnd = at + 40 + int(binary.BigEndian.Uint16(f[at+4:]))
 	next := at + 40
 	for range maxExtensions {
 		length := extension(f, l.proto, next)
@@ -112,7 +125,7 @@ func (l *layout) walkIPv6(f []byte, at int) {
 		next += length
 	}
 	l.reaches = extension(f, l.proto, next) == 0
-	l.walkL4(f, next, at+40+int(binary.BigEndian.Uint16(f[at+4:])))
+	l.walkL4(f, next)
 }
 
 // extension is the length of the extension header at next, which the byte at
@@ -135,9 +148,10 @@ func extension(f []byte, proto, next int) int {
 	return (int(f[next+1]) + extra) * unit
 }
 
-// walkL4 takes the L4 header at at; ipEnd is where the IP header says that
-// the packet ends. An extension header as the protocol is no L4 header.
-func (l *layout) walkL4(f []byte, at, ipEnd int) {
+// walkL4 takes the L4 header at at. An extension header as the protocol is no L4
+// header.
+func (l *layout) walkL4(f []byte, at int) {
+	l.upper = at
 	var kind string
 	var length int
 	switch proto := layers.IPProtocol(f[l.proto]); {
@@ -174,7 +188,7 @@ func (l *layout) walkL4(f []byte, at, ipEnd int) {
 		return // what they carry is no payload
 	}
 	l.payload = at + length
-	l.end = max(l.payload, min(len(f), ipEnd))
+	l.end = max(l.payload, min(len(f), l.ipEnd))
 }
 
 // packet is a packet while a chain looks at it.
@@ -203,9 +217,9 @@ func (v *view) Type() string   { return "header" }
 
 // attr is pkt.name.
 func (p *packet) attr(name string) value {
-	l := walk(p.frame, p.e.ethernet())
-	at := func(off int) value { return &view{p: p, layout: l, kind: name, off: off, ok: off != absent} }
 	switch name {
+	case "inner":
+		return &inside{p: p}
 	case "len":
 		return unsigned(uint64(len(p.frame)))
 	case "ifindex":
@@ -222,6 +236,19 @@ func (p *packet) attr(name string) value {
 		return unsigned(uint64(max(1, p.e.opts.Segments)))
 	case "now":
 		return unsigned(p.e.now())
+	}
+	if v := p.header(walk(p.frame, p.e.ethernet()), name); v != nil {
+		return v
+	}
+	refuse("pkt.%s is not there (in the reference)", name)
+	return nil
+}
+
+// header is the header of that name in a packet of the layout l, or its payload; nil
+// if there are no such.
+func (p *packet) header(l layout, name string) value {
+	at := func(off int) value { return &view{p: p, layout: l, kind: name, off: off, ok: off != absent} }
+	switch name {
 	case "eth":
 		return at(l.eth)
 	case "vlan":
@@ -251,7 +278,6 @@ func (p *packet) attr(name string) value {
 	case "payload":
 		return &payload{p: p, at: l.payload, bytes: p.frame[l.payload:l.end], ok: l.payload != 0}
 	}
-	refuse("pkt.%s is not there (in the reference)", name)
 	return nil
 }
 

@@ -139,7 +139,7 @@ func (s *scalar) construct(v value) (value, error) {
 		if s == typeBool {
 			return starlark.Bool(a.bits != 0), nil
 		}
-	case *view, *connAddrs, *payload, *recordObj, octets:
+	case *view, *inside, *connAddrs, *payload, *recordObj, octets:
 		if s == typeBool {
 			return starlark.Bool(present(v)), nil
 		}

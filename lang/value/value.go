@@ -64,6 +64,7 @@ type Type struct {
 	Names  []string // Record, Span of a header of the chain's own: of Elems
 	Header packet.Header
 	Route  bool // Record: what fib() gives, which is true if its first field, why, is 0
+	Inner  bool // Packet, View, Span: of the packet inside a tunnel
 }
 
 // Common types.
@@ -84,7 +85,7 @@ var (
 
 // Equal reports whether t and u are the same type.
 func (t Type) Equal(u Type) bool {
-	if t.Kind != u.Kind || t.Width != u.Width || t.Signed != u.Signed || t.Big != u.Big || t.Header != u.Header || t.Route != u.Route ||
+	if t.Kind != u.Kind || t.Width != u.Width || t.Signed != u.Signed || t.Big != u.Big || t.Header != u.Header || t.Route != u.Route || t.Inner != u.Inner ||
 		len(t.Elems) != len(u.Elems) || len(t.Names) != len(u.Names) {
 		return false
 	}
@@ -110,7 +111,7 @@ func (t Type) String() string {
 	case Octets:
 		return "octets(" + itoa(t.Width) + ")"
 	case View:
-		return "header " + t.Header.String()
+		return "header " + t.within() + t.Header.String()
 	case Tuple:
 		var s []string
 		for _, e := range t.Elems {
@@ -127,7 +128,18 @@ func (t Type) String() string {
 			return "header(" + t.fields() + ")"
 		}
 	}
+	if t.Inner {
+		return t.Kind.String() + " inside"
+	}
 	return t.Kind.String()
+}
+
+// within is what stands before the name of a header of the packet inside.
+func (t Type) within() string {
+	if t.Inner {
+		return "inner."
+	}
+	return ""
 }
 
 func (t Type) fields() string {
