@@ -55,9 +55,10 @@ func modules(ctx context.Context, h hook.Hook, row func(Row)) (err error) {
 		return err
 	}
 	bare, again, floor := middle(ts.Ours.NS), middle(ts.Again.NS), middle(ts.Floor.NS)
-	for k, kind := range []twins.Kind{twins.Chains, twins.Functions} {
+	kinds := []twins.Kind{twins.Chains, twins.Small, twins.Called}
+	for k, kind := range kinds {
 		for i, n := range counts {
-			ours, tail := ts.Peers[k*len(counts)+i], ts.Peers[2*len(counts)+i]
+			ours, tail := ts.Peers[k*len(counts)+i], ts.Peers[len(kinds)*len(counts)+i]
 			r := Row{
 				Row: fmt.Sprintf("%s, %d in a row, %s", kind, n, h), Unit: "ns/module", Ours: (middle(ours.NS) - bare) / float64(n),
 				Peer: middle(tail.NS) / float64(n), PeerName: string(twins.TailCalls), AA: (floor + max(bare, again)) / (floor + min(bare, again)),

@@ -305,3 +305,58 @@ func TestObjectSwap(t *testing.T) {
 		t.Errorf("variables (-want +got):\n%s", diff)
 	}
 }
+
+// A small function that stands in the place of its calls does what it does when it is
+// called: with numbers of all widths, and records on the stack, in maps, and absent.
+func TestObjectInlined(t *testing.T) {
+	const source = `
+load("./leaf.o", "bump", "bump_called", "chosen", "chosen_called", "clamp", "clamp_called", "in_range", "in_range_called",
+    "mix", "mix_called", "next", "next_called", "pair", "reset", "reset_called", "total", "total_called")
+
+kept = table(u32, pair, size = 4, init = {1: pair(a = 3, b = 4, c = 5, d = 6), 2: pair(a = 3, b = 4, c = 5, d = 6)})
+
+def same(a, b):
+    count("compared")
+    if a != b:
+        count("differ")
+
+def main(pkt):
+    m, n = kept[1], kept[2]
+    for i in range(pkt.len - 8, max = 52):
+        x, y = pkt.u32(i), pkt.u16(i + 4)
+        same(clamp(x, y, 16777216), clamp_called(x, y, 16777216))
+        same(mix(x * x, y, i8(x)), mix_called(x * x, y, i8(x)))
+        same(next(y), next_called(y))
+        same(in_range(x & 255), in_range_called(x & 255))
+        p, q = pair(a = x, b = y, c = i, d = x * y), pair(a = x, b = y, c = i, d = x * y)
+        same(total(p), total_called(q))
+        same(chosen(p, m, x), chosen_called(q, n, x))
+        same(bump(p, y), bump_called(q, y))
+        same(p.a + p.c + p.d, q.a + q.c + q.d)
+        bump(m, y)
+        bump_called(n, y)
+        same(kept[1].a + kept[1].c, kept[2].a + kept[2].c)
+    same(total(kept[3]), total_called(kept[3]))
+    reset(m)
+    reset_called(n)
+    reset(kept[3])
+    same(kept[1].a, 0)
+    same(kept[2].a, 0)
+    return PASS
+`
+	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
+		got, _ := tallied(t, source, h, nil)
+		if want := map[string]uint64{"compared": 52*9 + 3, "differ": 0}; !cmp.Equal(want, got) {
+			t.Errorf("%s: %v, want %v", h, got, want)
+		}
+	}
+	insns, err := compileWith(t, source, hook.XDP).Foreign("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range insns {
+		if s := insns[i].Symbol(); s != "" && !strings.HasSuffix(s, "_called") {
+			t.Errorf("%s is a function of the program", s)
+		}
+	}
+}

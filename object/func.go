@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 )
 
@@ -33,6 +34,10 @@ type Func struct {
 	Maps  []string
 	Stack int // octets, each frame rounded up as the verifier does
 	Depth int // frames
+
+	// Inlined is what can stand in the place of a call, with arguments and result in the
+	// registers of one; nil: nothing can. It is code alone, without lines and types.
+	Inlined asm.Instructions
 }
 
 // Context returns the struct of the kernel that a function takes as the packet:
@@ -130,6 +135,7 @@ func (o *Object) reach(f *Func) {
 		return
 	}
 	f.Stack, f.Depth = o.deepest(f.Name, map[string]bool{})
+	f.Inlined = f.inlined(o.funcs[f.Name])
 	if f.Context() != "" {
 		c := call{name: f.Name}
 		for i, p := range f.Params {

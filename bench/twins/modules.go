@@ -18,7 +18,8 @@ type Kind string
 // The kinds.
 const (
 	Chains    Kind = "chains of weir"
-	Functions Kind = "functions of a C object"
+	Small     Kind = "small functions of a C object" // they stand in the place of their calls
+	Called    Kind = "called functions of a C object"
 	TailCalls Kind = "raw tail calls"
 )
 
@@ -46,7 +47,7 @@ func Modules(h hook.Hook, ns ...int) (p *Pair, err error) {
 	if p.again, err = program("weir again", h, p.frames, nothing(0)); err != nil {
 		return p, err
 	}
-	for _, k := range []Kind{Chains, Functions, TailCalls} {
+	for _, k := range []Kind{Chains, Small, Called, TailCalls} {
 		for _, n := range ns {
 			s, err := modules(k, h, n, p.frames)
 			if err != nil {
@@ -89,8 +90,8 @@ func modules(k Kind, h hook.Hook, n int, frames [][]byte) (*side, error) {
 	var parts []lang.Part
 	for i := range n {
 		part := nothing(i)
-		if k == Functions {
-			part.Source = fmt.Appendf(nil, "load(\"./null.%s.v3.o\", f = \"null%d\")\n\ndef main(pkt):\n    if f(pkt):\n        return DROP\n    return PASS\n", kindOf(h).object, i)
+		if name, ok := map[Kind]string{Small: "null", Called: "called"}[k]; ok {
+			part.Source = fmt.Appendf(nil, "load(\"./null.%s.v3.o\", f = \"%s%d\")\n\ndef main(pkt):\n    if f(pkt):\n        return DROP\n    return PASS\n", kindOf(h).object, name, i)
 		}
 		parts = append(parts, part)
 	}

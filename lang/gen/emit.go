@@ -2,6 +2,7 @@ package gen
 
 import (
 	"math"
+	"slices"
 
 	"weir/lang/diag"
 	"weir/lang/ir"
@@ -212,7 +213,9 @@ var sizeArg = map[int64]int{
 func (e *emitter) call(m *minst) {
 	var moves []move
 	for i, a := range m.args {
-		moves = append(moves, move{-1, place{phys: int8(i + 1)}, e.fn.source(a, m.at+1)})
+		if body := m.v.Func; body == nil || body.Inline == nil || mentions(body.Inline, uint8(i+1)) {
+			moves = append(moves, move{-1, place{phys: int8(i + 1)}, e.fn.source(a, m.at+1)})
+		}
 	}
 	e.fn.parallel(moves, 1<<numRegs-2) // r0 is free: the call destroys it
 	if i, ok := sizeArg[m.v.Imm]; ok && m.v.Op == ir.OpCall && m.args[i].kind == opAny {
@@ -223,6 +226,10 @@ func (e *emitter) call(m *minst) {
 		e.reloc(Insn{Op: callOp, Src: pseudoKfunc, Imm: -1}, RelocKfunc, m.v.Sym, 0)
 	case m.v.Op == ir.OpCall:
 		e.op(Insn{Op: callOp, Imm: m.v.Imm})
+	case m.v.Func.Inline != nil:
+		for _, in := range m.v.Func.Inline {
+			e.op(Insn(in))
+		}
 	case m.v.Func.Linkage == ir.Foreign:
 		e.reloc(Insn{Op: callOp, Src: pseudoCall, Imm: -1}, RelocForeign, m.v.Func.Name, 0)
 	default:
@@ -233,6 +240,11 @@ func (e *emitter) call(m *minst) {
 			e.op(Insn{Op: movReg, Dst: d, Src: 0})
 		}
 	}
+}
+
+// mentions reports whether code may read a register.
+func mentions(code []ir.Raw, reg uint8) bool {
+	return slices.ContainsFunc(code, func(in ir.Raw) bool { return in.Dst == reg || in.Src == reg })
 }
 
 // arith emits d = a op b.

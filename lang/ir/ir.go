@@ -186,6 +186,7 @@ type Func struct {
 	Context string // C name of the context's struct: xdp_md or __sk_buff
 	Stack   int    // of a Foreign function: octets of its frames and of those that it calls
 	Depth   int    // of a Foreign function: how many frames those are
+	Inline  []Raw  // of a Foreign function: what stands in the place of a call; nil: nothing does
 	Blocks  []*Block
 	Slots   []*Slot
 	Pos     diag.Pos
@@ -194,6 +195,15 @@ type Func struct {
 
 	tree  *Tree   // of the last call of Tree
 	edges []int32 // working space of Tree
+}
+
+// A Raw is an instruction of the machine, as the kernel has it. It takes arguments from
+// r1 to r5, gives a result in r0, and leaves other registers and the stack alone.
+type Raw struct {
+	Op       uint8
+	Dst, Src uint8
+	Off      int16
+	Imm      int64
 }
 
 // A MapKind is a kind of kernel map.

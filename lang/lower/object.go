@@ -19,6 +19,12 @@ func (l *lowerer) callObject(e *check.CallObject) parts {
 	if f == nil {
 		f = ir.NewFunc(check.Symbol(e.Object, e.Func.Name), ir.Foreign, len(args))
 		f.Pos, f.Stack, f.Depth = e.P, e.Func.Stack, e.Func.Depth
+		for _, in := range e.Func.Inlined {
+			f.Inline = append(f.Inline, ir.Raw{Op: uint8(in.OpCode), Dst: uint8(in.Dst), Src: uint8(in.Src), Off: in.Offset, Imm: in.Constant})
+		}
+		if f.Inline != nil {
+			f.Stack, f.Depth = 0, 0
+		}
 		l.foreign[e.Func] = f
 	}
 	out := l.callFunc(f, args...)

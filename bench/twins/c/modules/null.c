@@ -1,6 +1,7 @@
 /*
- * Modules that do nothing, as chains call them: what is left is the call. The
- * compiler must not see that they give nothing.
+ * Modules that do nothing, as chains have them: small ones, which stand in the place of
+ * their calls, and some that read a word of the packet's context, for which they are
+ * called. The compiler must not see that they give nothing.
  */
 #include "../bpf.h"
 
@@ -15,6 +16,12 @@
 	{                                                                                                              \
 		int zero = 0;                                                                                          \
 		asm volatile("" : "+r"(zero) : "r"(ctx));                                                              \
+		return zero;                                                                                           \
+	}                                                                                                              \
+	__noinline int called##n(CTX *ctx)                                                                             \
+	{                                                                                                              \
+		int zero = 0;                                                                                          \
+		asm volatile("" : "+r"(zero) : "r"(*(volatile __u32 *)ctx));                                           \
 		return zero;                                                                                           \
 	}
 #define FOUR(a, b, c, d) NULL_(a) NULL_(b) NULL_(c) NULL_(d)
