@@ -71,6 +71,16 @@ func Run(ctx context.Context, file string, o Options) (n int, err error) {
 	return n, nil
 }
 
+// Check reads a test file without running its tests, and returns how many there are.
+func Check(ctx context.Context, file string, o Options) (n int, err error) {
+	s, err := open(ctx, file, o)
+	if err != nil {
+		return 0, err
+	}
+	tests, err := s.tests()
+	return len(tests), errors.Join(err, s.beds.close())
+}
+
 // Params returns the names of the params that the chains have which a test file loads:
 // those that Options.Set may name. No program is loaded.
 func Params(ctx context.Context, file string, o Options) ([]string, error) {

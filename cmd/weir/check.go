@@ -10,6 +10,7 @@ import (
 
 	"weir/internal/child"
 	"weir/internal/term"
+	"weir/lang"
 	"weir/lang/diag"
 )
 
@@ -29,7 +30,8 @@ func (a *app) check() *cobra.Command {
 		Use:   "check FILE[:FUNC]...|-e TEXT",
 		Short: "Say what is wrong with chains, or that they are right",
 		Long: `Compiles each chain for a hook and throws the program away. No kernel is
-asked and no root is needed. - is standard input, called by --file in messages
+asked and no root is needed. Of a file of tests (NAME_test.weir) all is checked that
+can be without running them. - is standard input, called by --file in messages
 and for what it loads.
 
 With --json each diagnostic is an object on a line of standard output: file,
@@ -42,7 +44,7 @@ line of 0 is the file as a whole.`,
 		Args:              k.wants("FILE…"),
 		ValidArgsFunction: completeChains,
 		RunE: runs(func(ctx context.Context, args []string) error {
-			return k.all(ctx, k.args(args))
+			return k.run(ctx, k.args(args))
 		}),
 	}
 	k.flag(c)
@@ -53,18 +55,26 @@ line of 0 is the file as a whole.`,
 }
 
 // all checks every file, also behind one that is wrong.
-func (k *checker) all(ctx context.Context, args []string) error {
+func (k *checker) all(ctx context.Context, args []string, doing func(string)) error {
 	bad := false
 	for _, arg := range args {
 		r, err := k.request(arg)
 		if err != nil {
 			return err
 		}
-		ps, _, err := child.Compile(ctx, r, child.Limits{})
+		doing(r.File)
+		var ps []*lang.Program
+		said := ""
+		if isTest(r) {
+			said, err = k.tests(ctx, r)
+		} else {
+			ps, _, err = child.Compile(ctx, r, child.Limits{})
+		}
 		var ds diag.List
 		switch {
-		case err == nil:
+		case err == nil && ps != nil:
 			ds = ps[0].Warnings
+		case err == nil:
 		case errors.As(err, &ds):
 		case k.json && ctx.Err() == nil: // who reads JSON reads nothing else
 			ds = diag.List{{Pos: diag.Pos{File: r.File}, Code: "file", Message: err.Error()}}
@@ -72,19 +82,24 @@ func (k *checker) all(ctx context.Context, args []string) error {
 			return err
 		}
 		bad = bad || err != nil
-		if k.json {
-			k.printDiagsJSON(ds)
-			continue
-		}
-		k.printDiags(ds)
-		if err == nil {
-			fmt.Fprintf(k.out, "%s: ok\n", term.Clean(arg))
+		k.tell(ds)
+		if err == nil && !k.json {
+			fmt.Fprintf(k.out, "%s: ok%s\n", term.Clean(arg), said)
 		}
 	}
 	if bad {
 		return errSilent
 	}
 	return nil
+}
+
+// tell shows diagnostics as they were asked for.
+func (k *checker) tell(ds diag.List) {
+	if k.json {
+		k.printDiagsJSON(ds)
+	} else {
+		k.printDiags(ds)
+	}
 }
 
 // request returns the compile of an argument.

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/hook"
-	"weir/internal/child"
 	"weir/internal/term"
 	"weir/wtest"
 )
@@ -29,6 +28,7 @@ type tester struct {
 	json, all bool
 	cover     string // "-": the table alone
 
+	named []string     // files and folders
 	doing func(string) // tells the parent which test runs
 
 	sum testSum
@@ -67,7 +67,12 @@ broken: it cannot be run as it stands.`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"weir"}, cobra.ShellCompDirectiveFilterFileExt
 		},
-		RunE: runs(t.confined),
+		RunE: runs(func(ctx context.Context, args []string) error {
+			return a.confined(ctx, func(doing func(string)) error {
+				t.doing = doing
+				return t.files(ctx, args)
+			}, t.tellMemory)
+		}),
 	}
 	f := c.Flags()
 	f.StringVar(&t.run, "run", "", "run the tests whose names match this regular expression")
@@ -82,35 +87,12 @@ broken: it cannot be run as it stands.`,
 	return c
 }
 
-// confined runs the tests in a child of limited memory.
-func (t *tester) confined(ctx context.Context, args []string) error {
-	self, err := child.Confined()
-	if err != nil {
-		return err
-	}
-	if self != nil {
-		t.app.err, t.doing = term.New(self.Stderr), self.Doing
-		return t.files(ctx, args)
-	}
-	code, doing, err := child.Again(ctx)
-	switch {
-	case errors.Is(err, child.ErrMemory):
-		return t.tellMemory(doing)
-	case err != nil:
-		return err
-	case code == 0:
-		return nil
-	case code == 1:
-		return errSilent
-	}
-	return errBroken
-}
-
 func (t *tester) files(ctx context.Context, args []string) error {
 	o, err := t.options()
 	if err != nil {
 		return err
 	}
+	t.named = args
 	files, err := testFiles(args)
 	if err != nil {
 		return err
@@ -258,6 +240,9 @@ func (t *tester) file(ctx context.Context, file string, o wtest.Options) error {
 	}
 	n, err := wtest.Run(ctx, file, o)
 	if err == nil && n == 0 && o.Only == nil {
+		if !slices.Contains(t.named, file) {
+			return t.tellShared(file)
+		}
 		err = fmt.Errorf("%s: there is no function test_… in it", file)
 	}
 	if ctx.Err() != nil || errors.Is(err, os.ErrPermission) && !privileged() {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"weir/internal/child"
 	"weir/internal/term"
 	"weir/lang/diag"
 	"weir/wtest"
@@ -17,7 +16,7 @@ import (
 func (t *tester) tellMemory(doing string) error {
 	var r wtest.Result
 	fmt.Sscanf(doing, "%q %q %d", &r.File, &r.Name, &r.Line) // as file writes it
-	r.Status, r.Message = wtest.Broken, fmt.Sprintf("it needs more than %d MiB of memory", child.AgainMemory>>20)
+	r.Status, r.Message = wtest.Broken, tooBig()
 	r.Hint = "make smaller values; what comes behind it was not run"
 	switch {
 	case r.Name == "" && !t.json:
@@ -60,6 +59,15 @@ func (t *tester) tellCoverage(c *wtest.Coverage) error {
 		return err
 	}
 	return errors.Join(write(f), f.Close())
+}
+
+// tellShared tells of a file of a folder that has no test: it may hold what tests share.
+func (t *tester) tellShared(file string) error {
+	if t.json {
+		return nil
+	}
+	_, err := fmt.Fprintf(t.out, "%s%s  no test\n", t.out.Paint(term.Faint, "none  "), term.Clean(file))
+	return err
 }
 
 // tellFile says why a file cannot be run.
