@@ -103,7 +103,15 @@ func diffLists(a, b starlark.Indexable) []string {
 			return append([]string{fmt.Sprintf("      at index %d:", i)}, difference(a.Index(i), b.Index(i))...)
 		}
 	}
-	return []string{fmt.Sprintf("got   %d elements", a.Len()), fmt.Sprintf("want  %d elements", b.Len())}
+	longer, who := a, "got "
+	if b.Len() > a.Len() {
+		longer, who = b, "want"
+	}
+	n := min(a.Len(), b.Len())
+	return []string{
+		fmt.Sprintf("got   %d elements", a.Len()), fmt.Sprintf("want  %d elements", b.Len()),
+		fmt.Sprintf("      at index %d:", n), who + "  " + shortly(longer.Index(n)),
+	}
 }
 
 // diffDicts shows the entries of two dicts that differ.

@@ -22,6 +22,16 @@ type chain struct {
 func (c *chain) String() string { return c.file + ":" + c.Name() }
 func (c *chain) Type() string   { return "chain" }
 
+// CallInternal calls it as at build time, where there are no packets.
+func (c *chain) CallInternal(th *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	for _, a := range args {
+		if _, ok := a.(frame); ok {
+			return nil, fmt.Errorf("a call of %s is one of build time, where there are no packets: write run(%s, p)", c.Name(), c.Name())
+		}
+	}
+	return c.Function.CallInternal(th, args, kwargs)
+}
+
 // takesPackets reports whether the function is a chain by its names, or may be one: it
 // could as well be a function of build time.
 func takesPackets(f *starlark.Function) (is, may bool) {

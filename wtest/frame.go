@@ -62,7 +62,7 @@ func (f frame) Attr(name string) (starlark.Value, error) {
 	}
 	h := packet.Lookup(name)
 	if h == packet.None {
-		return nil, nil
+		return nil, lacks(f, "a packet", name)
 	}
 	for _, l := range packet.Layers(f.b) {
 		if l.Header == h || h == packet.IP && (l.Header == packet.IP4 || l.Header == packet.IP6) || h == packet.L4 && isL4(l.Header) {
@@ -117,7 +117,7 @@ func (v view) Attr(name string) (starlark.Value, error) {
 	if f, ok := fieldOf(v.h, name); ok {
 		return read(f, v.b), nil
 	}
-	return nil, nil
+	return nil, lacks(v, "the "+v.String(), name)
 }
 
 // AttrNames lists the fields.

@@ -50,6 +50,9 @@ func (t *table) entry(k starlark.Value) (*datapath.Map, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if m.Keyless() {
+		return nil, nil, keyless(m)
+	}
 	b, err := check.Encode(m.Key, k)
 	if err != nil {
 		return nil, nil, fmt.Errorf("map %s: key: %w", t.name, err)
@@ -67,8 +70,8 @@ func (t *table) Get(k starlark.Value) (starlark.Value, bool, error) {
 	switch {
 	case err != nil:
 		return nil, false, err
-	case m.Set():
-		return nil, false, fmt.Errorf("map %s: a set has no values: write k in %s", t.name, t.name)
+	case m.Value.Kind == value.None:
+		return nil, false, t.valueless(m, "k in "+t.name)
 	case !ok && m.Value.Kind == value.Record:
 		return starlark.None, true, nil
 	case !ok:
@@ -77,11 +80,31 @@ func (t *table) Get(k starlark.Value) (starlark.Value, bool, error) {
 	return t.decode(m, b, v), true, nil
 }
 
+// valueless is the error of what needs a value, and what is written instead.
+func (t *table) valueless(m *datapath.Map, instead string) error {
+	what := "set"
+	if m.Kind == "bloom" {
+		what = m.Kind
+	}
+	return fmt.Errorf("map %s: a %s has no values: write %s", t.name, what, instead)
+}
+
+// keyless is the error of what needs a key.
+func keyless(m *datapath.Map) error {
+	if m.Kind == "ring" {
+		return fmt.Errorf("map %s: a ring has no keys: what a chain puts into it is in r.events of a run", m.Name)
+	}
+	return fmt.Errorf("map %s: a %s has no keys: write %s.push(v) and %s.pop()", m.Name, m.Kind, m.Name, m.Name)
+}
+
 // SetKey is m[k] = v.
 func (t *table) SetKey(k, v starlark.Value) error {
 	m, b, err := t.entry(k)
 	if err != nil {
 		return err
+	}
+	if m.Value.Kind == value.None {
+		return t.valueless(m, t.name+".add(k)")
 	}
 	x, err := check.Encode(m.Value, v)
 	if err != nil {
@@ -137,7 +160,7 @@ func (t *table) Attr(name string) (starlark.Value, error) {
 		"add": t.add, "clear": t.clear, "discard": t.discard, "get": t.get, "items": t.items, "pop": t.pop, "push": t.push,
 	}[name]
 	if !ok {
-		return nil, nil
+		return nil, lacks(t, "a map", name)
 	}
 	return starlark.NewBuiltin(t.name+"."+name, func(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 		if len(kwargs) > 0 {
@@ -204,6 +227,9 @@ func (t *table) pop(args starlark.Tuple) (starlark.Value, error) {
 			return starlark.None, err
 		}
 		return check.Decode(m.Value, v), nil
+	}
+	if m.Value.Kind == value.None && m.Kind != "bloom" {
+		return nil, t.valueless(m, t.name+".discard(k)")
 	}
 	v, err := t.get(args)
 	if err != nil {

@@ -36,5 +36,5 @@ func (p *param) Attr(name string) (starlark.Value, error) {
 			return p.s.paramValue(p, v)
 		}), nil
 	}
-	return nil, nil
+	return nil, lacks(p, "a param", name)
 }

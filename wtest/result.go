@@ -3,6 +3,7 @@ package wtest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -11,12 +12,30 @@ import (
 	"go.starlark.net/syntax"
 
 	"weir/hook"
+	"weir/internal/spell"
 	"weir/lang/check"
 	"weir/trace"
 )
 
 // A result is what became of a packet.
 type result struct{ *starlarkstruct.Struct }
+
+// Attr gives what there is to know of it.
+func (r *result) Attr(name string) (starlark.Value, error) {
+	if v, err := r.Struct.Attr(name); err == nil && v != nil {
+		return v, nil
+	}
+	return nil, lacks(r, "a result", name)
+}
+
+// lacks says that something has no attribute of a name, and which there are.
+func lacks(x starlark.HasAttrs, what, name string) error {
+	names := x.AttrNames()
+	if near := spell.Nearest(name, names); near != "" {
+		return fmt.Errorf("%s has no %s: did you mean %s?", what, name, near)
+	}
+	return fmt.Errorf("%s has no %s: there are %s", what, name, strings.Join(names, ", "))
+}
 
 func newResult(h hook.Hook, r trace.Result, out []byte, before, after map[string]uint64) (*result, error) {
 	how := check.Outcome{Verdict: r.Verdict, Reason: r.Reason, To: r.To, ToCPU: r.Exit.ToCPU, ToPeer: r.Exit.ToPeer}
@@ -114,10 +133,10 @@ func (e *event) Attr(name string) (starlark.Value, error) {
 	case "value":
 		return e.value, nil
 	}
-	if r, ok := e.value.(starlark.HasAttrs); ok {
+	if r, ok := e.value.(starlark.HasAttrs); ok && slices.Contains(r.AttrNames(), name) {
 		return r.Attr(name)
 	}
-	return nil, nil
+	return nil, lacks(e, "an event", name)
 }
 
 func sorted[V any](m map[string]V) []string {

@@ -1,6 +1,7 @@
 package wtest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -28,14 +29,28 @@ func newCases(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwar
 		for _, kv := range d.Items() {
 			list, names = append(list, kv[1]), append(names, nameOf(kv[0]))
 		}
-		return &cases{starlark.NewList(list), names}, nil
+	} else {
+		it := of.Iterate()
+		defer it.Done()
+		for x := starlark.Value(nil); it.Next(&x); {
+			list, names = append(list, x), append(names, nameOf(x))
+		}
 	}
-	it := of.Iterate()
-	defer it.Done()
-	for x := starlark.Value(nil); it.Next(&x); {
-		list, names = append(list, x), append(names, nameOf(x))
+	if len(list) == 0 {
+		return nil, errors.New("cases: there is none, so that the test would never run: give it some")
 	}
-	return &cases{starlark.NewList(list), names}, nil
+	return &cases{starlark.NewList(list), unique(names)}, nil
+}
+
+// unique numbers names that come again.
+func unique(names []string) []string {
+	seen := map[string]int{}
+	for i, n := range names {
+		if seen[n]++; seen[n] > 1 {
+			names[i] = fmt.Sprintf("%s#%d", n, seen[n])
+		}
+	}
+	return names
 }
 
 func nameOf(v starlark.Value) string {

@@ -100,7 +100,7 @@ func TestRun(t *testing.T) {
     assert.eq(r.log, ["blocked 203.0.113.9"])
     assert.eq([(e.ring, e.who, e.value.n) for e in r.events], [("events", ip4("203.0.113.9"), 64)])
     assert.eq(r.events[0].value, record(who = ip4, n = u8)(who = ip4("203.0.113.9"), n = 64))
-    assert.fails(lambda: r.events[0].whom, "no field whom")
+    assert.fails(lambda: r.events[0].whom, "an event has no whom: did you mean who?")
     assert.eq((r.hook, r.line, r.to), ("xdp", 24, None))
 `, ""},
 		{"first content", `
@@ -183,6 +183,9 @@ func TestRun(t *testing.T) {
 		{"lists", `
     assert.eq([1, 2], [1, 3], "numbers")
 `, "    |       at index 1:\n    | got   2\n    | want  3\n"},
+		{"longer", `
+    assert.eq([1, 2, 3], [1])
+`, "    | got   3 elements\n    | want  1 elements\n    |       at index 1:\n    | got   2\n"},
 		{"dicts", `
     assert.eq({"a": 1, "b": 2}, {"a": 2, "c": 2})
 `, "    | got   \"a\": 1\n    | want  \"a\": 2\n    | got   \"b\": 2\n    | want  \"c\": 2\n"},
@@ -280,7 +283,18 @@ func TestBroken(t *testing.T) {
 		{"1 // 0", "division by zero"},
 		{"run(made, p)", "run: inner is no function of the top level of guard.weir"},
 		{"packet(ip4(options = b\"x\" * 41))", "ip4: 41 octets behind the fixed part: there is room for 40"},
-		{"hits.size", "map has no .size field or method"},
+		{"hits.size", "a map has no size: there are add, clear, discard, get, items, pop, push"},
+		{"hits.itms()", "a map has no itms: did you mean items?"},
+		{"limit.value", "a param has no value: there are get, set"},
+		{"p.ip4.tttl", "the ip4 header has no tttl: did you mean ttl?"},
+		{"p.ip5", "a packet has no ip5: did you mean ip4?"},
+		{"run(main, p).verdikt", "a result has no verdikt: did you mean verdict?"},
+		{"todo[p] = 1", "map todo: a queue has no keys: write todo.push(v) and todo.pop()"},
+		{"p in todo", "map todo: a queue has no keys"},
+		{"known[ip4(1)] = 1", "map known: a bloom has no values: write known.add(k)"},
+		{"seen.pop(ip4(1))", "map seen: a set has no values: write seen.discard(k)"},
+		{"main(p)", "a call of main is one of build time, where there are no packets: write run(main, p)"},
+		{"cases([])", "cases: there is none, so that the test would never run"},
 		{"[x for x in range(100000000)]", "it took more than 50000000 steps"},
 	} {
 		t.Run(tt.body, func(t *testing.T) {
@@ -311,9 +325,12 @@ def works():
     pass
 test_some = twice
 test_one, test_two = works, lambda: assert.true(False)
+def test_same(n = cases(["a", "b", "a"])):
+    pass
 `
 	got := runs(t, map[string]string{"a_test.weir": src}, "a_test.weir", Options{})
-	want := "passed test_some/1:6 \npassed test_some/2:6 \npassed test_one:7 \nfailed test_two:7 not true\n    got   False\n"
+	want := "passed test_some/1:6 \npassed test_some/2:6 \npassed test_one:7 \nfailed test_two:7 not true\n    got   False\n" +
+		"passed test_same/a:8 \npassed test_same/b:8 \npassed test_same/a#2:8 \n"
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
