@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net"
 	"runtime"
 	"slices"
@@ -146,19 +147,30 @@ func (r *Runner) Reset(ctx context.Context) error {
 // gives out.
 const firstMissing = 1 << 30
 
-// index gives the interface its index, or one of its own if it is not there.
-func (r *Runner) index(name string) (uint32, error) {
-	n := firstMissing + len(r.names)
+// Index returns the index that an interface has in test runs: its own, or, if it is not
+// there, one that comes of its name.
+func Index(name string) uint32 {
 	if i, err := net.InterfaceByName(name); err == nil {
-		n = i.Index
+		return uint32(i.Index)
 	}
-	for old, known := range r.names {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return firstMissing | h.Sum32()>>2
+}
+
+// index is Index, which the runner knows from then on.
+func (r *Runner) index(name string) (uint32, error) {
+	for n, known := range r.names {
 		if known == name {
-			n = old
+			return uint32(n), nil
 		}
 	}
-	r.names[n] = name
-	return uint32(n), nil
+	n := Index(name)
+	if other, ok := r.names[int(n)]; ok {
+		return 0, fmt.Errorf("interfaces %s and %s, which are not there, cannot be told apart: rename one", name, other)
+	}
+	r.names[int(n)] = name
+	return n, nil
 }
 
 // interfaceName returns the name of a redirect's target, or its number.

@@ -108,7 +108,17 @@ func Knows(name string) bool {
 func packetBuiltins() starlark.StringDict {
 	return starlark.StringDict{
 		"packet": starlark.NewBuiltin("packet", newPacket), "cases": starlark.NewBuiltin("cases", newCases), "assert": assertions,
+		"interface": starlark.NewBuiltin("interface", newInterface),
 	}
+}
+
+// newInterface is interface("eth1"): the index that it has in test runs.
+func newInterface(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var name string
+	if err := starlark.UnpackPositionalArgs(b.Name(), args, kwargs, 1, &name); err != nil {
+		return nil, err
+	}
+	return starlark.MakeUint(uint(trace.Index(name))), nil
 }
 
 // builtins are those that need chains in the kernel.
