@@ -53,7 +53,7 @@ type Frame struct {
 	Data []byte
 }
 
-// lo is the one interface that redirects of cases name.
+// lo is the interface that all names of cases are taken for.
 const lo = 1
 
 func load(name string) ([]byte, error) {
@@ -117,7 +117,7 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile: %w", err)
 	}
-	st, err := datapath.Load(p, datapath.LoadOptions{Now: epoch})
+	st, err := datapath.Load(p, datapath.LoadOptions{Now: epoch, Interface: func(string) (uint32, error) { return lo, nil }})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,0 +1,149 @@
+package traffic
+
+import (
+	"net/netip"
+	"testing"
+
+	"weir/datapath"
+	"weir/hook"
+	"weir/lab"
+	"weir/lang/std"
+)
+
+// sampleOf returns the sample of a module of the standard library.
+func sampleOf(t *testing.T, name string) string {
+	t.Helper()
+	return string(must(std.Sample("std/" + name + ".weir"))(t))
+}
+
+// download gets a blob of n octets from one host by another, and wants no wrong checksum.
+func download(t *testing.T, from, to lab.Iface, addr netip.Addr, n int64) {
+	t.Helper()
+	sum := watch(t, from.Host, to.Host)
+	must(from.Host.ServeHTTP(t.Context(), netip.AddrPortFrom(addr, 8080)))(t)
+	if _, err := to.Host.DownloadBlob(bounded(t), netip.AddrPortFrom(addr, 8080), n, 2); err != nil {
+		t.Fatal(err)
+	}
+	if n := sum(); n != 0 {
+		t.Errorf("%d wrong checksums", n)
+	}
+}
+
+// TestStdRoute downloads through the module's router: most packets go past the stack.
+func TestStdRoute(t *testing.T) {
+	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
+		for _, f := range families {
+			t.Run(h.String()+"/"+f.name, func(t *testing.T) {
+				n := routed(t)
+				finishing(t, n.a)
+				finishing(t, n.c)
+				c := run(t, sampleOf(t, "route"), place{at: n.m0, hook: h}, place{at: n.m1, hook: h})
+				download(t, n.c, n.a, f.c, 4<<20)
+				if got := c.ended(func(x datapath.ExitCount) bool { return x.Verdict == "REDIRECT" }); got < 100 {
+					t.Errorf("%d packets were forwarded by the chain, want most of 4 MiB", got)
+				}
+			})
+		}
+	}
+}
+
+// TestStdXconnect downloads over a wire between two interfaces of a host that knows
+// nothing of it.
+func TestStdXconnect(t *testing.T) {
+	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
+		for _, f := range families {
+			t.Run(h.String()+"/"+f.name, func(t *testing.T) {
+				n := apart(t)
+				finishing(t, n.a)
+				finishing(t, n.c)
+				run(t, sampleOf(t, "xconnect"), place{at: n.m0, hook: h}, place{at: n.m1, hook: h})
+				download(t, n.c, n.a, f.b, 4<<20)
+			})
+		}
+	}
+}
+
+// apart makes a line whose middle forwards nothing, with hosts of one network at its
+// ends.
+func apart(t *testing.T) line {
+	t.Helper()
+	l := newLab(t)
+	a, m, c := newHost(t, l, "a"), newHost(t, l, "m"), newHost(t, l, "c")
+	end := func(h *lab.Host, to string, ss ...string) (lab.Iface, lab.Iface) {
+		return link(t, l, h, m, "eth0", to, lab.LinkOptions{A: lab.End{Addrs: lab.MustPrefixes(ss...)}})
+	}
+	var n line
+	n.a, n.m0 = end(a, "eth0", "10.0.0.1/24", "fd00::1/64")
+	n.c, n.m1 = end(c, "eth1", "10.0.0.2/24", "fd00::2/64")
+	return n
+}
+
+// TestStdMirror sees a copy of each query, and of nothing else.
+func TestStdMirror(t *testing.T) {
+	l := newLab(t)
+	a, m, z := newHost(t, l, "a"), newHost(t, l, "m"), newHost(t, l, "z")
+	a0, m0 := link(t, l, a, m, "eth0", "eth0", lab.LinkOptions{})
+	_, z0 := link(t, l, m, z, "eth9", "eth0", lab.LinkOptions{})
+	c := run(t, sampleOf(t, "mirror"), place{at: m0, hook: hook.TCIngress})
+	aside := captureOf(t, z0, m0.MAC)
+	other := probe(a0, m0, families[0], pattern(30))
+	query := other.with(func(p *packet) { p.to.Addr = netip.AddrPortFrom(p.to.Addr.Addr(), 53) })
+	for range 5 {
+		send(t, a0, other.frame(t))
+		send(t, a0, query.frame(t))
+	}
+	for range 5 {
+		sameFrame(t, aside, query.frame(t))
+	}
+	if got := c.count("mirrored"); got != 5 {
+		t.Errorf("%d mirrored, want 5", got)
+	}
+}
+
+// TestStdBridge has hosts at ports of a switch that a chain is: two of one VLAN, one of
+// another, where there is one more, and a trunk.
+func TestStdBridge(t *testing.T) {
+	l := newLab(t)
+	m := newHost(t, l, "m")
+	port := func(name, to string, ss ...string) (lab.Iface, place) {
+		o := lab.LinkOptions{A: lab.End{Addrs: lab.MustPrefixes(ss...)}}
+		end, at := link(t, l, newHost(t, l, name), m, "eth0", to, o)
+		return end, place{at: at, hook: hook.TCIngress}
+	}
+	a, pa := port("a", "eth0", "10.0.0.1/24", "fd00::1/64")
+	b, pb := port("b", "eth1", "10.0.0.2/24", "fd00::2/64")
+	x, px := port("x", "eth2", "10.0.0.3/24", "fd00::3/64")
+	_, py := port("y", "eth3")
+	trunk, pt := port("t", "eth9")
+	chain := run(t, sampleOf(t, "bridge"), pa, pb, px, py, pt)
+	others := captureOf(t, x, b.MAC)
+	for _, f := range families {
+		download(t, b, a, f.b, 4<<20)
+	}
+	if got := chain.dropped("vlan"); got != 0 {
+		t.Errorf("%d frames at a port of another VLAN", got)
+	}
+
+	// A frame to nobody comes to the other ports of its VLAN, tagged at the trunk.
+	nobody := lab.Iface{Host: b.Host, Name: "none", MAC: []byte{2, 0, 0, 0, 0, 0x99}}
+	p := probe(a, nobody, families[0], pattern(30))
+	atB, atTrunk := captureOf(t, b, nobody.MAC), captureOf(t, trunk, nobody.MAC)
+	send(t, a, p.frame(t))
+	sameFrame(t, atB, p.frame(t))
+	tagged := p.with(func(p *packet) { p.tags = []tag{{0x8100, 10}} })
+	sameFrame(t, atTrunk, tagged.frame(t))
+
+	// What the trunk sends comes untagged, to its station alone once that is known.
+	atA := captureOf(t, a, a.MAC)
+	back := probe(trunk, a, families[0], pattern(20)).with(func(p *packet) { p.tags = []tag{{0x8100, 10}} })
+	send(t, trunk, back.frame(t))
+	sameFrame(t, atA, back.with(func(p *packet) { p.tags = nil }).frame(t))
+	wrong := back.with(func(p *packet) { p.tags = []tag{{0x8100, 30}} })
+	send(t, trunk, wrong.frame(t))
+	eventually(t, "a frame of a VLAN that is not there is dropped", func() bool { return chain.dropped("vlan") == 1 })
+
+	// The other VLAN has seen none of it: this is the first.
+	marker := probe(px.at, b, families[0], pattern(10))
+	send(t, px.at, marker.frame(t))
+	sameFrame(t, others, marker.frame(t))
+}
