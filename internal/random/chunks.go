@@ -55,6 +55,21 @@ func (g *gen) byteOf() string {
 	return fmt.Sprintf("%s[%d]", v.name, g.r.IntN(4))
 }
 
+// sumOf adds up bytes of the frame, of the payload or of an option.
+func (g *gen) sumOf() string {
+	from := pick(g, "pkt", "pkt.payload")
+	g.use(from + ".sum")
+	g.pay(80)
+	if g.one(6) {
+		from = g.option()
+	}
+	n := pick(g, fmt.Sprint(g.r.IntN(90)), fmt.Sprintf("%s & 127", g.varied(0)))
+	if g.one(3) {
+		return fmt.Sprintf("%s.sum(%s, %s, start = %s)", from, g.place("pkt"), n, g.varied(0))
+	}
+	return fmt.Sprintf("%s.sum(%s, %s)", from, g.place("pkt"), n)
+}
+
 // search grows the arguments of find and contains.
 func (g *gen) search(method string) string {
 	g.use("payload." + method)
@@ -71,6 +86,11 @@ func (g *gen) put() {
 		to, name = g.option(), "option"
 	}
 	at := purely(g, func() string { return g.place("pkt.payload") })
+	if name == "payload" && g.moves > 0 && g.one(4) {
+		// Behind what may be a tag beside the packet, in which not every type has room.
+		g.moves--
+		to, name, at = "pkt", "pkt", fmt.Sprintf("16 + (%s)", at)
+	}
 	if g.one(4) {
 		g.use(name + ".put_bytes")
 		g.line("%s.put_bytes(%s, %s)", to, at, purely(g, func() string { return g.chunk(1) }))

@@ -74,6 +74,7 @@ func (g *gen) varied(depth int) string {
 		rule{2, func() string { return g.callOf(unsigned, d) }},
 		rule{1, func() string { return g.pairElement() }},
 		rule{1, g.byteOf},
+		rule{when(g.pkt, 1), g.sumOf},
 	)
 }
 

@@ -1,7 +1,14 @@
 package check
 
-// Questions to the kernel, and what it does on the way.
+// Sums of octets, questions to the kernel, and what it does on the way.
 type (
+	// Sum is SPAN.sum(Off, N, Start), of the frame if Span is nil: the ones'
+	// complement sum of 16-bit words and of Start, folded to 16 bits, not turned. It
+	// is 0 if not all N octets are there, or they are more than MaxSum.
+	Sum struct {
+		Base
+		Span, Off, N, Start Expr
+	}
 	// Fib asks the kernel's routing and neighbour tables: a Record of type RouteT.
 	// Where There, a bool, does not hold they are not asked; nil is true.
 	Fib struct {

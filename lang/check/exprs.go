@@ -162,7 +162,7 @@ type (
 		Kind Expr
 	}
 	// Laid is SPAN.view(H, Off): a Span of Base.T, whose octets are those of X at
-	// Off; not there if not all of them are.
+	// Off, or of the frame if X is nil; not there if not all of them are.
 	Laid struct {
 		Base
 		X   Expr
@@ -233,7 +233,8 @@ type (
 	}
 	// Put is SPAN.put_u16(Off, X) and its like, of type None: it writes the Width
 	// octets of X, an Int big-endian, and the checksum that covers them. Nothing
-	// is written if they are not wholly there.
+	// is written if they are not wholly there. If Span is nil, or laid over the
+	// frame, it writes to the frame, and no checksum.
 	Put struct {
 		Base
 		Span, Off, X Expr

@@ -75,7 +75,10 @@ func (p *pass) fibCall(e *syntax.CallExpr) operand {
 	if !ok {
 		return operand{}
 	}
-	if x := args[0].o.x; x != nil && x.Type().Kind == value.Packet {
+	if x := args[0].o.x; x != nil && x.Type().Kind == value.Packet && x.Type().Inner {
+		p.errorf(args[0].e, "type", "give its address: fib(pkt.inner.ip.dst, src = pkt.inner.ip.src)", "fib() takes the packet or an address, not the packet inside")
+		return operand{}
+	} else if x != nil && x.Type().Kind == value.Packet {
 		if args[1].e != nil || args[2].e != nil {
 			p.errorf(e, "call", "write fib(pkt), or fib(dst, src = address, len = n)", "of a packet fib() knows all that it asks for")
 			return operand{}

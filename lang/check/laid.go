@@ -107,7 +107,10 @@ func (p *pass) layHeader(e *syntax.CallExpr, span Expr) operand {
 		return operand{}
 	}
 	t := h.t
-	t.Inner = span.Type().Inner
+	t.Frame = span == nil
+	if span != nil {
+		t.Inner = span.Type().Inner
+	}
 	return run(&Laid{Base{t, at(e)}, span, off})
 }
 

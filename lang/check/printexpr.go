@@ -107,29 +107,23 @@ func (pr *printer) special(x Expr) string {
 	case *Option:
 		return fmt.Sprintf("%s.option(%s)", pr.expr(x.View), pr.expr(x.Kind))
 	case *Laid:
-		return fmt.Sprintf("%s.view(%s, %s)", pr.expr(x.X), x.T, pr.expr(x.Off))
+		return fmt.Sprintf("%s.view(%s, %s)", pr.from(x.X), x.T, pr.expr(x.Off))
 	case *PayloadOf:
 		return subject(x.T.Inner) + ".payload"
 	case *SpanLen:
 		return pr.expr(x.X) + ".len"
 	case *Read:
-		from := "pkt"
-		if x.Span != nil {
-			from = pr.expr(x.Span)
-		}
-		return fmt.Sprintf("%s.u%d(%s)", from, 8*x.Width, pr.expr(x.Off))
+		return fmt.Sprintf("%s.u%d(%s)", pr.from(x.Span), 8*x.Width, pr.expr(x.Off))
 	case *StartsWith:
 		return fmt.Sprintf("%s.startswith(%q)", pr.expr(x.X), x.Prefix)
 	case *BytesAt:
-		from := "pkt"
-		if x.Span != nil {
-			from = pr.expr(x.Span)
-		}
-		return fmt.Sprintf("%s.bytes(%s, %d)", from, pr.expr(x.Off), x.T.Width)
+		return fmt.Sprintf("%s.bytes(%s, %d)", pr.from(x.Span), pr.expr(x.Off), x.T.Width)
 	case *Octet:
 		return fmt.Sprintf("%s[%s]", pr.expr(x.X), pr.expr(x.Index))
 	case *Put:
-		return fmt.Sprintf("%s.put(%s, %s, %d)", pr.expr(x.Span), pr.expr(x.Off), pr.expr(x.X), x.Width)
+		return fmt.Sprintf("%s.put(%s, %s, %d)", pr.from(x.Span), pr.expr(x.Off), pr.expr(x.X), x.Width)
+	case *Sum:
+		return fmt.Sprintf("%s.sum(%s, %s, %s)", pr.from(x.Span), pr.expr(x.Off), pr.expr(x.N), pr.expr(x.Start))
 	case *Find:
 		return fmt.Sprintf("%s.find(%q, %d)", pr.expr(x.X), x.Pattern, x.Within)
 	case *RedirectTo:
@@ -195,6 +189,14 @@ func (pr *printer) special(x Expr) string {
 		return fmt.Sprintf("interface(%q)", x.Name)
 	}
 	return fmt.Sprintf("%T", x)
+}
+
+// from is where octets are read or written: a span, or the frame.
+func (pr *printer) from(span Expr) string {
+	if span == nil {
+		return "pkt"
+	}
+	return pr.expr(span)
 }
 
 func (pr *printer) lookup(x *Lookup) string {

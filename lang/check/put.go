@@ -12,7 +12,7 @@ import (
 func putInt(width int) spanMethod {
 	t := value.Type{Kind: value.Int, Width: width}
 	name := "put_" + t.String()
-	return spanMethod{form: "(off, x)", call: func(p *pass, e *syntax.CallExpr, span Expr) operand {
+	return spanMethod{form: "(off, x)", frame: true, call: func(p *pass, e *syntax.CallExpr, span Expr) operand {
 		off, args := p.putArgs(e, span, name, "x")
 		if off == nil {
 			return operand{}
@@ -52,7 +52,7 @@ func (p *pass) putArgs(e *syntax.CallExpr, span Expr, name, what string) (Expr, 
 	if !ok {
 		return nil, passed{}
 	}
-	if p.isInside(e, span.Type()) || !p.mayPut(at(e)) {
+	if span != nil && p.isInside(e, span.Type()) || !p.mayPut(at(e)) {
 		return nil, passed{}
 	}
 	return p.offset(args[0], "nothing is written"), args[1]

@@ -33,12 +33,13 @@ func init() {
 		"bytes":      {form: "(off, n)", frame: true, call: (*pass).bytesAt},
 		"startswith": {form: "(b\"…\")", call: (*pass).startsWith},
 		"find":       {form: "(b\"…\", within = 64)", call: (*pass).find},
-		"view":       {form: "(H, off = 0)", call: (*pass).layHeader},
+		"view":       {form: "(H, off = 0)", frame: true, call: (*pass).layHeader},
 		"put_u8":     putInt(1),
 		"put_u16":    putInt(2),
 		"put_u32":    putInt(4),
 		"put_u64":    putInt(8),
-		"put_bytes":  {form: "(off, b\"…\")", call: (*pass).putBytes},
+		"put_bytes":  {form: "(off, b\"…\")", frame: true, call: (*pass).putBytes},
+		"sum":        {form: "(off, n, start = 0)", frame: true, call: (*pass).sumBytes},
 
 		"contains": {form: "(b\"…\", within = 64)", call: (*pass).containsBytes},
 	}

@@ -128,6 +128,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return parts{l.call(helperCPU, "get_smp_processor_id", ir.Int)}
 	case *check.HashOf:
 		return parts{l.hashOf(e)}
+	case *check.Sum:
+		return parts{l.sum(e)}
 	case *check.Clone:
 		return parts{l.clone(e)}
 	case *check.Fib:
@@ -351,6 +353,9 @@ func (l *lowerer) there(t value.Type, p parts, then, els *ir.Block) {
 		l.ask()
 		l.branch(ir.Test, l.get(l.facts.other.walk), l.konst(walkInside), then, els)
 		return
+	}
+	if t.Frame {
+		p = p[1:]
 	}
 	if t.Kind == value.View && l.conn() {
 		l.connThere(t.Header, then, els)

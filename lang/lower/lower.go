@@ -111,7 +111,7 @@ type lowerer struct {
 	wireFn *ir.Func
 	insideFn,
 	insideFarFn *ir.Func
-	moves    map[string]*ir.Func // that move the packet
+	moves    map[string]*ir.Func // that move the packet, or are made as those are
 	optionFn *ir.Func
 	wordFn   *ir.Func
 	foreign  map[*object.Func]*ir.Func

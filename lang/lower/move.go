@@ -63,25 +63,31 @@ func (l *lowerer) moved() {
 
 // callMove calls a function that is made at its first call.
 func (l *lowerer) callMove(name string, body func(*mover, []*ir.Value), args ...*ir.Value) *ir.Value {
+	return l.callFunc(l.moveFunc(name, len(args), body), append([]*ir.Value{l.ctx}, args...)...)
+}
+
+// moveFunc is a function of the context and n integers, which is made once.
+func (l *lowerer) moveFunc(name string, n int, body func(*mover, []*ir.Value)) *ir.Func {
 	f := l.moves[name]
-	if f == nil {
-		f = l.global(name, 1+len(args))
-		l.moves[name] = f
-		m := &mover{walker{builder: l.sub(f), xdp: l.xdp()}, l.opts.Hook == hook.TCIngress}
-		var params []*ir.Value
-		for i := range args {
-			p := m.add(ir.OpParam, ir.Int)
-			p.Imm = int64(i) + 1
-			params = append(params, p)
-		}
-		m.none = m.block()
-		body(m, params)
-		m.start(m.none)
-		if m.cur != nil {
-			m.cur.Return(m.konst(0))
-		}
+	if f != nil {
+		return f
 	}
-	return l.callFunc(f, append([]*ir.Value{l.ctx}, args...)...)
+	f = l.global(name, 1+n)
+	l.moves[name] = f
+	m := &mover{walker{builder: l.sub(f), xdp: l.xdp(), layer3: !l.info.Ethernet}, l.opts.Hook == hook.TCIngress}
+	var params []*ir.Value
+	for i := range n {
+		p := m.add(ir.OpParam, ir.Int)
+		p.Imm = int64(i) + 1
+		params = append(params, p)
+	}
+	m.none = m.block()
+	body(m, params)
+	m.start(m.none)
+	if m.cur != nil {
+		m.cur.Return(m.konst(0))
+	}
+	return f
 }
 
 // popTag takes the outer tag away at traffic control. The kernel's helper is right

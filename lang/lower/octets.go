@@ -82,7 +82,13 @@ func (l *lowerer) bytesAt(e *check.BytesAt) parts {
 	s := l.expr(e.Span)
 	off := l.expr(e.Off)[0]
 	return l.choose(e.T, func(then, els *ir.Block) { l.inside(e.Span.Type(), s, off, n, then, els) },
-		func() parts { return l.bufBytes(e.T, l.op(ir.OpAdd, s[0], off)) }, func() parts { return l.zero(e.T) })
+		func() parts {
+			at := l.op(ir.OpAdd, s[0], off)
+			if e.Span.Type().Frame {
+				return l.wireBytes(e.T, at)
+			}
+			return l.bufBytes(e.T, at)
+		}, func() parts { return l.zero(e.T) })
 }
 
 // fits branches by whether n octets at off lie within size octets.
@@ -97,7 +103,7 @@ func (l *lowerer) fits(size, off *ir.Value, n int, then, els *ir.Block) {
 // a field lie within a header that is there.
 func (l *lowerer) inside(t value.Type, s parts, off *ir.Value, n int, then, els *ir.Block) {
 	if t.Laid() {
-		l.branch(ir.Ne, s[0], l.konst(0), then, els)
+		l.there(t, s, then, els)
 		return
 	}
 	l.fits(l.op(ir.OpSub, s[1], s[0]), off, n, then, els)
@@ -105,9 +111,14 @@ func (l *lowerer) inside(t value.Type, s parts, off *ir.Value, n int, then, els 
 
 // laid lowers SPAN.view(H, off): the part of the span that H is laid over.
 func (l *lowerer) laid(e *check.Laid) parts {
+	n := e.T.WireOffset(len(e.T.Elems))
+	if e.X == nil {
+		off := l.expr(e.Off)[0]
+		return l.choose(e.T, func(then, els *ir.Block) { l.fits(l.frameLen(), off, n, then, els) },
+			func() parts { return parts{off, l.opi(ir.OpAdd, off, int64(n))} }, func() parts { return l.zero(e.T) })
+	}
 	s := l.expr(e.X)
 	off := l.expr(e.Off)[0]
-	n := e.T.WireOffset(len(e.T.Elems))
 	return l.choose(e.T, func(then, els *ir.Block) { l.inside(e.X.Type(), s, off, n, then, els) },
 		func() parts {
 			start := l.op(ir.OpAdd, s[0], off)

@@ -11,16 +11,13 @@ import (
 // the L4 header that is there. Where that is SCTP, whose checksum cannot follow,
 // nothing is written.
 func (l *lowerer) putBytes(e *check.Put) {
+	if e.Span == nil || e.Span.Type().Frame {
+		l.putFrame(e)
+		return
+	}
 	s := l.expr(e.Span)
 	off := l.expr(e.Off)[0]
-	x := core(e.X.Type(), l.expr(e.X))
-	l.pos = e.P
-	if e.X.Type().Kind == value.Int {
-		if e.Width < 8 {
-			x = parts{l.width(ir.OpZExt, e.Width, x[0])}
-		}
-		x = parts{l.swap(e.Width, x[0])}
-	}
+	x := l.octetsOf(e)
 	l.needL4()
 	in, plain, done := l.block(), l.block(), l.block()
 	l.inside(e.Span.Type(), s, off, e.Width, in, done)
@@ -42,6 +39,19 @@ func (l *lowerer) putBytes(e *check.Put) {
 	l.jump(done)
 	l.start(done)
 	l.st.forgetInside()
+}
+
+// octetsOf computes what a put writes, as it lies in the packet.
+func (l *lowerer) octetsOf(e *check.Put) parts {
+	x := core(e.X.Type(), l.expr(e.X))
+	l.pos = e.P
+	if e.X.Type().Kind != value.Int {
+		return x
+	}
+	if e.Width < 8 {
+		x = parts{l.width(ir.OpZExt, e.Width, x[0])}
+	}
+	return parts{l.swap(e.Width, x[0])}
 }
 
 // exchange writes n octets at off of the buffer and gives what was there; where

@@ -125,7 +125,12 @@ func (l *lowerer) read(e *check.Read) *ir.Value {
 	p := l.expr(e.Span)
 	off := l.expr(e.Off)[0]
 	return l.choose1(func(then, els *ir.Block) { l.inside(e.Span.Type(), p, off, e.Width, then, els) },
-		func() *ir.Value { return l.bufRead(l.op(ir.OpAdd, p[0], off), e.Width) },
+		func() *ir.Value {
+			if e.Span.Type().Frame {
+				return l.wireRead(l.op(ir.OpAdd, p[0], off), e.Width)
+			}
+			return l.bufRead(l.op(ir.OpAdd, p[0], off), e.Width)
+		},
 		func() *ir.Value { return l.konst(0) })
 }
 

@@ -199,6 +199,10 @@ func (n *needs) noteExpr(e check.Expr) {
 		}
 	case *check.Put:
 		n.writes = true
+		if e.Span == nil || e.Span.Type().Frame {
+			n.moves = true
+			return
+		}
 		for _, k := range l4Kinds {
 			if sumOffset(k.h) > 0 || k.h == packet.SCTP {
 				n.note(k.h)
@@ -279,7 +283,10 @@ func mayWrite(body []check.Stmt) writing {
 			}
 		}, func(e check.Expr) {
 			switch e := e.(type) {
-			case *check.Put, *check.Clone:
+			case *check.Put:
+				found.any = true
+				found.moves = found.moves || e.Span == nil || e.Span.Type().Frame
+			case *check.Clone:
 				found.any = true
 			case *check.Move:
 				found = writing{true, true, true}

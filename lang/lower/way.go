@@ -63,7 +63,11 @@ func (b *builder) kernelField(width int, p *ir.Value, name string) *ir.Value {
 // loadBytes copies n octets at off of the buffer to p, and gives 0 if they were
 // all there. off must be below 2^31.
 func (b *builder) loadBytes(off, p *ir.Value, n int) *ir.Value {
-	size := b.konst(int64(n))
+	return b.loadSome(off, p, b.konst(int64(n)))
+}
+
+// loadSome is loadBytes of a number of octets that is not known.
+func (b *builder) loadSome(off, p, size *ir.Value) *ir.Value {
 	switch b.way {
 	case byXDP:
 		return b.call(helperXDPLoad, "xdp_load_bytes", ir.Int, b.ctx, off, p, size)

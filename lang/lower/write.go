@@ -251,9 +251,13 @@ func (l *lowerer) retag(tpid, tci *ir.Value) {
 	if tci == nil {
 		tci = l.load(4, l.ctx, skbVLANTCI)
 	}
+	// What the kernel knows to be a second tag it takes out and puts back, with the
+	// type that it knows: the chain may have written another one since.
+	typ := l.nearRead(ethSize - 2)
 	l.call(helperVLANPop, "skb_vlan_pop", ir.Int, l.ctx)
 	l.call(helperVLANPush, "skb_vlan_push", ir.Int, l.ctx, proto, tci)
 	l.invalidate()
+	l.bufWrite(ethSize-2, typ)
 }
 
 // bufWrite writes two octets at off of the buffer, big-endian.

@@ -80,7 +80,7 @@ func (fr *frame) method(of value, name string, args []value, named map[string]va
 		if v := of.move(name, args, named); v != nil {
 			return v
 		}
-		return (&payload{bytes: of.frame}).method(name, args, named)
+		return (&payload{p: of, bytes: of.frame, raw: true}).method(name, args, named)
 	case *payload:
 		return of.method(name, args, named)
 	case *view:

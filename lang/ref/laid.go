@@ -80,9 +80,9 @@ func (h *headerType) field(name string) int {
 func (p *payload) view(h *headerType, off num) *payload {
 	b, ok := p.take(off, uint64(h.size()))
 	if !ok {
-		return &payload{p: p.p, laid: h}
+		return &payload{p: p.p, laid: h, raw: p.raw}
 	}
-	return &payload{p: p.p, laid: h, at: p.at + int(off.bits), bytes: b, ok: true}
+	return &payload{p: p.p, laid: h, at: p.at + int(off.bits), bytes: b, ok: true, raw: p.raw}
 }
 
 // get is a field of a header that is laid over the bytes.

@@ -18,6 +18,7 @@ type payload struct {
 	bytes []byte      // of the frame itself
 	ok    bool        // it is there, though it may be empty
 	laid  *headerType // the header that is laid over it, or nil
+	raw   bool        // of the frame: a write is no more than that
 }
 
 func (p *payload) String() string { return "payload" }
@@ -58,6 +59,17 @@ func (p *payload) method(name string, args []value, named map[string]value) valu
 	case "put_bytes":
 		p.put(needNum(arg(0, "off", nil), name), text(arg(1, "b", nil)))
 		return starlark.None
+	case "sum":
+		n := needNum(arg(1, "n", nil), name).bits
+		start := needNum(arg(2, "start", unsigned(0)), name).bits
+		if n > longestSum {
+			return unsigned(0)
+		}
+		b, ok := p.take(needNum(arg(0, "off", nil), name), n)
+		if !ok {
+			return unsigned(0)
+		}
+		return unsigned(addUp(b, start))
 	case "view":
 		h, ok := arg(0, "header", nil).(*headerType)
 		if !ok {
@@ -87,6 +99,22 @@ func (p *payload) take(at num, n uint64) ([]byte, bool) {
 	return []byte(strings.Repeat("\x00", int(n))), false
 }
 
+// longestSum is the most bytes that are added up at once.
+const longestSum = 65535
+
+// addUp is the ones' complement sum of 16-bit words (RFC 1071) and of start: the
+// last byte alone is filled up with a zero.
+func addUp(b []byte, start uint64) uint64 {
+	sum := start%0xffff + 0xffff*min(start, 1) // the same of ones' complement, 0 for 0 alone
+	for i, x := range b {
+		sum += uint64(x) << (8 * (1 - i%2))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return sum
+}
+
 func text(v value) []byte {
 	o, ok := asOctets(v)
 	if !ok {
@@ -99,6 +127,12 @@ func text(v value) []byte {
 // checksum of the L4 header. One of SCTP could not follow: nothing is written.
 func (p *payload) put(at num, data []byte) {
 	where, ok := p.take(at, uint64(len(data)))
+	if p.raw {
+		if ok {
+			copy(where, data)
+		}
+		return
+	}
 	l := walk(p.p.frame, p.p.e.ethernet())
 	if !ok || l.l4kind == "sctp" {
 		return

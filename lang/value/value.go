@@ -63,6 +63,7 @@ type Type struct {
 	Elems  []Type
 	Names  []string // Record, Span of a header of the chain's own: of Elems
 	Header packet.Header
+	Frame  bool // Span of a header of the chain's own: it is laid over the frame, at offsets of the wire
 	Route  bool // Record: what fib() gives, which is true if its first field, why, is 0
 	Inner  bool // Packet, View, Span: of the packet inside a tunnel
 }
@@ -85,7 +86,7 @@ var (
 
 // Equal reports whether t and u are the same type.
 func (t Type) Equal(u Type) bool {
-	if t.Kind != u.Kind || t.Width != u.Width || t.Signed != u.Signed || t.Big != u.Big || t.Header != u.Header || t.Route != u.Route || t.Inner != u.Inner ||
+	if t.Kind != u.Kind || t.Width != u.Width || t.Signed != u.Signed || t.Big != u.Big || t.Header != u.Header || t.Route != u.Route || t.Inner != u.Inner || t.Frame != u.Frame ||
 		len(t.Elems) != len(u.Elems) || len(t.Names) != len(u.Names) {
 		return false
 	}
@@ -125,7 +126,11 @@ func (t Type) String() string {
 		return "record(" + t.fields() + ")"
 	case Span:
 		if t.Laid() {
-			return "header(" + t.fields() + ")"
+			over := ""
+			if t.Frame {
+				over = " over the frame"
+			}
+			return "header(" + t.fields() + ")" + over
 		}
 	}
 	if t.Inner {
