@@ -165,6 +165,14 @@ func (l *lowerer) compared(e *check.Compare, x, y parts) {
 	})
 }
 
+// nameOf is what a map is called: that of count(x) as datapath.State.Maps does.
+func nameOf(m *check.Map) string {
+	if m.Tally != "" {
+		return "count(" + m.Name + ")"
+	}
+	return m.Name
+}
+
 // looked notes a lookup, of a key that has been computed as k.
 func (l *lowerer) looked(m *check.Map, t value.Type, k parts, entry *ir.Value) {
 	if !l.opts.Steps || l.cur == nil {
@@ -182,7 +190,7 @@ func (l *lowerer) looked(m *check.Map, t value.Type, k parts, entry *ir.Value) {
 	if !ok || m.PerCPU && m.Value.Kind == value.Record {
 		all = kt
 	}
-	l.note(Step{Kind: StepLooked, Pos: l.pos, Name: m.Name, Type: all}, l.konst(1), func(p *ir.Value) {
+	l.note(Step{Kind: StepLooked, Pos: l.pos, Name: nameOf(m), Type: all}, l.konst(1), func(p *ir.Value) {
 		l.storeParts(p, stepHead, t, k)
 		if len(all) > len(kt) {
 			l.storeParts(p, stepHead+size, m.Value, l.loadParts(entry, 0, m.Value))
@@ -190,7 +198,7 @@ func (l *lowerer) looked(m *check.Map, t value.Type, k parts, entry *ir.Value) {
 	})
 	l.jump(done)
 	l.start(gone)
-	l.note(Step{Kind: StepLooked, Pos: l.pos, Name: m.Name, Type: kt}, l.konst(0), func(p *ir.Value) { l.storeParts(p, stepHead, t, k) })
+	l.note(Step{Kind: StepLooked, Pos: l.pos, Name: nameOf(m), Type: kt}, l.konst(0), func(p *ir.Value) { l.storeParts(p, stepHead, t, k) })
 	l.jump(done)
 	l.start(done)
 }
@@ -202,7 +210,7 @@ func (l *lowerer) stored(m *check.Map, t value.Type, k, x parts) {
 		return
 	}
 	size := (t.Size() + 7) &^ 7
-	l.note(Step{Kind: StepStored, Pos: l.pos, Name: m.Name, Type: types}, nil, func(p *ir.Value) {
+	l.note(Step{Kind: StepStored, Pos: l.pos, Name: nameOf(m), Type: types}, nil, func(p *ir.Value) {
 		l.storeParts(p, stepHead, t, k)
 		if len(types) > 1 {
 			l.storeParts(p, stepHead+size, m.Value, x)
@@ -216,7 +224,7 @@ func (l *lowerer) became(m *check.Map, x parts) {
 	if !ok || m.Value.Kind == value.Record {
 		return
 	}
-	l.note(Step{Kind: StepBecame, Pos: l.pos, Name: m.Name, Type: types}, nil, func(p *ir.Value) { l.storeParts(p, stepHead, m.Value, x) })
+	l.note(Step{Kind: StepBecame, Pos: l.pos, Name: nameOf(m), Type: types}, nil, func(p *ir.Value) { l.storeParts(p, stepHead, m.Value, x) })
 }
 
 // written notes what a field of a header is to hold.
