@@ -26,7 +26,7 @@ func TestInlined(t *testing.T) {
 			t.Errorf("%s has %d instructions", f.Name, len(f.Inlined))
 		}
 	}
-	want := []string{"bump", "chosen", "clamp", "in_range", "mix", "next", "reset", "total"}
+	want := []string{"bump", "chosen", "clamp", "early", "in_range", "mix", "next", "reset", "total"}
 	slices.Sort(got)
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("inlined (-want +got):\n%s", d)

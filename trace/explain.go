@@ -9,6 +9,7 @@ import (
 
 	"weir/lang"
 	"weir/lang/diag"
+	"weir/lang/value"
 )
 
 // A Way is what a packet met on its way through a program, and what became of it. Its
@@ -28,6 +29,7 @@ type Statement struct {
 	Text  string   `json:"text"`            // of the line
 	Holds *bool    `json:"holds,omitempty"` // the condition of an if or while, as it was last
 	Notes []string `json:"notes,omitempty"` // what was compared, looked up, assigned, one after another
+	Again bool     `json:"again,omitempty"` // the head of a loop that comes to another turn
 }
 
 // ExplainOptions are options of [Explain].
@@ -116,10 +118,15 @@ func Statements(p *lang.Program, met []lang.Met) []Statement {
 			out = append(out, Statement{File: m.At.File, Line: m.At.Line, Text: line})
 			continue
 		}
-		s := statementOf(out, m.At)
-		if s == nil {
+		at := statementOf(out, m.At)
+		if at < 0 {
 			continue
 		}
+		if turned(text, out[at:]) {
+			out = append(out, Statement{File: m.At.File, Line: out[at].Line, Text: out[at].Text, Again: true})
+			at = len(out) - 1
+		}
+		s := &out[at]
 		if m.Kind == lang.StepBranch {
 			s.Holds = &m.Flag
 		} else if n := noteOf(m); n != "" {
@@ -129,18 +136,75 @@ func Statements(p *lang.Program, met []lang.Met) []Statement {
 	return out
 }
 
-// statementOf returns the statement that a note belongs to: the last one of its line,
-// since what a call in it did stands between, or else the last of all.
-func statementOf(list []Statement, at lang.Line) *Statement {
+// statementOf returns the index of the statement that a note belongs to: the last one of
+// its line, since what a call in it did stands between, or else the last of all. It is
+// negative if there is none.
+func statementOf(list []Statement, at lang.Line) int {
 	for i := len(list) - 1; i >= 0; i-- {
 		if list[i].Line == at.Line && list[i].File == at.File {
-			return &list[i]
+			return i
 		}
 	}
-	if len(list) == 0 {
-		return nil
+	return len(list) - 1
+}
+
+// turned reports whether the first of the statements is the head of a loop whose body is
+// among the others: the loop comes to another turn.
+func turned(text diag.Source, list []Statement) bool {
+	head := list[0]
+	first, _, _ := strings.Cut(strings.TrimLeft(head.Text, " \t"), " ")
+	if first != "for" && first != "while" {
+		return false
 	}
-	return &list[len(list)-1]
+	end := 0 // the first line behind the body; unknown as yet
+	for _, s := range list[1:] {
+		if s.File != head.File || s.Line <= head.Line {
+			continue
+		}
+		if end == 0 {
+			end = behind(text, head)
+		}
+		if s.Line < end {
+			return true
+		}
+	}
+	return false
+}
+
+// behind returns the first line behind the body of a loop.
+func behind(text diag.Source, head Statement) int {
+	n := head.Line + 1
+	for ; n <= len(text[head.File]); n++ {
+		line := strings.TrimSpace(text.Line(head.File, n))
+		if line != "" && line[0] != '#' && indent(text.Line(head.File, n)) <= indent(head.Text) {
+			break
+		}
+	}
+	return n
+}
+
+func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }
+
+// contrary are the operators that hold where others do not.
+var contrary = map[string]string{"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+// holding returns the operator by which the two sides of a comparison stand to each other:
+// its own where it holds, or else the contrary, so that what is told is always true.
+func holding(m lang.Met) string {
+	a, b := m.Types[0], m.Types[1]
+	equal, less := a.Format(m.Values[0]) == b.Format(m.Values[1]), false
+	if a.Kind == value.Int && b.Kind == value.Int {
+		x, y := a.Word(m.Values[0]), b.Word(m.Values[1])
+		equal, less = x == y, x < y
+		if a.Signed || b.Signed {
+			less = int64(x) < int64(y)
+		}
+	}
+	holds, known := map[string]bool{"==": equal, "!=": !equal, "<": less, ">=": !less, ">": !less && !equal, "<=": less || equal}[m.Name]
+	if known && !holds {
+		return contrary[m.Name]
+	}
+	return m.Name
 }
 
 // noteOf says in words what a packet met.
@@ -156,7 +220,7 @@ func noteOf(m lang.Met) string {
 		}
 		return m.Name + " = " + v(0)
 	case lang.StepCompared:
-		return v(0) + " " + m.Name + " " + v(1)
+		return v(0) + " " + holding(m) + " " + v(1)
 	case lang.StepLooked:
 		switch {
 		case !m.Flag:

@@ -39,6 +39,8 @@ def main(pkt):
     n = 0
     while n < 2:
         n += 1
+    if not (n != 2 or i64(kind) > -9):
+        return DROP
     ip.ttl -= 1
     return PASS
 `
@@ -85,22 +87,25 @@ DROP seen 16
 12 if not ip:|false|
 14 hits[ip.src] += 2||hits has no 192.0.2.1, hits[…] = 2
 15 if ip.src in seen:|false|seen has no 192.0.2.1
-17 elif ip.ttl > 100 or double(ip.ttl) == 7:|false|64 > 100, n = 64, 128 == 7
+17 elif ip.ttl > 100 or double(ip.ttl) == 7:|false|64 <= 100, n = 64, 128 != 7
 7 m = n * 2||m = 128
 8 return m||
 19 seen.add(ip.src)||seen gets 192.0.2.1
 20 kind = names[ip.src]||names[192.0.2.1] is 7, kind = 7
 21 flows[(ip.src, pkt.len)] = kind||flows has no (192.0.2.1, 60), flows[…] = 7
-22 for i in range(2):||i = 0, i = 1
+22 for i in range(2):||i = 0
 23 kind += i||kind = 7
+22 for i in range(2):||i = 1
 23 kind += i||kind = 8
 24 n = 0||n = 0
-25 while n < 2:|true|0 < 2, 1 < 2
+25 while n < 2:|true|0 < 2
 26 n += 1||n = 1
+25 while n < 2:|true|1 < 2
 26 n += 1||n = 2
-27 ip.ttl -= 1||pkt.ip4.ttl = 63
-28 return PASS||
-PASS  28
+27 if not (n != 2 or i64(kind) > -9):|false|2 == 2, 8 > -9
+29 ip.ttl -= 1||pkt.ip4.ttl = 63
+30 return PASS||
+PASS  30
 ` + second + `packet 3
 11 ip = pkt.ip4||ip is not there
 12 if not ip:|true|

@@ -45,7 +45,7 @@ func TestExplainLive(t *testing.T) {
 		if n > 1 {
 			at = fmt.Sprintf("seen[4080] is %d seen[…] = %d", n-1, n)
 		}
-		if want := fmt.Sprintf("%d eth0:xdp PASS p:second 15 60 5 ; 7 ; 10 ; 12 %s; 13 4080 == 4053; 15 ", n, at); got != want {
+		if want := fmt.Sprintf("%d eth0:xdp PASS p:second 15 60 5 ; 7 ; 10 ; 12 %s; 13 4080 != 4053; 15 ", n, at); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}

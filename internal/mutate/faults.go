@@ -109,6 +109,12 @@ var faults = []fault{
 			fn.moves[gap] = append(fn.moves[gap], move{c.reg, to, from})
 		}`, only(genRandom)},
 
+	// What becomes of C objects.
+	{"an inlined C function that reads behind its struct", "object/leaf.go", `off+size <= base.size &&`, `off+size <= base.size+16 &&`, only(test("object", "TestInlined"))},
+	{"an inlined C function that does not ask for its struct", "object/leaf.go", `a[1+i] = held{perhaps, p.Struct.Size}`, `a[1+i] = held{address, p.Struct.Size}`, only(test("object", "TestInlined"))},
+	{"an inlined C function that is left too early", "object/leaf.go", `int16(raw[n] - raw[i] - 1)`, `int16(0 * (raw[n] - raw[i]))`, only(test("datapath", "TestObjectInlined"))},
+	{"an argument that an inlined C function does not get", "lang/gen/emit.go", `return in.Dst == reg || in.Src == reg`, `return in.Dst == reg`, only(test("datapath", "TestObjectInlined"))},
+
 	// What tools look at, and what tests of chains stand on.
 	{"size of memory not seen again", "lang/gen/emit.go", `e.op(Insn{Op: addImm, Dst: uint8(i + 1)})`, `_ = i`, only(test("lang/gen", "TestSizeArg"))},
 	{"turns of a loop counted once", "lang/check/pass.go", `*p.out = append(*p.out, &Mark{at(s)})`,

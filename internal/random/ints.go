@@ -75,6 +75,7 @@ func (g *gen) varied(depth int) string {
 		rule{1, func() string { return g.pairElement() }},
 		rule{1, g.byteOf},
 		rule{when(g.pkt, 1), g.sumOf},
+		rule{when(g.pkt, 1), g.headerOffset},
 	)
 }
 

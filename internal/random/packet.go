@@ -106,6 +106,13 @@ func (g *gen) inside() string {
 	return "pkt.inner." + pick(g, conditionHeaders...)
 }
 
+// headerOffset grows where a header begins in the frame.
+func (g *gen) headerOffset() string {
+	g.use("header.offset")
+	g.pay(12)
+	return g.header(g.anyHeader(conditionHeaders)) + ".offset"
+}
+
 // sees reports whether the program may speak of a header.
 func (g *gen) sees(header string) bool {
 	return !g.reads || header != "eth" && header != "vlan" && header != "vlan2"

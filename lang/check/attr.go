@@ -52,6 +52,10 @@ func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 	case value.Packet:
 		return p.pktAttr(e, base.x)
 	case value.View:
+		if name == "offset" && !p.conn() {
+			p.testedFor(e, t, name, false)
+			return p.offsetOf(e, base.x)
+		}
 		if f, ok := p.headerField(e, base.x, false); ok {
 			return run(&HeaderField{Base{storedAs(f), at(e)}, base.x, f})
 		}

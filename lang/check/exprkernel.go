@@ -2,6 +2,12 @@ package check
 
 // Sums of octets, questions to the kernel, and what it does on the way.
 type (
+	// OffsetOf is X.offset of a View or a Span: where it begins in the frame, 0 if it
+	// is not there.
+	OffsetOf struct {
+		Base
+		X Expr
+	}
 	// Sum is SPAN.sum(Off, N, Start), of the frame if Span is nil: the ones'
 	// complement sum of 16-bit words and of Start, folded to 16 bits, not turned. It
 	// is 0 if not all N octets are there, or they are more than MaxSum.

@@ -126,6 +126,10 @@ func (p *pass) fieldOfLaid(e *syntax.DotExpr, t value.Type) int {
 
 // laidField reads a field of a header laid over bytes.
 func (p *pass) laidField(e *syntax.DotExpr, view Expr) operand {
+	if e.Name.Name == "offset" && view.Type().Field("offset") < 0 {
+		p.testedLaid(e, view, false)
+		return p.offsetOf(e, view)
+	}
 	i := p.fieldOfLaid(e, view.Type())
 	if i < 0 {
 		return operand{}

@@ -122,6 +122,8 @@ func (pr *printer) special(x Expr) string {
 		return fmt.Sprintf("%s[%s]", pr.expr(x.X), pr.expr(x.Index))
 	case *Put:
 		return fmt.Sprintf("%s.put(%s, %s, %d)", pr.from(x.Span), pr.expr(x.Off), pr.expr(x.X), x.Width)
+	case *OffsetOf:
+		return pr.expr(x.X) + ".offset"
 	case *Sum:
 		return fmt.Sprintf("%s.sum(%s, %s, %s)", pr.from(x.Span), pr.expr(x.Off), pr.expr(x.N), pr.expr(x.Start))
 	case *Find:

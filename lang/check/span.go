@@ -77,17 +77,29 @@ func (p *pass) spanAttr(e *syntax.DotExpr, span Expr) operand {
 	if name == "len" {
 		return run(&SpanLen{Base{value.U32, at(e)}, span})
 	}
+	if name == "offset" {
+		return p.offsetOf(e, span)
+	}
 	if m, ok := spanMethods[name]; ok {
 		p.errorAt(posOf(e.Name.NamePos), "call", "write ."+name+m.form, "%s is a function", name)
 		return operand{}
 	}
-	names := []string{"len"}
+	names := []string{"len", "offset"}
 	for n := range spanMethods {
 		names = append(names, n)
 	}
 	sortBy(names, func(s string) string { return s })
 	p.errorAt(posOf(e.Name.NamePos), "name", didYouMean(name, "", names), "%s has no %s", what(span.Type()), name)
 	return operand{}
+}
+
+// offsetOf is X.offset, of a header or of bytes.
+func (p *pass) offsetOf(e *syntax.DotExpr, x Expr) operand {
+	if x.Type().Inner {
+		p.errorAt(posOf(e.Name.NamePos), "name", "take the tunnel off first, or read with pkt.inner.payload.u8(off)", "what is inside a tunnel has no offset")
+		return operand{}
+	}
+	return run(&OffsetOf{Base{value.U32, at(e)}, x})
 }
 
 // offset gives the operand that says where to read or write, or nil after an

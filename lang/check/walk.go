@@ -99,6 +99,8 @@ func operands(x Expr) []Expr {
 		return some(x.N)
 	case *HashOf:
 		return some(x.X, x.Seed)
+	case *OffsetOf:
+		return some(x.X)
 	case *Sum:
 		return some(x.Span, x.Off, x.N, x.Start)
 	case *Clone:

@@ -122,6 +122,9 @@ func Attributes(owner string) []Word {
 		}
 	}
 	h := packet.Lookup(owner)
+	if h != packet.None || owner == "payload" {
+		names["offset"] = true
+	}
 	for _, f := range h.Fields() {
 		names[f.Name] = true
 	}
@@ -162,6 +165,9 @@ func fieldType(f packet.Field) string {
 // or a second name for the text.
 func wordOf(owner, name string) Word {
 	e := Word{Name: name, Text: docs[owner][name]}
+	if name == "offset" {
+		e.Text = "Where it begins in the frame; 0 if it is not there."
+	}
 	if owner == "" {
 		for _, o := range []string{"verdict", "type", "starlark"} {
 			if e.Text == "" {

@@ -128,6 +128,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return parts{l.call(helperCPU, "get_smp_processor_id", ir.Int)}
 	case *check.HashOf:
 		return parts{l.hashOf(e)}
+	case *check.OffsetOf:
+		return parts{l.offset(e)}
 	case *check.Sum:
 		return parts{l.sum(e)}
 	case *check.Clone:

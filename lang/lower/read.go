@@ -201,6 +201,36 @@ func (l *lowerer) ipLen(p4, p6, place *ir.Value) *ir.Value {
 		})
 }
 
+// offset lowers X.offset: where a header, a span or a header that is laid over bytes
+// begins in the frame.
+func (l *lowerer) offset(e *check.OffsetOf) *ir.Value {
+	t := e.X.Type()
+	v := l.expr(e.X)
+	tags := map[packet.Header]int64{packet.VLAN: ethSize, packet.VLAN2: ethSize + 4}
+	switch {
+	case t.Frame:
+		return v[0]
+	case t.Header == packet.Eth:
+		return l.konst(0)
+	case tags[t.Header] > 0:
+		return l.opi(ir.OpMul, v[0], tags[t.Header])
+	}
+	return l.choose1(func(then, els *ir.Block) { l.there(t, v, then, els) },
+		func() *ir.Value {
+			at := v[0]
+			if t.Kind == value.View {
+				at = offsetOf(l, v[len(v)-1])
+				if t.Header == packet.L4 {
+					at = offsetOf(l, v[1])
+				}
+			}
+			if !l.info.Ethernet {
+				return l.opi(ir.OpAdd, at, ethSize)
+			}
+			return l.op(ir.OpAdd, at, l.opi(ir.OpShl, l.tagBeside(), 2))
+		}, func() *ir.Value { return l.konst(0) })
+}
+
 func (l *lowerer) smaller(x, y *ir.Value) *ir.Value {
 	return l.choose1(func(then, els *ir.Block) { l.branch(ir.ULe, x, y, then, els) },
 		func() *ir.Value { return x }, func() *ir.Value { return y })

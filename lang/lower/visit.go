@@ -154,6 +154,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.N}
 	case *check.HashOf:
 		return []check.Expr{e.X, e.Seed}
+	case *check.OffsetOf:
+		return []check.Expr{e.X}
 	case *check.Sum:
 		return []check.Expr{e.Span, e.Off, e.N, e.Start}
 	case *check.Clone:

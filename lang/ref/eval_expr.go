@@ -141,6 +141,12 @@ func attr(v value, name string) value {
 			return unsigned(uint64(v.size()))
 		}
 	case *payload:
+		if name == "offset" && !v.has(name) {
+			if !v.ok {
+				return unsigned(0)
+			}
+			return unsigned(uint64(v.at))
+		}
 		if v.laid != nil {
 			return v.get(name)
 		}

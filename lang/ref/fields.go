@@ -14,6 +14,9 @@ import (
 // alone: gopacket decodes packets that it believes, and refuses or cuts others.
 func (v *view) attr(name string) value {
 	var b []byte
+	if name == "offset" {
+		return unsigned(uint64(max(0, v.off)))
+	}
 	if v.ok {
 		b = slices.Clone(v.p.frame[v.off:])
 	} else {

@@ -3,6 +3,7 @@ package ref
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"go.starlark.net/starlark"
 )
@@ -75,6 +76,9 @@ func (h *headerType) field(name string) int {
 	refuse("the header has no field %s", name)
 	return 0
 }
+
+// has says that a header that is laid over the bytes has a field of that name.
+func (p *payload) has(name string) bool { return p.laid != nil && slices.Contains(p.laid.names, name) }
 
 // view lays a header over the bytes at off, if all of it fits there.
 func (p *payload) view(h *headerType, off num) *payload {

@@ -46,6 +46,12 @@ TWICE(int, chosen, (struct pair *p, struct pair *q, int x), {
 	return r ? r->a : -1;
 })
 
+/* It has two exits, which the compiler makes one of where it can. */
+TWICE(int, early, (__u64 x), {
+	asm volatile("if %0 != 7 goto +2\n\tr0 = 70\n\texit" : : "r"(x) : "r0");
+	return x + 1;
+})
+
 /* What must be called. */
 __noinline int beyond(struct pair *p) /* it reads what lies behind */
 {
