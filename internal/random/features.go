@@ -28,7 +28,7 @@ var families = [][2]string{
 	{"in *", "long,list,by,bit,map long,list,by,hash list,of,octets"}, {"for over *", "list,of,octets"},
 	{"payload.*", "find contains put_u8 put_u16 put_u32 put_u64 put_bytes"}, {"option.*", "put_u8 put_u16 put_u32 put_u64 put_bytes"},
 	{"*", "pkt.bytes pkt.payload.bytes condition,octets"},
-	{"pkt.*", "push pop trim vlan_push vlan_pop put_u8 put_u16 put_u32 put_u64 put_bytes sum payload.sum"},
+	{"pkt.*", "push pop trim vlan_push vlan_pop encap decap put_u8 put_u16 put_u32 put_u64 put_bytes sum payload.sum"}, {"encap *", "ipip gre gue vxlan geneve srv6"},
 	{"*", "pkt.u8 pkt.u16 pkt.u32 pkt.u64 pkt.payload.u8 pkt.payload.u16 pkt.payload.u32 pkt.payload.u64"},
 	{"read pkt.*", "mark priority"}, {"write pkt.*", "mark priority"},
 	{"option.*", "u8 u16 u32 u64 len startswith"},

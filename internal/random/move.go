@@ -1,6 +1,9 @@
 package random
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // move grows a move of the packet. It ends the headers that are kept in locals.
 // Pushes are few and short, so that there is room before an XDP frame; and at
@@ -19,6 +22,8 @@ func (g *gen) move() {
 		rule{1, func() string { g.use("pkt.vlan_push"); return fmt.Sprintf("vlan_push(%d)", g.r.IntN(4096)) }},
 		rule{2, func() string { g.use("pkt.push"); g.pushed = true; return fmt.Sprintf("push(%s)", g.few()) }},
 		rule{2, func() string { g.use("pkt.pop"); return fmt.Sprintf("pop(%s)", g.few()) }},
+		rule{2, func() string { g.use("pkt.encap"); g.pushed = true; return g.encap() }},
+		rule{2, func() string { g.use("pkt.decap"); g.pushed = true; return "decap()" }},
 		rule{when(!g.pushed, 2), func() string { g.use("pkt.trim"); return fmt.Sprintf("trim(%s)", g.few()) }},
 	)
 	for i := range g.vars {
@@ -54,6 +59,26 @@ func (g *gen) clone() {
 		return
 	}
 	g.line("clone(%s)", to)
+}
+
+// encap grows a tunnel to put the packet into.
+func (g *gen) encap() string {
+	ends := pick(g, `src = ip4("192.0.2.11"), dst = ip4("198.51.100.22")`, `src = pkt.ip4.dst, dst = ip4("198.51.100.22")`,
+		`src = ip6("2001:db8::11"), dst = ip6("2001:db8::22"), sum = False`)
+	kind := pick(g, "ipip", "gre", "gue", "vxlan", "geneve", "srv6")
+	switch kind {
+	case "ipip", "gre":
+		ends = strings.TrimSuffix(ends, ", sum = False")
+	case "vxlan", "geneve":
+		ends += fmt.Sprintf(", id = %s", g.varied(0))
+	case "srv6":
+		ends = `src = ip6("2001:db8::11"), segments = [ip6("2001:db8::22"), pkt.ip6.dst]`
+	}
+	g.use("encap " + kind)
+	if g.one(3) {
+		ends += fmt.Sprintf(", %s = %s", pick(g, "ttl", "dscp"), g.varied(0))
+	}
+	return fmt.Sprintf("encap(%q, %s)", kind, ends)
 }
 
 // few is a number of bytes from 0 to 31.

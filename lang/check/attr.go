@@ -11,34 +11,6 @@ import (
 	"weir/packet"
 )
 
-// missingAttrs are attributes of the language that this version has not, by what
-// they belong to, with what to do instead.
-var missingAttrs = map[string]map[string]string{
-	"packet": {
-		"encap": "", "decap": "",
-	},
-}
-
-// missingAttr reports an attribute that is to come.
-func (p *pass) missingAttr(owner string, e *syntax.DotExpr) bool {
-	hint, ok := missingAttrs[owner][e.Name.Name]
-	if !ok {
-		return false
-	}
-	if hint == "" {
-		hint = "leave it out; weir version tells which version this is"
-	}
-	p.errorAt(posOf(e.Name.NamePos), "version", hint, "%s.%s is not in this version of weir", ownerName(owner), e.Name.Name)
-	return true
-}
-
-func ownerName(owner string) string {
-	if owner == "packet" {
-		return "pkt"
-	}
-	return "pkt." + owner
-}
-
 // attrOf reads e.Name of what e.X gave.
 func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 	if base.bad() {
@@ -115,9 +87,6 @@ func (p *pass) pktAttr(e *syntax.DotExpr, pkt Expr) operand {
 		p.errorAt(pos, "call", "write pkt."+name+"(…)", "pkt.%s is a function", name)
 		return operand{}
 	}
-	if p.missingAttr("packet", e) {
-		return operand{}
-	}
 	if h := fieldNames[name]; h != "" {
 		p.errorAt(pos, "name", "write "+h, "the packet itself has no %s", name)
 		return operand{}
@@ -161,9 +130,6 @@ func (p *pass) headerField(e *syntax.DotExpr, view Expr, write bool) (packet.Fie
 		return f, false
 	}
 	if !ok {
-		if p.missingAttr(h.String(), e) {
-			return f, false
-		}
 		if arg, ok := headerMethods[h][name]; ok {
 			p.errorAt(posOf(e.Name.NamePos), "call", "write pkt."+h.String()+"."+name+"("+arg+")", "%s is a function", name)
 			return f, false

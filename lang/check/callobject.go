@@ -141,7 +141,7 @@ func (p *pass) passObject(v *cFunc, i int, a passed) Expr {
 	from := x.Type()
 	switch t.Kind {
 	case object.Context:
-		if from.Kind != value.Packet {
+		if from.Kind != value.Packet || from.Inner {
 			p.errorf(a.e, "type", "give it "+p.c.subject(), "%s is %s, not %s", place, the[p.c.subject()], what(from))
 			return nil
 		}

@@ -4,7 +4,7 @@ package check
 // builtins, "verdict", "type" and "starlark" are those in groups of their own,
 // "packet", "conn", "payload", "map", "address" and the headers have attributes. What is
 // called begins with the form of the call. Names of the language that this
-// version has not (missingHints, missingAttrs) are here all the same and are
+// version has not (missingHints) are here all the same and are
 // shown once they are no longer missing.
 //
 // A test holds that no name of the checker's own tables is missing here, and
@@ -111,7 +111,7 @@ var docs = map[string]map[string]string{
 		"trim":      "trim(n): Cuts n bytes off the tail. Ends every view.",
 		"vlan_push": "vlan_push(id, prio = 0): Puts a tag on. Ends every view.",
 		"vlan_pop":  "vlan_pop(): Takes the outer tag off. Ends every view.",
-		"encap":     "encap(…): Puts the packet into a tunnel. Ends every view.",
+		"encap":     "encap(kind, src =, dst =, …): Puts the packet into a tunnel: ipip, gre, gue, vxlan, geneve or srv6. Ends every view.",
 		"decap":     "decap(): Takes the packet out of its tunnel. Ends every view.",
 	},
 	"conn": {

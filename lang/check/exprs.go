@@ -189,13 +189,14 @@ type (
 		X      Expr
 		Prefix []byte
 	}
-	// Move is pkt.push(N), pop(N), trim(N), vlan_push(ID, Prio) and vlan_pop(): a
-	// bool, whether it was done. No View or Payload that was taken before it is
+	// Move is pkt.push(N), pop(N), trim(N), vlan_push(ID, Prio), vlan_pop(), encap(…)
+	// and decap(): a bool, whether it was done. No View or Payload that was taken before it is
 	// used after it.
 	Move struct {
 		Base
-		Op   MoveOp
-		Args []Expr
+		Op     MoveOp
+		Args   []Expr
+		Tunnel *Tunnel // of Encap, whose Args see TunnelSrc
 	}
 	// CallObject calls a function of a C object. If it may write to the packet, no View
 	// or Payload that was taken before it is used after it.

@@ -21,9 +21,11 @@ const (
 	Trim                   // the last N bytes away
 	VLANPush               // a tag of 802.1Q with ID and Prio
 	VLANPop                // the outer tag away
+	Encap                  // into a tunnel: Move.Tunnel
+	Decap                  // out of one
 )
 
-var moveNames = [...]string{"push", "pop", "trim", "vlan_push", "vlan_pop"}
+var moveNames = [...]string{"push", "pop", "trim", "vlan_push", "vlan_pop", "encap", "decap"}
 
 // String returns the move as chains write it.
 func (m MoveOp) String() string { return moveNames[m] }
@@ -47,6 +49,7 @@ var moveArgs = [...]struct {
 	Trim:     {[]string{"n"}, 1, []uint64{MaxTrim}},
 	VLANPush: {[]string{"id", "prio"}, 1, []uint64{4095, 7}},
 	VLANPop:  {},
+	Decap:    {},
 }
 
 // A moving is a move that a function makes, itself or by what it calls.
@@ -78,8 +81,11 @@ func isMove(name string) bool {
 func (p *pass) move(e *syntax.CallExpr, op MoveOp) operand {
 	if !p.c.b.opts.Hook.Info().Move {
 		p.errorf(e, "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Move }), "pkt.%s() is not possible at %s", op, p.c.b.opts.Hook)
-		p.args(e)
+		p.args(tupled(e))
 		return operand{}
+	}
+	if op == Encap {
+		return p.encap(e)
 	}
 	form := moveArgs[op]
 	args, ok := p.passArgs(e, op.String(), form.names, len(form.names), form.required)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"weir/lang/value"
@@ -135,7 +136,11 @@ func (pr *printer) special(x Expr) string {
 		}
 		return name + "(" + pr.expr(x.Index) + ")"
 	case *Move:
-		return fmt.Sprintf("packet.%s(%s)", x.Op, pr.exprs(x.Args))
+		args := slices.DeleteFunc(slices.Clone(x.Args), func(e Expr) bool { return e == nil })
+		if x.Tunnel != nil {
+			return fmt.Sprintf("packet.encap(%s, %s)", x.Tunnel.Kind, pr.exprs(args))
+		}
+		return fmt.Sprintf("packet.%s(%s)", x.Op, pr.exprs(args))
 	case *CallObject:
 		return fmt.Sprintf("%s:%s(%s)", x.Object.File, x.Func.Name, pr.exprs(x.Args))
 	case *ParamRef:

@@ -128,9 +128,6 @@ func Attributes(owner string) []Word {
 	for _, f := range h.Fields() {
 		names[f.Name] = true
 	}
-	for n := range missingAttrs[owner] {
-		delete(names, n)
-	}
 	var out []Word
 	for _, n := range sortedKeys(names) {
 		e := wordOf(owner, n)

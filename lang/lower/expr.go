@@ -326,12 +326,17 @@ func (l *lowerer) getAll(vs []variable) parts {
 func (l *lowerer) hashOf(e *check.HashOf) *ir.Value {
 	x := l.expr(e.X)
 	h := l.expr(e.Seed)[0]
-	const golden = -0x61c8864680b583eb // 0x9e3779b97f4a7c15
 	for _, p := range hashed(e.X.Type(), x) {
-		h = l.opi(ir.OpMul, l.op(ir.OpXor, h, p), golden)
-		h = l.op(ir.OpXor, h, l.opi(ir.OpShr, h, 32))
+		h = l.mixed(h, p)
 	}
 	return l.width(ir.OpZExt, 4, h)
+}
+
+// mixed is a hash with x mixed in.
+func (b *builder) mixed(h, x *ir.Value) *ir.Value {
+	const golden = -0x61c8864680b583eb // 0x9e3779b97f4a7c15
+	h = b.opi(ir.OpMul, b.op(ir.OpXor, h, x), golden)
+	return b.op(ir.OpXor, h, b.opi(ir.OpShr, h, 32))
 }
 
 // hashed returns the parts of a value that its hash is made of.

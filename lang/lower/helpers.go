@@ -25,6 +25,8 @@ const (
 	helperXDPHead            = 44
 	helperXDPTail            = 65
 	helperFib                = 69
+	helperAdjustRoom         = 50
+	helperLoadRelative       = 68
 	helperPush               = 87
 	helperPop                = 88
 	helperPeek               = 89
@@ -48,6 +50,7 @@ const (
 	flagPseudo               = 0x10 // BPF_F_PSEUDO_HDR
 	flagMangled0             = 0x20 // BPF_F_MARK_MANGLED_0
 	flagRecompute            = 1    // BPF_F_RECOMPUTE_CSUM
+	fromNet                  = 1    // BPF_HDR_START_NET
 	flagIngress              = 1    // BPF_F_INGRESS
 	flagNoExist              = 1    // BPF_NOEXIST
 	errExist           int64 = -17
@@ -60,7 +63,7 @@ const (
 	skbLen, skbQueue, skbVLANPresent, skbVLANTCI      = 0, 12, 20, 24
 	skbVLANProto, skbIfIndex, skbData, skbEnd     int = 28, 40, 76, 80
 	skbProtocol, skbGSOSegs, skbMark, skbPriority     = 16, 164, 8, 32
-	skbHash                                           = 68
+	skbHash, skbGSOSize                               = 68, 176
 )
 
 // Fields of struct bpf_nf_ctx of net/netfilter.h of the kernel.

@@ -111,6 +111,7 @@ type lowerer struct {
 	wireFn *ir.Func
 	insideFn,
 	insideFarFn *ir.Func
+	flowFn   *ir.Func
 	moves    map[string]*ir.Func // that move the packet, or are made as those are
 	optionFn *ir.Func
 	wordFn   *ir.Func

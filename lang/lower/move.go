@@ -20,6 +20,13 @@ const dot1Q = typeTag
 
 // move lowers a move.
 func (l *lowerer) move(e *check.Move) *ir.Value {
+	switch e.Op {
+	case check.Encap:
+		return l.encap(e)
+	case check.Decap:
+		l.pos = e.P
+		return l.decap()
+	}
 	var args []*ir.Value
 	for _, a := range e.Args {
 		args = append(args, l.expr(a)[0])
@@ -121,13 +128,6 @@ func (l *lowerer) popTag() *ir.Value {
 type mover struct {
 	walker
 	ingress bool // traffic control on the way in
-}
-
-// must goes on if x is 0, and gives up otherwise.
-func (m *mover) must(x *ir.Value) {
-	ok := m.block()
-	m.branch(ir.Eq, m.width(ir.OpZExt, 4, x), m.konst(0), ok, m.none)
-	m.start(ok)
 }
 
 // atMost goes on if x ≤ n.

@@ -35,17 +35,22 @@ func (m *mover) push(args []*ir.Value) {
 		m.done()
 		return
 	}
+	settle := m.block()
+	m.growHead(n, settle)
+	m.start(settle)
+	m.settle(n)
+	m.done()
+}
+
+// growHead makes room of n octets before the frame and goes to done.
+func (m *mover) growHead(n *ir.Value, done *ir.Block) {
 	tag, plain := m.block(), m.block()
 	m.branch(ir.Ne, m.beside(), m.konst(0), tag, plain)
 	m.start(plain)
 	m.must(m.helper(helperChangeHead, "skb_change_head", n, m.konst(0)))
-	settle := m.block()
-	m.jump(settle)
+	m.jump(done)
 	m.start(tag)
-	m.pushBeside(n, settle)
-	m.start(settle)
-	m.settle(n)
-	m.done()
+	m.pushBeside(n, done)
 }
 
 // settle tells the kernel, on the way in, that the header behind the Ethernet

@@ -183,6 +183,12 @@ func (n *needs) noteExpr(e check.Expr) {
 		}
 	case *check.Move:
 		n.writes, n.moves = true, true
+		switch e.Op {
+		case check.Encap:
+			n.note(packet.IP)
+		case check.Decap:
+			n.inside()
+		}
 	case *check.Clone:
 		n.writes = true
 	case *check.CallObject:

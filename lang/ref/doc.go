@@ -23,7 +23,7 @@
 //	option.go                options of TCP
 //	span.go laid.go          runs of bytes, and headers of a chain's own over them
 //	tunnel.go                ARP, GRE, ESP and segment routing headers
-//	inside.go                the packet inside a tunnel
+//	inside.go encap.go       the packet inside a tunnel, and ways in and out
 //	write.go                 field writes and checksums
 //	names.go                 names of maps and params
 //

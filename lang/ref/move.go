@@ -32,6 +32,12 @@ func (p *packet) move(name string, args []value, named map[string]value) value {
 		refuse("%s: no value for %s", name, word)
 		return 0
 	}
+	switch name {
+	case "encap":
+		return p.encap(args, named)
+	case "decap":
+		return p.decap()
+	}
 	size := uint64(len(p.frame))
 	const ethernet = 14
 	switch name {
