@@ -19,10 +19,11 @@ go version >/dev/null 2>&1 ||
 # command:package. bpftool shows loaded programs with their source lines, tc, ip
 # and xdp-loader's dispatcher put foreign programs and queues in weir's way, nft
 # and iptables filter beside it; all only in tests and measurements.
+# tcpdump is asked, in the long tests, for which packets its filters are true.
 # clang-22 builds the twins of bench/twins: objects are compared byte for byte,
 # so that it has to be this one.
 missing=()
-for pair in bpftool:bpftool tc:iproute2 git:git xdp-loader:xdp-tools nft:nftables iptables-legacy:iptables clang-22:clang-22; do
+for pair in bpftool:bpftool tc:iproute2 git:git xdp-loader:xdp-tools nft:nftables iptables-legacy:iptables tcpdump:tcpdump clang-22:clang-22; do
 	PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then

@@ -41,7 +41,7 @@ var rows = []row{
 	{"lang/diag", nil, nil, "messages know nothing of what they are about"},
 	{"lang/std", nil, nil, "the library is text"},
 	{"lang/value", []string{"packet"}, nil, "types and their layout, for every stage and for the datapath"},
-	{"lang/pcap", nil, nil, "reads filters as text: what they are of, and what runs them, it does not know"},
+	{"lang/pcap", []string{"internal/spell"}, nil, "reads filters as text: what they are of, and what runs them, it does not know"},
 	{"lang/ir", []string{"lang/value", "lang/diag", "hook"}, nil, "what the stages hand on: plain data"},
 	{"lang/gen", []string{"lang/ir"}, []string{asmM, btfM}, "instructions, without a kernel: compile is pure"},
 	{"lang/opt", []string{"lang/ir"}, nil, "passes see the ir and nothing else"},

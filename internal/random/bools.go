@@ -19,6 +19,7 @@ func (g *gen) condition(depth int) string {
 		}},
 		rule{when(g.pkt, 1), func() string { g.use("condition option"); return g.option() }},
 		rule{when(g.pkt, 1), g.thereOrNot},
+		rule{when(g.pkt && g.room > 60, 1), g.filter},
 		rule{when(view, 2), func() string { g.use("condition header in local"); return v.name }},
 		rule{1, func() string { g.use("condition int"); return g.varied(min(depth, 1)) }},
 	)

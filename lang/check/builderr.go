@@ -274,31 +274,6 @@ func (b *builder) evalError(file string, err error) {
 	b.errorf(pos, code, hint, "%s", msg)
 }
 
-// argumentAt finds the argument that an error is about in the call whose bracket
-// opens at pos; if it is not there, the place is the bracket.
-func (b *builder) argumentAt(pos diag.Pos, h *hintError) diag.Pos {
-	m := b.modules[path.Clean(pos.File)]
-	if m == nil || m.syntax == nil {
-		return pos
-	}
-	syntax.Walk(m.syntax, func(n syntax.Node) bool {
-		call, ok := n.(*syntax.CallExpr)
-		if !ok || posOf(call.Lparen) != pos {
-			return true
-		}
-		for i, a := range call.Args {
-			eq, named := a.(*syntax.BinaryExpr)
-			named = named && eq.Op == syntax.EQ
-			if named && eq.X.(*syntax.Ident).Name == h.arg || !named && i < len(h.names) && h.names[i] == h.arg {
-				pos = at(a)
-				break
-			}
-		}
-		return false
-	})
-	return pos
-}
-
 // exports says what a module has instead of name.
 func (b *builder) exports(from, file, name string) string {
 	full, err := moduleName(from, file)

@@ -116,6 +116,8 @@ func (p *pass) callValue(e *syntax.CallExpr, f operand) operand {
 		return p.convert(e, v)
 	case *cFunc:
 		return p.callObject(e, v)
+	case *filterVal:
+		return p.filterCall(e, v)
 	case *mapMethod:
 		return p.mapMethod(e, v.m.m, v.name)
 	case *starlark.Builtin:

@@ -35,6 +35,8 @@ var docs = map[string]map[string]string{
 		"fib":       "fib(dst, src =, len =): Where the kernel would send the packet, fib(pkt), or one to an address: ifindex, gateway, smac, dmac, mtu. False where it would not; then why says the reason, as fib.NO_NEIGH.",
 		"clone":     "clone(interface): Sends a copy of the packet, as it is now, out of an interface, by its name or its index; true if that was done. At tc.",
 		"hash_of":   "hash_of(x, seed = 0): 32 bits that depend on a value or a tuple of values.",
+
+		"pcap_filter": "pcap_filter(expression): A function of the packet that is true where a filter of tcpdump holds: is_web = pcap_filter(\"tcp port 80\").",
 	},
 	"verdict": {
 		"PASS":          "On to the next chain of this hook, then to the kernel.",

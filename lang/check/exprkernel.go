@@ -1,5 +1,7 @@
 package check
 
+import "weir/lang/pcap"
+
 // Sums of octets, questions to the kernel, and what it does on the way.
 type (
 	// OffsetOf is X.offset of a View or a Span: where it begins in the frame, 0 if it
@@ -30,5 +32,10 @@ type (
 	Clone struct {
 		Base
 		To Expr
+	}
+	// Matches is f(pkt), f of pcap_filter: a bool.
+	Matches struct {
+		Base
+		Filter *pcap.Filter
 	}
 )

@@ -14,6 +14,7 @@ type hintError struct {
 	code, msg, hint string
 	arg             string   // the argument of the call that it is about, if one is
 	names           []string // of the call's positional arguments
+	within          int      // the character of that argument, a string, that it is about; 1 is the first
 }
 
 func (e *hintError) Error() string { return e.msg }

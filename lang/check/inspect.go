@@ -7,6 +7,7 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+	"go.starlark.net/syntax"
 
 	"weir/hook"
 	"weir/lang/diag"
@@ -196,6 +197,8 @@ func factOf(v starlark.Value) Fact {
 		return f
 	case *starlark.Function:
 		return Fact{Kind: "function", Type: signature(v), Text: v.Doc(), Def: posOf(v.Position())}
+	case *filterVal:
+		return Fact{Kind: "function", Type: "filter(pkt)", Text: "True for the packets of tcpdump's " + syntax.Quote(v.f.Text, false) + "."}
 	case *cFunc:
 		return Fact{Kind: "function", Type: v.Name() + "(" + strings.Join(v.f.Names, ", ") + ")", Text: "In C: " + v.declaration()}
 	case *typeVal:

@@ -177,7 +177,7 @@ func (p *pass) callStatic(e *syntax.CallExpr, f starlark.Value, name string) ope
 	th.SetMaxExecutionSteps(1_000_000)
 	v, err := starlark.Call(th, f, args, kwargs)
 	if err != nil {
-		p.errorf(e, "type", "call it at the top level of the file", "%s", firstLine(err.Error()))
+		p.staticError(e, err)
 		return operand{}
 	}
 	return known(v)

@@ -107,7 +107,7 @@ func (p *pass) constant(v starlark.Value, pos diag.Pos) (Expr, error) {
 		return nil, fault("type", "call it: "+example(v.T), "the type %s is no value", v)
 	case *mapVal:
 		return nil, fault("type", "read an entry: m[key]", "%s is no value", describe(v))
-	case *starlark.Function, *starlark.Builtin, *packetBuiltin, *localFunc, *mapMethod, *cFunc:
+	case *starlark.Function, *starlark.Builtin, *packetBuiltin, *localFunc, *mapMethod, *cFunc, *filterVal:
 		if b, ok := v.(starlark.Callable); ok && b.Name() == "drop" {
 			return nil, fault("type", `write DROP, or drop("reason")`, "%s is no value", describe(v))
 		}

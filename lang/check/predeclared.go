@@ -116,7 +116,7 @@ func (b *builder) predeclared() starlark.StringDict {
 		"drop":   builtin("drop", buildDrop), "redirect": builtin("redirect", buildRedirect),
 		"redirect_peer": builtin("redirect_peer", buildRedirect), "reject": builtin("reject", buildReject),
 		"to_socket": builtin("to_socket", buildToSocket),
-		"interface": builtin("interface", buildInterface),
+		"interface": builtin("interface", buildInterface), "pcap_filter": builtin("pcap_filter", buildFilter),
 	}
 	for _, t := range []value.Type{
 		value.U8, value.U16, value.U32, value.U64, value.BoolT, value.IP4T, value.IP6T, value.IPT, value.MACT,

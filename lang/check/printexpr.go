@@ -190,6 +190,8 @@ func (pr *printer) special(x Expr) string {
 		return fmt.Sprintf("hash_of(%s, %s)", pr.expr(x.X), pr.expr(x.Seed))
 	case *Clone:
 		return "clone(" + pr.expr(x.To) + ")"
+	case *Matches:
+		return fmt.Sprintf("pcap_filter(%q)(pkt)", x.Filter.Text)
 	case *Fib:
 		return fmt.Sprintf("fib(%s)", pr.exprs(operands(x)))
 	case *Interface:

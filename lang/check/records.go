@@ -299,6 +299,8 @@ func describe(v starlark.Value) string {
 		return "the function " + v.Name()
 	case *packetBuiltin:
 		return "the function " + v.name
+	case *filterVal:
+		return "a filter"
 	case *mapVal:
 		return "a " + v.m.Kind.String()
 	case *paramVal:

@@ -53,6 +53,8 @@ func (l *lowerer) cond(e check.Expr, then, els *ir.Block) {
 		l.branch(ir.Ne, l.find(e.Map, e.Key).entry, l.konst(0), then, els)
 	case *check.StartsWith:
 		l.startsWith(l.expr(e.X), e.Prefix, then, els)
+	case *check.Matches:
+		l.filter(e, then, els)
 	case *check.Sample:
 		l.sample(e, then, els)
 	case *check.Choose:

@@ -126,6 +126,8 @@ type lowerer struct {
 	calls    map[Call]int       // index in Result.Calls
 	bits     *int               // where in the constant map bit numbers are; nil: not yet
 
+	filters filterFuncs
+
 	needs  needs
 	facts  facts
 	exit   exitBlock
@@ -212,6 +214,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 		turns:    1,
 	}
 	l.needs = scan(p, l.conn())
+	l.filters = newFilterFuncs(p)
 	for _, v := range p.Verdicts {
 		l.needs.all = l.needs.all || v.Action == check.Reject && !l.conn()
 	}

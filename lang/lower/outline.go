@@ -98,6 +98,8 @@ func exprCost(e check.Expr) int {
 		return 150
 	case *check.Find:
 		return 10
+	case *check.Matches:
+		return 4 * len(e.Filter.Nodes)
 	case *check.StartsWith:
 		return 25 * (len(e.Prefix)/8 + 1)
 	case *check.OneOf:

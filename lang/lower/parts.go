@@ -193,14 +193,14 @@ func (l *lowerer) zeroMemory(ptr *ir.Value, off int, t value.Type) {
 
 // clear writes zeros to size octets at ptr, in the widest stores that align
 // allows.
-func (l *lowerer) clear(ptr *ir.Value, size, align int) {
-	z := l.konst(0)
+func (b *builder) clear(ptr *ir.Value, size, align int) {
+	z := b.konst(0)
 	for off := 0; off < size; {
 		w := align
 		for w > size-off {
 			w /= 2
 		}
-		l.store(w, ptr, off, z)
+		b.store(w, ptr, off, z)
 		off += w
 	}
 }

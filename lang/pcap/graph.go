@@ -7,7 +7,7 @@ import (
 
 // A Node is a test and where it leads. [Holds] and [Fails] are the ends.
 type Node struct {
-	Test    Test // *Compare or HasEthernet; nil at an end
+	Test    *Compare // nil at an end
 	Yes, No *Node
 }
 
@@ -30,7 +30,7 @@ const maxWork = 20_000
 // be seen: for a frame that ends before its ports the filter holds.
 func graphOf(t Test) *Node {
 	g := &graph{
-		ids: map[string]int{}, infos: map[Test]info{}, nodes: map[mold]*Node{}, numbers: map[*Node]int{},
+		ids: map[string]int{}, infos: map[*Compare]info{}, nodes: map[mold]*Node{}, numbers: map[*Node]int{},
 		under: map[*Node]bits{}, done: map[string]*Node{},
 	}
 	root := g.lay(t, Holds, Fails)
@@ -61,7 +61,7 @@ func order(root *Node) []*Node {
 
 type graph struct {
 	ids     map[string]int // numbers of tests and of values, by their text
-	infos   map[Test]info
+	infos   map[*Compare]info
 	nodes   map[mold]*Node // each test with the same ends is one
 	numbers map[*Node]int
 	under   map[*Node]bits
@@ -91,30 +91,26 @@ func (g *graph) id(text string) int {
 	return n
 }
 
-func (g *graph) info(t Test) info {
-	i, ok := g.infos[t]
+func (g *graph) info(c *Compare) info {
+	i, ok := g.infos[c]
 	if ok {
 		return i
 	}
-	i = info{test: g.id(text(t))}
-	i.value = i.test
-	if c, ok := t.(*Compare); ok {
-		i.value = g.id(text(c.X))
-		if n, ok := c.Y.(Number); ok {
-			i.op, i.number = c.Op, uint32(n)
-		}
+	i = info{test: g.id(text(c)), value: g.id(text(c.X))}
+	if n, ok := c.Y.(Number); ok {
+		i.op, i.number = c.Op, uint32(n)
 	}
-	g.infos[t] = i
+	g.infos[c] = i
 	return i
 }
 
-func (g *graph) node(t Test, yes, no *Node) *Node {
+func (g *graph) node(c *Compare, yes, no *Node) *Node {
 	if yes == no {
 		return yes
 	}
-	m := mold{g.info(t).test, yes, no}
+	m := mold{g.info(c).test, yes, no}
 	if g.nodes[m] == nil {
-		n := &Node{t, yes, no}
+		n := &Node{c, yes, no}
 		g.nodes[m], g.numbers[n] = n, len(g.nodes)
 	}
 	return g.nodes[m]
@@ -135,7 +131,7 @@ func (g *graph) lay(t Test, yes, no *Node) *Node {
 		}
 		return no
 	}
-	return g.node(t, yes, no)
+	return g.node(t.(*Compare), yes, no)
 }
 
 // A fact is what a test has shown.

@@ -2,7 +2,11 @@ package pcap
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+
+	"weir/internal/spell"
 )
 
 // Limits of one expression. The nesting bounds our own stack.
@@ -35,6 +39,7 @@ type parser struct {
 	i       int
 	layers  layers
 	nesting int
+	macs    bool
 }
 
 // Parse reads an expression. The empty one holds for all packets. The error is an
@@ -64,7 +69,9 @@ func Parse(text string) (f *Filter, err error) {
 	if p.tok().kind != atEnd {
 		p.unexpected("and, or, or the end")
 	}
-	return newFilter(text, t), nil
+	f = newFilter(text, t)
+	f.MACs = p.macs
+	return f, nil
 }
 
 func (p *parser) tok() token { return p.tokens[p.i] }
@@ -95,7 +102,11 @@ func (p *parser) unexpected(want string) {
 		p.failAt(t.pos, "the filter ends where "+want+" is wanted", "see pcap-filter(7)")
 	}
 	if t.kind == name {
-		p.failAt(t.pos, fmt.Sprintf("%q is no word of filters, and stands behind none that takes a name", t.text), "a host is: host 192.0.2.1; a port is: port 80; see pcap-filter(7)")
+		hint := "a host is: host 192.0.2.1; a port is: port 80; see pcap-filter(7)"
+		if n := spell.Nearest(t.text, slices.Sorted(maps.Keys(words))); n != "" {
+			hint = "did you mean " + n + "?"
+		}
+		p.failAt(t.pos, fmt.Sprintf("%q is no word of filters, and stands behind none that takes a name", t.text), hint)
 	}
 	p.failAt(t.pos, fmt.Sprintf("%q stands where %s is wanted", t.text, want), "see pcap-filter(7)")
 }

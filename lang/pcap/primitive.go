@@ -246,7 +246,8 @@ func (p *parser) stations(q qualifiers, mac uint64) Test {
 		off += p.layers.link
 		return and(equal(load(off+2, nil, 4), uint32(mac)), equal(load(off, nil, 2), uint32(mac>>32)))
 	}
-	return and(HasEthernet{}, q.either(at(6), at(0)))
+	p.macs = true
+	return q.either(at(6), at(0))
 }
 
 // group is broadcast or multicast.
@@ -258,7 +259,8 @@ func (p *parser) group(proto, kind string) Test {
 		if p.layers.ppp {
 			p.fail("PPP has no MAC addresses", "write it before pppoes")
 		}
-		return and(HasEthernet{}, not(masked(load(p.layers.link, nil, 1), 1, 0)))
+		p.macs = true
+		return not(masked(load(p.layers.link, nil, 1), 1, 0))
 	case proto == "ip" && kind == "multicast":
 		return and(p.isType(typeIP4), compare(AtLeast, p.layers.at(16, 1), Number(224)))
 	case proto == "ip6" && kind == "multicast":

@@ -7,16 +7,17 @@ type Filter struct {
 	Text  string
 	Root  *Node   // the first test, or an end
 	Nodes []*Node // all but the ends, each before those that it leads to
+	MACs  bool    // it asks for addresses of Ethernet
 }
 
 // newFilter makes the filter of a tree.
 func newFilter(text string, t Test) *Filter {
 	root := graphOf(t)
-	return &Filter{text, root, order(root)}
+	return &Filter{Text: text, Root: root, Nodes: order(root)}
 }
 
-// A Test holds for a frame or does not. Those of a tree are [*And], [*Or], [*Not],
-// [*Compare], [Always] and [HasEthernet].
+// A Test holds for a frame or does not. It is one of [*And], [*Or], [*Not],
+// [*Compare] and [Always].
 type Test interface{ test() }
 
 type (
@@ -33,10 +34,6 @@ type (
 	}
 	// Always is a test whose outcome is known.
 	Always bool
-	// HasEthernet holds where packets come with an Ethernet header. Where they do
-	// not, 14 zeros that are nowhere stand before the IP header, and no address of
-	// them is tested.
-	HasEthernet struct{}
 )
 
 // A Value is an unsigned number of 32 bits. It is one of [Number], [Len],
@@ -49,7 +46,8 @@ type (
 	// Len is the length of the frame in octets.
 	Len struct{}
 	// EtherType is the type in the Ethernet header: octets 12 and 13. Where packets
-	// come without one it is that of the IP header's version.
+	// come without one 14 zeros count before the IP header, and the type is that of
+	// its version.
 	EtherType struct{}
 	// Load is Size octets, big-endian: 1, 2 or 4. They begin at Off plus Index, a
 	// sum that does not wrap. A nil Index is 0.
@@ -88,12 +86,11 @@ const (
 	ShiftDown Op = ">>"
 )
 
-func (*And) test()        {}
-func (*Or) test()         {}
-func (*Not) test()        {}
-func (*Compare) test()    {}
-func (Always) test()      {}
-func (HasEthernet) test() {}
+func (*And) test()     {}
+func (*Or) test()      {}
+func (*Not) test()     {}
+func (*Compare) test() {}
+func (Always) test()   {}
 
 func (Number) value()    {}
 func (Len) value()       {}

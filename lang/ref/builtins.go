@@ -39,6 +39,7 @@ func (b *builder) names() starlark.StringDict {
 	}
 	d["fib"] = fibBuiltin{}
 	d["param"] = starlark.NewBuiltin("param", b.param)
+	builtin("pcap_filter", newFilter)
 	builtin("record", newRecordType)
 	builtin("octets", newOctetsType)
 	builtin("header", newHeaderType)

@@ -60,6 +60,8 @@ func (fr *frame) callValue(callee value, args []value, named map[string]value) v
 		return r
 	case fibBuiltin:
 		return fr.e.fib(args, named)
+	case *filter:
+		return fr.e.matches(c, args)
 	case *starlark.Builtin:
 		return fr.builtin(c, args, named)
 	}
@@ -147,6 +149,10 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		return starlark.Bool(fr.e.clone(arg(0, "interface", nil)))
 	case "reject":
 		return reject
+	case "pcap_filter":
+		v, err := newFilter(toBuild(starlark.Tuple(args)).(starlark.Tuple), nil)
+		check(err)
+		return v
 	case "drop", "redirect", "redirect_peer", "redirect_cpu", "interface", "to_socket":
 		v, err := fr.e.builder.both(name, arg(0, "x", nil))
 		check(err)

@@ -2,9 +2,47 @@ package ref
 
 import (
 	"encoding/binary"
+	"errors"
+
+	"go.starlark.net/starlark"
 
 	"weir/lang/pcap"
 )
+
+// A filter is what pcap_filter("…") gives.
+type filter struct {
+	opaque
+	f *pcap.Filter
+}
+
+func (f *filter) String() string { return "filter" }
+func (f *filter) Type() string   { return "filter" }
+
+func newFilter(args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	if len(args)+len(kwargs) != 1 {
+		return nil, errors.New("pcap_filter: want one argument")
+	}
+	for _, kw := range kwargs {
+		args = kw[1:]
+	}
+	text, ok := starlark.AsString(args[0])
+	if !ok {
+		return nil, errors.New("pcap_filter: want a string")
+	}
+	f, err := pcap.Parse(text)
+	return &filter{f: f}, err
+}
+
+// matches is f(pkt).
+func (e *evaluator) matches(f *filter, args []value) value {
+	if len(args) == 1 {
+		if p, ok := args[0].(*packet); ok {
+			return starlark.Bool(FilterHolds(f.f, p.frame, e.ethernet()))
+		}
+	}
+	refuse("a filter takes the packet")
+	return nil
+}
 
 // FilterHolds reports whether a filter of tcpdump holds for a frame. Where packets
 // come without an Ethernet header, 14 zeros begin the frame.
@@ -17,9 +55,9 @@ func FilterHolds(f *pcap.Filter, frame []byte, ethernet bool) (holds bool) {
 			holds = false
 		}
 	}()
-	n := f.Root
+	n, of := f.Root, filtering{frame, ethernet}
 	for n.Test != nil {
-		if (filtering{frame, ethernet}).test(n.Test) {
+		if n.Test.Op.Holds(of.value(n.Test.X), of.value(n.Test.Y)) {
 			n = n.Yes
 		} else {
 			n = n.No
@@ -35,17 +73,6 @@ type beyond struct{}
 type filtering struct {
 	frame    []byte
 	ethernet bool
-}
-
-func (f filtering) test(t pcap.Test) bool {
-	switch t := t.(type) {
-	case *pcap.Compare:
-		return t.Op.Holds(f.value(t.X), f.value(t.Y))
-	case pcap.HasEthernet:
-		return f.ethernet
-	}
-	refuse("pcap_filter: there is no test %T", t)
-	return false
 }
 
 func (f filtering) value(v pcap.Value) uint32 {

@@ -35,7 +35,7 @@ func shapeOf(v value) shape {
 	case *paramVal:
 		return v.typ.shape()
 	case *starlark.List, *starlark.Dict, *starlark.Set, starlark.String, starlark.Bytes, starlark.NoneType,
-		*starlark.Function, *starlark.Builtin, *function, *scalar, *recordType, *headerType, *mapVal, *structVal:
+		*starlark.Function, *starlark.Builtin, *function, *scalar, *recordType, *headerType, *mapVal, *structVal, *filter:
 		return shape{val: v}
 	case *payload:
 		return shape{laid: v.laid}
