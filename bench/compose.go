@@ -20,9 +20,12 @@ const (
 // goalModule is what a module may cost that does nothing, in ns.
 const goalModule = 1.0
 
-// compose measures ten chains that are joined into one program, see twins.Joined, and
+// compose measures a router made of modules, see forwarding, ten chains that are joined into one program, see twins.Joined, and
 // rows of modules that do nothing, see twins.Modules.
 func compose(ctx context.Context, _ Options, row func(Row)) error {
+	if err := forwarding(ctx, row); err != nil {
+		return err
+	}
 	for _, h := range langHooks {
 		if err := joined(ctx, h, row); err != nil {
 			return err

@@ -39,6 +39,8 @@ type place struct {
 	to      end
 	packets uint64 // of a round
 	peers   []contender
+	ours    contender // the small filter, or a chain of the bench's
+	goal    float64   // of ours over the peers
 }
 
 // An end is where packets go that pass.
@@ -48,15 +50,16 @@ const (
 	elsewhere end = iota // to another station: IP drops them
 	nowhere              // to an address that no route leads to: dropped by routing
 	fullQueue            // to a socket that takes no more: dropped by UDP
+	beyond               // through the host, to one behind it
 )
 
 // places are those where others filter, too.
 var places = []place{
-	{hook.XDP, elsewhere, burst, []contender{afXDP}},
-	{hook.Socket, elsewhere, burst, []contender{afPacket}},
-	{hook.TCIngress, elsewhere, racePackets, []contender{nftIngress, tcU32}},
-	{hook.NetfilterPrerouting, nowhere, racePackets, []contender{nftPrerouting, iptablesRaw}},
-	{hook.NetfilterInput, fullQueue, racePackets, []contender{nftInput, iptablesInput}},
+	{hook.XDP, elsewhere, burst, []contender{afXDP}, ours(hook.XDP), goalPlace},
+	{hook.Socket, elsewhere, burst, []contender{afPacket}, ours(hook.Socket), goalPlace},
+	{hook.TCIngress, elsewhere, racePackets, []contender{nftIngress, tcU32}, ours(hook.TCIngress), goalPlace},
+	{hook.NetfilterPrerouting, nowhere, racePackets, []contender{nftPrerouting, iptablesRaw}, ours(hook.NetfilterPrerouting), goalPlace},
+	{hook.NetfilterInput, fullQueue, racePackets, []contender{nftInput, iptablesInput}, ours(hook.NetfilterInput), goalPlace},
 }
 
 // Measures of a race.
@@ -68,6 +71,8 @@ const (
 
 // plain is a network of a contender: packets come from one host to another.
 type plain struct {
+	lab      *lab.Lab
+	n        int // of the network
 	from, to *lab.Host
 	a, b     lab.Iface
 	full     net.PacketConn
@@ -78,13 +83,14 @@ const (
 	sender    = "192.0.2.1"
 	receiver  = "192.0.2.2"
 	unrouted  = "203.0.113.1"
+	behind    = "198.51.100.2"
 	dropped   = 53
 	unwatched = 443
 )
 
 // newPlain makes the network number n of a lab, which cleans it up.
 func newPlain(ctx context.Context, l *lab.Lab, n int) (p *plain, err error) {
-	p = &plain{}
+	p = &plain{lab: l, n: n}
 	if p.from, err = l.Host(fmt.Sprintf("sender%d", n)); err != nil {
 		return nil, err
 	}
@@ -126,6 +132,8 @@ func (p *plain) frame(to end, port uint16) ([]byte, error) {
 		mac = net.HardwareAddr{2, 0, 0, 0, 0, 0x99}
 	case nowhere:
 		addr = unrouted
+	case beyond:
+		addr = behind
 	}
 	station := func(mac net.HardwareAddr, addr string, port uint16) lab.Station {
 		return lab.Station{MAC: mac, Addr: netip.AddrPortFrom(netip.MustParseAddr(addr), port)}
@@ -271,7 +279,7 @@ func (t *lap) beyond(floor *lap) float64 {
 // compare makes rows of a place: ours beside each peer. The floor is the same
 // packets, dropped by an empty program at native XDP.
 func compare(ctx context.Context, at place, title string, port uint16, row func(Row)) error {
-	laps, err := race(ctx, at, port, append([]contender{emptyXDP, ours(at.hook), ours(at.hook)}, at.peers...))
+	laps, err := race(ctx, at, port, append([]contender{emptyXDP, at.ours, at.ours}, at.peers...))
 	if err != nil {
 		return err
 	}
@@ -280,7 +288,7 @@ func compare(ctx context.Context, at place, title string, port uint16, row func(
 	for _, peer := range laps[3:] {
 		r := Row{
 			Row: arriving(title, at.hook), Unit: "ns/packet", Ours: (a + b) / 2, Peer: peer.beyond(floor), PeerName: peer.name,
-			Goal: fmt.Sprintf("<=%.2f", goalPlace), AA: max(a, b) / max(0.1, min(a, b)),
+			Goal: fmt.Sprintf("<=%.2f", at.goal), AA: max(a, b) / max(0.1, min(a, b)),
 		}
 		if len(floor.ns) < raceRounds {
 			r.Why = "somebody reads run statistics all the time"
@@ -294,7 +302,7 @@ func compare(ctx context.Context, at place, title string, port uint16, row func(
 		if r.Valid = r.Why == "" && r.Sent == r.Counted; r.Valid {
 			r.Floor = float64(median(floor.ns)) / 1000
 			r.Ratio = r.Ours / r.Peer
-			r.Holds = r.Ratio <= goalPlace*r.AA
+			r.Holds = r.Ratio <= at.goal*r.AA
 		}
 		row(r)
 	}
@@ -308,15 +316,7 @@ func ours(h hook.Hook) contender {
 		if err != nil {
 			return standing{}, err
 		}
-		prog, err := lang.Compile(src, lang.Options{File: "dns.weir", Hook: h})
-		if err != nil {
-			return standing{}, err
-		}
-		w := attach.Where{Netns: p.to.Netns(), Hook: h}
-		if h.Info().Place == hook.Interface {
-			w.Interface = "eth0"
-		}
-		g, err := datapath.Kernel{}.Attach(ctx, datapath.Options{Name: "weir-bench", Chains: []datapath.Chain{{Where: w, Program: prog}}})
+		g, err := attached(ctx, p, h, "dns.weir", src)
 		if err != nil {
 			return standing{}, err
 		}
@@ -331,4 +331,17 @@ func ours(h hook.Hook) contender {
 			down: g.Close,
 		}, nil
 	}}
+}
+
+// attached attaches a chain to the receiver of a network, as weir attach does.
+func attached(ctx context.Context, p *plain, h hook.Hook, file string, source []byte) (*datapath.Generation, error) {
+	prog, err := lang.Compile(source, lang.Options{File: file, Hook: h})
+	if err != nil {
+		return nil, err
+	}
+	w := attach.Where{Netns: p.to.Netns(), Hook: h}
+	if h.Info().Place == hook.Interface {
+		w.Interface = "eth0"
+	}
+	return datapath.Kernel{}.Attach(ctx, datapath.Options{Name: "weir-bench", Chains: []datapath.Chain{{Where: w, Program: prog}}})
 }

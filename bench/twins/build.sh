@@ -32,6 +32,7 @@ for hook in xdp tc socket cgroup; do
 	build places/dns.c $hook v3 -g0
 done
 build places/dns.c netfilter v3 -g -fdebug-compilation-dir=.
+build places/forward.c xdp v3 -g0
 # Modules that chains load, by their types.
 for hook in xdp tc; do
 	build modules/null.c $hook v3 -g -fdebug-compilation-dir=.
