@@ -5,6 +5,7 @@ import (
 
 	"go.starlark.net/syntax"
 
+	"weir/lang/diag"
 	"weir/lang/value"
 )
 
@@ -131,8 +132,7 @@ func (p *pass) callSpecial(e *syntax.CallExpr, f callee, args []passed) operand 
 			p.unguarded = append(p.unguarded, r)
 		}
 	}
-	if errs := s.diags.Errors(); len(errs) > 0 && isStd(s.pos().File) && !isStd(p.s.pos().File) {
-		d := errs[0]
+	if d, bad := stdError(s); bad && !isStd(p.s.pos().File) {
 		p.errorf(e, d.Code, d.Hint, "%s cannot be called like this: %s", f.name, d.Message)
 		return operand{}
 	}
@@ -191,4 +191,21 @@ func (p *pass) want(x Expr) {
 			}
 		}
 	})
+}
+
+// stdError returns the first error of a function of the standard library, or of what
+// that calls.
+func stdError(s *special) (d diag.Diagnostic, bad bool) {
+	if !isStd(s.pos().File) {
+		return d, false
+	}
+	if errs := s.diags.Errors(); len(errs) > 0 {
+		return errs[0], true
+	}
+	for _, t := range s.calls {
+		if d, bad = stdError(t); bad {
+			return d, true
+		}
+	}
+	return d, false
 }
