@@ -95,8 +95,9 @@ const (
 	// tag if the kernel keeps it beside the data, which then lacks it at offset
 	// 12: its four octets as a big-endian number, else 0.
 	TraceMap
-	// ClockMap is an array of one u64 that is read instead of the clock if
-	// Options.Clock was set.
+	// ClockMap is an array of one value of two u64, if Options.Clock was set: what is
+	// read instead of the clock, and what rand() and sample() draw from, which each
+	// draw changes: beginning anew with a number brings the same draws again.
 	ClockMap
 	// ScratchMap is the compiler's own working space; nothing in it is state.
 	ScratchMap

@@ -129,7 +129,8 @@ func (r *Runner) open(p *lang.Program) (*run, error) {
 	return x, err
 }
 
-// Reset is [datapath.State.Reset], which may load programs again.
+// Reset is [datapath.State.Reset], which may load programs again. Programs with a clock
+// map draw the same random numbers again.
 func (r *Runner) Reset(ctx context.Context) error {
 	if err := r.State.Reset(ctx); err != nil {
 		return err
@@ -138,6 +139,14 @@ func (r *Runner) Reset(ctx context.Context) error {
 		c.linear.obj = r.Object(c.linear.prog)
 		if c.frags != nil {
 			c.frags.obj = r.Object(c.frags.prog)
+		}
+		for _, x := range []*run{c.linear, c.frags} {
+			if x == nil || x.clock == nil {
+				continue
+			}
+			if err := put64(x.clock, 8, 0); err != nil { // chance begins anew
+				return err
+			}
 		}
 	}
 	return nil

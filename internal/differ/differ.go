@@ -134,6 +134,7 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		Mark: c.Mark, Priority: c.Priority, Segments: c.Segments,
 		Interface: func(string) uint32 { return lo },
 		Now:       func() uint64 { return k.now },
+		Rand:      k.draw,
 		FIB:       c.fib,
 		Clone:     func(ifindex uint32) bool { return ifindex == lo },
 		Reached:   k.reach,
@@ -176,6 +177,7 @@ type kernel struct {
 	events *datapath.Watcher
 	ring   *ringbuf.Reader // of what is told; nil: nothing is
 	now    uint64          // ns
+	drawn  uint64          // by rand() and sample()
 	lines  map[lang.Line]uint64
 	way    []lang.Line // of the packet through the reference
 
@@ -211,12 +213,24 @@ func bare(h hook.Hook, frame []byte) []byte {
 // tick lets the clock of both sides go on.
 func (k *kernel) tick() error {
 	k.now += tick
-	if clock := k.state.SystemMap(k.prog, lang.ClockMap); clock != nil {
-		if err := clock.Put(uint32(0), k.now); err != nil {
-			return fmt.Errorf("clock: %w", err)
-		}
+	clock := k.state.SystemMap(k.prog, lang.ClockMap)
+	if clock == nil {
+		return nil
+	}
+	if err := clock.Put(uint32(0), [2]uint64{k.now, k.drawn}); err != nil {
+		return fmt.Errorf("clock: %w", err)
 	}
 	return nil
+}
+
+// draw is the next number that rand() gives under a clock of its own, as
+// docs/language.md has it.
+func (k *kernel) draw() uint64 {
+	k.drawn += 0x9e3779b97f4a7c15
+	n := k.drawn
+	n = (n ^ n>>33) * 0xff51afd7ed558ccd
+	n = (n ^ n>>33) * 0xc4ceb9fe1a85ec53
+	return n ^ n>>33
 }
 
 func (k *kernel) compare(r *ref.Chain, f Frame) error {

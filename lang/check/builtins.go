@@ -1,6 +1,8 @@
 package check
 
 import (
+	"slices"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
@@ -60,7 +62,7 @@ func (p *pass) hashCall(e *syntax.CallExpr) operand {
 	if x == nil {
 		return operand{}
 	}
-	if !x.Type().Stored() {
+	if !hashable(x.Type()) {
 		p.errorf(args[0].e, "type", "hash a field, or a tuple of fields: hash_of((ip.src, ip.dst))", "%s has no hash", what(x.Type()))
 		return operand{}
 	}
@@ -369,4 +371,10 @@ func (p *pass) newRecord(e *syntax.CallExpr, t *typeVal) operand {
 		}
 	}
 	return run(r)
+}
+
+// hashable reports whether values of t have a hash: those of records have none, since a
+// reference may be false.
+func hashable(t value.Type) bool {
+	return t.Stored() && t.Kind != value.Record && !slices.ContainsFunc(t.Elems, func(e value.Type) bool { return !hashable(e) })
 }

@@ -122,8 +122,7 @@ func (l *lowerer) special(e check.Expr) parts {
 	case *check.Get:
 		return l.dictGet(e)
 	case *check.Rand:
-		hi := l.opi(ir.OpShl, l.random(), 32)
-		return parts{l.op(ir.OpOr, hi, l.random())}
+		return parts{l.random64()}
 	case *check.CPU:
 		return parts{l.call(helperCPU, "get_smp_processor_id", ir.Int)}
 	case *check.HashOf:
@@ -141,10 +140,6 @@ func (l *lowerer) special(e check.Expr) parts {
 	}
 	// What is left is a condition.
 	return parts{l.truth(func(then, els *ir.Block) { l.cond(e, then, els) })}
-}
-
-func (l *lowerer) random() *ir.Value {
-	return l.width(ir.OpZExt, 4, l.call(helperRandom, "get_prandom_u32", ir.Int))
 }
 
 func (l *lowerer) ifIndex(name string) *ir.Value {
@@ -319,36 +314,6 @@ func (l *lowerer) getAll(vs []variable) parts {
 		p[i] = l.get(v)
 	}
 	return p
-}
-
-// hashOf mixes the parts of a value into 32 bits: multiply by the golden ratio
-// and fold, once a part.
-func (l *lowerer) hashOf(e *check.HashOf) *ir.Value {
-	x := l.expr(e.X)
-	h := l.expr(e.Seed)[0]
-	for _, p := range hashed(e.X.Type(), x) {
-		h = l.mixed(h, p)
-	}
-	return l.width(ir.OpZExt, 4, h)
-}
-
-// mixed is a hash with x mixed in.
-func (b *builder) mixed(h, x *ir.Value) *ir.Value {
-	const golden = -0x61c8864680b583eb // 0x9e3779b97f4a7c15
-	h = b.opi(ir.OpMul, b.op(ir.OpXor, h, x), golden)
-	return b.op(ir.OpXor, h, b.opi(ir.OpShr, h, 32))
-}
-
-// hashed returns the parts of a value that its hash is made of.
-func hashed(t value.Type, p parts) parts {
-	if t.Kind != value.Tuple {
-		return core(t, p)
-	}
-	var all parts
-	for i, e := range t.Elems {
-		all = append(all, hashed(e, elem(t, p, i))...)
-	}
-	return all
 }
 
 // there lowers the truth of a view, span, Octets or record reference.

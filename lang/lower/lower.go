@@ -303,7 +303,7 @@ func (l *lowerer) declare() {
 		l.system(TraceMap, ir.Array, 32, 1) // lang.OutcomeSize
 	}
 	if l.opts.Clock {
-		l.system(ClockMap, ir.Array, 8, 1)
+		l.system(ClockMap, ir.Array, 16, 1)
 	}
 	if l.opts.Capture && !l.conn() {
 		l.declareCapture()

@@ -1,7 +1,6 @@
 package ref
 
 import (
-	"hash/fnv"
 	"slices"
 
 	"go.starlark.net/starlark"
@@ -136,7 +135,7 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 	switch name := b.Name(); name {
 	case "sample":
 		n := needNum(arg(0, "n", nil), name).bits
-		return starlark.Bool(n == 1 || n > 1 && fr.e.rand()%n == 0)
+		return starlark.Bool(n > 0 && fr.e.rand()>>32*min(n, 1<<32-1)>>32 == 0)
 	case "rand":
 		return unsigned(fr.e.rand())
 	case "now":
@@ -180,13 +179,6 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		refuse("%s: not at packet time", name)
 	}
 	return nil
-}
-
-// hashOf spreads a value over 32 bits. The language does not say how.
-func hashOf(v value, seed num) value {
-	h := fnv.New32a()
-	h.Write([]byte(seed.String() + "\x00" + v.String()))
-	return unsigned(uint64(h.Sum32()))
 }
 
 // extreme is min or max, signed if any argument is.
