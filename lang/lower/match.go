@@ -131,6 +131,7 @@ func (l *lowerer) depart(exit, length *ir.Value) {
 	l.branch(ir.Eq, out, l.konst(0), ok, lost)
 	l.start(lost)
 	l.fetchAdd(l.mapValue(l.maps[StepMap], matchMissed), 1)
+	l.fetchAdd(l.mapValue(l.maps[StepMap], matchLeft), 1)
 	l.jump(ok)
 	l.start(ok)
 	l.fetchAdd(l.slotAt(0), -1)
