@@ -50,6 +50,13 @@ func (r record) abandoned(dir string) bool {
 	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil
 }
 
+// Current reports whether g is the generation that runs under its name, as far as can be
+// told.
+func (k Kernel) Current(g *Generation) bool {
+	r, err := readRecord(k.dir(g.Name))
+	return err == nil && r.Generation == g.Number || err != nil && !errors.Is(err, os.ErrNotExist)
+}
+
 // Withdraw takes a generation back that was attached with Options.Trial, with the values
 // that its params have been set to. The error wraps [ErrNotFound] if it does not run any
 // more.

@@ -44,7 +44,7 @@ With --live the next packets of a chain that is attached are shown, those for wh
 --match holds: an expression over the packet, in the language of chains. A chain with
 notes is swapped in, with the same maps and params, and after --packets, after --for
 or at ^C the plain one is swapped back, without missing a packet. If this command is
-killed, the next weir command does that once its time is over.
+killed, the next weir command does that.
 
 ` + orderHelp,
 		Example: `  weir explain edge.weir in.pcap --packet 1

@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"weir/internal/term"
 	"weir/lang"
@@ -48,6 +50,8 @@ func (e *explaining) wrong(args []string) error {
 		}
 	}
 	switch {
+	case e.match == "":
+		return usage("--match is empty: leave it out to see every packet")
 	case len(args) != 1 || len(e.lines) > 0:
 		return usage("--live wants the NAME of one chain that is attached, and nothing else")
 	case e.packets < 1:
@@ -83,19 +87,21 @@ func (a *app) doExplainLive(ctx context.Context, name string, e *explaining) err
 	defer t.Close()
 	o.Loaded = t.Loaded
 	defer unstoppable()()
+	defer unpiped()()
 	g, err := a.kernel.Attach(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer g.Close()
 	fmt.Fprintf(a.err, "%s is watched for %v, or until ^C\n", term.Clean(name), e.duration)
-	shown, err := a.tellWays(ctx, e, func(ctx context.Context, each func(trace.Way) error) error {
-		return t.Run(ctx, g, each)
-	})
-	if werr := a.withdraw(ctx, g); err == nil {
-		err = werr
+	running, cancel := a.whileTrial(ctx, g, e.duration)
+	defer cancel()
+	shown, err := a.tellWays(e, func(each func(trace.Way) error) error { return t.Run(running, g, each) })
+	gone, werr := a.withdraw(ctx, g)
+	if errors.Is(err, unix.EPIPE) {
+		err = nil // whoever watched has seen enough
 	}
-	if err != nil {
+	if err = errors.Join(err, werr); err != nil {
 		return err
 	}
 	missed, err := t.Missed()
@@ -105,19 +111,17 @@ func (a *app) doExplainLive(ctx context.Context, name string, e *explaining) err
 	switch {
 	case missed > 0:
 		fmt.Fprintf(a.err, "%s matched and could not be shown\n", term.Plural(missed, "more packet"))
-	case shown == 0 && ctx.Err() == nil:
+	case shown == 0 && !gone && ctx.Err() == nil:
 		fmt.Fprintf(a.err, "no packet matched in %v\n", e.duration)
 	}
 	return nil
 }
 
 // tellWays shows ways as they come, and returns how many.
-func (a *app) tellWays(ctx context.Context, e *explaining, run func(context.Context, func(trace.Way) error) error) (n int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, e.duration)
-	defer cancel()
+func (a *app) tellWays(e *explaining, run func(each func(trace.Way) error) error) (n int, err error) {
 	out := bufio.NewWriter(a.out)
 	enc := term.JSON(out)
-	err = run(ctx, func(w trace.Way) error {
+	err = run(func(w trace.Way) error {
 		n++
 		if e.json {
 			if err := enc.Encode(w); err != nil {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,11 +68,66 @@ func TestExplainLive(t *testing.T) {
 	}
 	w.asItWas(27)
 
+	// Who takes it back ends it.
+	x = w.inTerminal(t, nil, "weir", "explain", "p", "--live", "--for", "10m", "--match", "pkt.tcp")
+	t.Cleanup(func() { x.cmd.Process.Kill() })
+	x.waitFor(t, "p is watched for")
+	w.must("exec weir rollback p")
+	x.waitFor(t, "another command has taken p back")
+	x.cmd.Wait()
+	<-x.done
+	if strings.Contains(x.text(), "no packet matched") {
+		t.Errorf("the time was not over:\n%s", x.text())
+	}
+	w.asItWas(28)
+
 	// Killed, it leaves the rest to the next command.
 	x = w.inTerminal(t, nil, "weir", "explain", "p", "--live", "--for", "1s", "--match", "pkt.tcp")
 	x.waitFor(t, "p is watched for")
 	check(t, x.cmd.Process.Kill())
 	x.cmd.Wait()
 	w.send(3, 4080, 14)
-	w.asItWas(28)
+	w.asItWas(29)
+}
+
+// More packets than can be told of at once are missed, and do not count among those that
+// are to be shown. Who stops reading what is shown ends it, and the chain is as it was.
+func TestExplainLiveFlood(t *testing.T) {
+	w := profiledWorld{newWorld(t), t}
+	check(t, os.WriteFile(filepath.Join(w.dir, "p.weir"), []byte(profiledChain), 0o600))
+	w.must("weir attach p.weir:first p.weir:second --name p --on eth0")
+	defer w.must("weir detach p")
+	frames := slices.Repeat([][]byte{w.frame(4080)}, 8000)
+
+	for _, read := range []int{5000, 1} {
+		r, out, err := os.Pipe()
+		check(t, err)
+		cmd := exec.CommandContext(t.Context(), filepath.Join(w.dir, "weir"), "explain", "p", "--live", "--json", "--packets", "5000", "--for", "1h")
+		cmd.Env, cmd.Stdout = w.env, out
+		check(t, w.host.Do(cmd.Start))
+		check(t, out.Close())
+		go func() {
+			defer r.Close()
+			lines := bufio.NewScanner(r)
+			for range read {
+				if !lines.Scan() {
+					t.Errorf("it ended before line %d", read)
+					return
+				}
+			}
+		}()
+		ended := make(chan error)
+		go func() { ended <- cmd.Wait() }()
+		for going := true; going; {
+			select {
+			case err := <-ended:
+				if going = false; err != nil {
+					t.Errorf("after %d lines: %v", read, err)
+				}
+			default:
+				check(t, w.peer.Send(t.Context(), "veth0", frames...))
+			}
+		}
+		w.until("weir show p", "generation 1,")
+	}
 }

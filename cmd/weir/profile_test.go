@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,19 +39,21 @@ type profiledWorld struct {
 	t *testing.T
 }
 
-// send sends n packets to a port, and waits until the chain has counted that many.
-func (w profiledWorld) send(n, port, sum int) {
+// frame makes a packet to a port.
+func (w profiledWorld) frame(port int) []byte {
 	w.t.Helper()
 	frame, err := lab.UDPFrame(
 		lab.Station{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, Addr: netip.MustParseAddrPort("10.9.0.1:4000")},
 		lab.Station{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, Addr: netip.AddrPortFrom(netip.MustParseAddr("10.9.0.2"), uint16(port))},
 		make([]byte, 18))
 	check(w.t, err)
-	frames := make([][]byte, n)
-	for i := range frames {
-		frames[i] = frame
-	}
-	check(w.t, w.peer.Send(w.t.Context(), "veth0", frames...))
+	return frame
+}
+
+// send sends n packets to a port, and waits until the chain has counted that many.
+func (w profiledWorld) send(n, port, sum int) {
+	w.t.Helper()
+	check(w.t, w.peer.Send(w.t.Context(), "veth0", slices.Repeat([][]byte{w.frame(port)}, n)...))
 	w.until(fmt.Sprintf("weir maps get p seen %d", port), fmt.Sprintf("%d\n", sum))
 }
 

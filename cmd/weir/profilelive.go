@@ -36,6 +36,7 @@ func (a *app) doProfileLive(ctx context.Context, name string, r *profiling) erro
 	}
 	o.Confirm = r.duration + trialGrace
 	defer unstoppable()()
+	defer unpiped()()
 	meter, err := cost.Start()
 	if err != nil {
 		return err
@@ -55,8 +56,10 @@ func (a *app) doProfileLive(ctx context.Context, name string, r *profiling) erro
 	}
 	defer g.Close()
 	fmt.Fprintf(a.err, "%s is profiled for %v, or until ^C\n", term.Clean(name), r.duration)
-	with := a.usedIn(ctx, meter, g, r.duration)
-	if err := a.withdraw(ctx, g); err != nil {
+	running, cancel := a.whileTrial(ctx, g, r.duration)
+	defer cancel()
+	with := a.usedIn(running, meter, g, r.duration)
+	if _, err := a.withdraw(ctx, g); err != nil {
 		return err
 	}
 	p, err := trace.Live(g)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
 	"time"
 
@@ -97,11 +95,7 @@ func (a *app) doRun(ctx context.Context, args []string, r *running) error {
 	if err := r.wrong(a.out); err != nil {
 		return err
 	}
-	// Else a write to a pipe that nobody reads would end the process before it
-	// has detached. Now the write fails.
-	pipe := make(chan os.Signal, 1)
-	signal.Notify(pipe, unix.SIGPIPE)
-	defer signal.Stop(pipe)
+	defer unpiped()()
 	r.capture = r.write != ""
 	o, err := r.options(ctx, a, args)
 	if err != nil {

@@ -103,6 +103,14 @@ func unstoppable() (undo func()) {
 	return func() { signal.Reset(stops...) }
 }
 
+// unpiped makes a write to a pipe that nobody reads fail, which else would end this
+// process before it has taken back what it has attached.
+func unpiped() (undo func()) {
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, unix.SIGPIPE)
+	return func() { signal.Stop(pipe) }
+}
+
 // enterLook is how often enter looks whether the terminal is this job's again.
 const enterLook = 100 * time.Millisecond
 

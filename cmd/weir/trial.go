@@ -57,12 +57,35 @@ func trialOf(g *datapath.Generation, as lang.Options) (datapath.Options, error) 
 	return o, nil
 }
 
-// withdraw swaps the plain generation back.
-func (a *app) withdraw(ctx context.Context, g *datapath.Generation) error {
-	err := a.kernel.Withdraw(context.WithoutCancel(ctx), g)
+// trialLook is how often a trial looks whether another command has ended it.
+const trialLook = 100 * time.Millisecond
+
+// whileTrial returns a context that ends with ctx, after a time, and when another command
+// has taken the trial back: no packet comes to it then.
+func (a *app) whileTrial(ctx context.Context, g *datapath.Generation, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	go func() {
+		tick := time.NewTicker(trialLook)
+		defer tick.Stop()
+		for a.kernel.Current(g) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}
+
+// withdraw swaps the plain generation back, unless another command has done so, which it
+// tells and reports.
+func (a *app) withdraw(ctx context.Context, g *datapath.Generation) (gone bool, err error) {
+	err = a.kernel.Withdraw(context.WithoutCancel(ctx), g)
 	if errors.Is(err, datapath.ErrNotFound) {
 		fmt.Fprintf(a.err, "another command has taken %s back\n", term.Clean(g.Name))
-		return nil
+		return true, nil
 	}
-	return err
+	return false, err
 }
