@@ -9,6 +9,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"weir/datapath"
 	"weir/hook"
 )
 
@@ -240,5 +241,39 @@ func TestTunnels(t *testing.T) {
 				t.Logf("%d in, %d out; merged %d in, %d out", c.count("in"), c.count("out"), c.count("merged in"), c.count("merged out"))
 			})
 		}
+	}
+}
+
+// TestStdEncap is TestTunnels by the sample of std/encap.weir, which finds its ways in the
+// kernel's tables.
+func TestStdEncap(t *testing.T) {
+	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
+		t.Run(h.String(), func(t *testing.T) {
+			n := tunnelled(t, tunnelCases[0], h == hook.XDP)
+			for _, f := range inside {
+				m := n.m0.Host
+				if err := m.RouteDev(netip.PrefixFrom(f.a, f.a.BitLen()), n.m0.Name); err != nil {
+					t.Fatal(err)
+				}
+				neighbour(t, n.m0, f.a, n.a)
+			}
+			c := run(t, sampleOf(t, "encap"), place{at: n.m0, hook: h}, place{at: n.m1, hook: h})
+			sum := watch(t, n.a.Host, n.c.Host)
+			for _, f := range inside {
+				sendStream(t, n.a, n.c, f, pattern(long(4<<20, 32<<20)))
+				back := f
+				back.b = f.a
+				sendStream(t, n.c, n.a, back, pattern(long(4<<20, 32<<20)))
+			}
+			if k := sum(); k != 0 {
+				t.Errorf("%d wrong checksums", k)
+			}
+			if k := c.ended(func(x datapath.ExitCount) bool { return x.Verdict == "REDIRECT" }); k < 100 {
+				t.Errorf("%d packets went through the chain, want most of 16 MiB", k)
+			}
+			if k := c.ended(func(x datapath.ExitCount) bool { return x.Verdict == "DROP" }); k != 0 {
+				t.Errorf("%d packets were dropped", k)
+			}
+		})
 	}
 }
