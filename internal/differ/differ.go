@@ -39,12 +39,16 @@ type Case struct {
 	// What the kernel keeps beside each packet, but at XDP.
 	Mark, Priority, Segments uint32
 
-	fib    func(ref.FIBQuery) ref.FIBRoute // what the reference is told of ways; nil: there are none
-	lines  bool                            // count how often each statement is reached
-	steps  bool                            // note the way of each packet
-	told   bool                            // and hand it on by the ring
-	times  int                             // take the time of each, of one packet in so many
-	unlike bool                            // packets come as no chain of it expects: what it says is wrong may be so
+	fib func(ref.FIBQuery) ref.FIBRoute // what the reference is told of ways; nil: there are none
+	// What the reference is told of SYN cookies; nil: there are none.
+	cookie   func(ip, tcp []byte) (cookie uint32, mss uint16)
+	cookieOK func(ip, tcp []byte) bool
+
+	lines  bool // count how often each statement is reached
+	steps  bool // note the way of each packet
+	told   bool // and hand it on by the ring
+	times  int  // take the time of each, of one packet in so many
+	unlike bool // packets come as no chain of it expects: what it says is wrong may be so
 }
 
 // A Frame is a packet and what to call it.
@@ -135,9 +139,9 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		Interface: func(string) uint32 { return lo },
 		Now:       func() uint64 { return k.now },
 		Rand:      k.draw,
-		FIB:       c.fib,
-		Clone:     func(ifindex uint32) bool { return ifindex == lo },
-		Reached:   k.reach,
+		FIB:       c.fib, SynCookie: c.cookie, CookieOK: c.cookieOK,
+		Clone:   func(ifindex uint32) bool { return ifindex == lo },
+		Reached: k.reach,
 	})
 	if err != nil {
 		k.close()

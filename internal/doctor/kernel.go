@@ -152,6 +152,7 @@ var helperTable = []struct {
 	{"bpf_skb_change_tail", asm.FnSkbChangeTail, atTC, "4.9", "pkt.trim"},
 	{"bpf_get_hash_recalc", asm.FnGetHashRecalc, atTC, "4.8", "pkt.hash"},
 	{"bpf_fib_lookup", asm.FnFibLookup, atBoth, "4.18", "fib()"},
+	{"bpf_tcp_raw_gen_syncookie_ipv4", asm.FnTcpRawGenSyncookieIpv4, atBoth, "6.0", "syncookie()"},
 	{"bpf_clone_redirect", asm.FnCloneRedirect, atTC, "4.2", "clone()"},
 	{"bpf_redirect_peer", asm.FnRedirectPeer, atTC, "5.10", "redirect_peer()"},
 }

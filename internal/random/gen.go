@@ -79,7 +79,7 @@ const (
 
 func newGen(r *rand.Rand) *gen {
 	only, room := r.IntN(8), 450+r.IntN(850)
-	return &gen{r: r, uses: map[string]int{}, room: room, copies: 1, turns: 1, moves: 2, shifts: 3, tallies: 2, ways: 1, clones: 2, tc: only == 0, xdp: only == 1, reads: only == 2 || only == 3, tunnel: room%4 == 0}
+	return &gen{r: r, uses: map[string]int{}, room: room, copies: 1, turns: 1, moves: 2, shifts: 3, tallies: 2, ways: r.IntN(3) / 2, clones: 2, tc: only == 0, xdp: only == 1, reads: only == 2 || only == 3, tunnel: room%4 == 0}
 }
 
 // use counts a feature.

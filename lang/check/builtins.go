@@ -49,6 +49,8 @@ func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
 		return p.fibCall(e)
 	case "clone":
 		return p.cloneCall(e)
+	case "syncookie", "syncookie_ok":
+		return p.synCookie(e, b.name)
 	}
 	return operand{}
 }

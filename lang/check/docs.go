@@ -36,7 +36,9 @@ var docs = map[string]map[string]string{
 		"clone":     "clone(interface): Sends a copy of the packet, as it is now, out of an interface, by its name or its index; true if that was done. At tc.",
 		"hash_of":   "hash_of(x, seed = 0): 32 bits that depend on a value or a tuple of values.",
 
-		"pcap_filter": "pcap_filter(expression): A function of the packet that is true where a filter of tcpdump holds: is_web = pcap_filter(\"tcp port 80\").",
+		"pcap_filter":  "pcap_filter(expression): A function of the packet that is true where a filter of tcpdump holds: is_web = pcap_filter(\"tcp port 80\").",
+		"syncookie":    "syncookie(pkt): A sequence number that proves, when it comes back, that the sender of a SYN is there, and the MSS that it stands for. Both are 0 where the kernel makes none.",
+		"syncookie_ok": "syncookie_ok(pkt): Does the packet acknowledge a number that syncookie() has given for its addresses and ports in the last minutes?",
 	},
 	"verdict": {
 		"PASS":          "On to the next chain of this hook, then to the kernel.",

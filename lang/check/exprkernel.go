@@ -27,6 +27,14 @@ type (
 		Class               Expr // Int: six bits of DSCP, two of zeros, 20 of the flow label
 		Len                 Expr // Int: octets from the IP header on; 0: of no matter
 	}
+	// SynCookie is syncookie(pkt), a tuple of type CookieT, both 0 where there is no
+	// TCP header or the kernel makes no cookies. With Check it is syncookie_ok(pkt), a
+	// bool: whether the number that is acknowledged is a cookie and one more.
+	SynCookie struct {
+		Base
+		IP, TCP Expr // Views
+		Check   bool
+	}
 	// Clone is clone(To): it sends a copy of the packet, and gives whether that was
 	// done. To is the index of an interface.
 	Clone struct {

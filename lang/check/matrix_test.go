@@ -27,7 +27,7 @@ func TestMatrix(t *testing.T) {
 		fmt.Fprintf(&b, " %s", h)
 	}
 	b.WriteByte('\n')
-	for _, pattern := range []string{"../testdata/corpus/*.weir", "../testdata/tc/*.weir", "../testdata/fib/*.weir", "../std/samples/*.weir", "../../examples/*.weir"} {
+	for _, pattern := range []string{"../testdata/corpus/*.weir", "../testdata/tc/*.weir", "../testdata/fib/*.weir", "../testdata/cookies/*.weir", "../std/samples/*.weir", "../../examples/*.weir"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(files), err)

@@ -123,6 +123,8 @@ func (pr *printer) special(x Expr) string {
 		return fmt.Sprintf("%s[%s]", pr.expr(x.X), pr.expr(x.Index))
 	case *Put:
 		return fmt.Sprintf("%s.put(%s, %s, %d)", pr.from(x.Span), pr.expr(x.Off), pr.expr(x.X), x.Width)
+	case *SynCookie:
+		return map[bool]string{false: "syncookie(pkt)", true: "syncookie_ok(pkt)"}[x.Check]
 	case *OffsetOf:
 		return pr.expr(x.X) + ".offset"
 	case *Sum:

@@ -99,6 +99,8 @@ func operands(x Expr) []Expr {
 		return some(x.N)
 	case *HashOf:
 		return some(x.X, x.Seed)
+	case *SynCookie:
+		return some(x.IP, x.TCP)
 	case *OffsetOf:
 		return some(x.X)
 	case *Sum:

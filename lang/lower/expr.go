@@ -127,6 +127,8 @@ func (l *lowerer) special(e check.Expr) parts {
 		return parts{l.call(helperCPU, "get_smp_processor_id", ir.Int)}
 	case *check.HashOf:
 		return parts{l.hashOf(e)}
+	case *check.SynCookie:
+		return l.synCookie(e)
 	case *check.OffsetOf:
 		return parts{l.offset(e)}
 	case *check.Sum:

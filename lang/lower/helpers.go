@@ -46,6 +46,10 @@ const (
 	helperXDPLoad            = 189
 	helperXDPStore           = 190
 	helperDynptrRead         = 201
+	helperGenCookie4         = 204
+	helperGenCookie6         = 205
+	helperCheckCookie4       = 206
+	helperCheckCookie6       = 207
 	helperProbeRead          = 113
 	flagPseudo               = 0x10 // BPF_F_PSEUDO_HDR
 	flagMangled0             = 0x20 // BPF_F_MARK_MANGLED_0

@@ -154,6 +154,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.N}
 	case *check.HashOf:
 		return []check.Expr{e.X, e.Seed}
+	case *check.SynCookie:
+		return []check.Expr{e.IP, e.TCP}
 	case *check.OffsetOf:
 		return []check.Expr{e.X}
 	case *check.Sum:

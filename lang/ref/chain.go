@@ -32,7 +32,11 @@ type Options struct {
 	Rand                           func() uint64
 	Params                         map[string]uint64         // values of params, by name
 	Clone                          func(ifindex uint32) bool // nil: nothing is sent
-	FIB                            func(FIBQuery) FIBRoute   // nil: nothing is forwarded
+	// SynCookie is what the kernel makes for an IP header of 20 or 40 bytes and a TCP
+	// header; CookieOK whether it takes one back.
+	SynCookie func(ip, tcp []byte) (cookie uint32, mss uint16)
+	CookieOK  func(ip, tcp []byte) bool
+	FIB       func(FIBQuery) FIBRoute // nil: nothing is forwarded
 
 	Reached func(file string, line, col int) // told of every statement that a packet reaches
 }

@@ -144,6 +144,11 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		return unsigned(0)
 	case "hash_of":
 		return hashOf(arg(0, "x", nil), needNum(arg(1, "seed", unsigned(0)), name))
+	case "syncookie":
+		cookie, mss := fr.e.synCookie(arg(0, "pkt", nil))
+		return starlark.Tuple{unsigned(uint64(cookie)), unsigned(uint64(mss))}
+	case "syncookie_ok":
+		return starlark.Bool(fr.e.cookieOK(arg(0, "pkt", nil)))
 	case "clone":
 		return starlark.Bool(fr.e.clone(arg(0, "interface", nil)))
 	case "reject":
