@@ -96,5 +96,8 @@ func (p *parser) access(proto string) item {
 		p.failAt(p.tokens[start].pos, "the octets of "+proto+" cannot be read", "read them from what carries it: ip[20:4], ether[14:2]")
 	}
 	is := and(p.isType(typeIP4), x.check, p.isProtocol(proto), p.notLater())
+	if n, ok := x.value.(Number); ok { // which joins the offset, as in load
+		return item{value: load(l.net+uint32(n), l.size4(), size), check: is}
+	}
 	return item{value: load(l.net, arith(Add, x.value, l.size4()), size), check: is}
 }

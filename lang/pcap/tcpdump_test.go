@@ -176,13 +176,13 @@ func writeCapture(t *testing.T) {
 		data := frames.Random(r)
 		fs = append(fs, data[:min(len(data), 400)])
 	}
-	save(t, captureFile, fs)
+	save(t, captureFile, layers.LinkTypeEthernet, fs)
 }
 
-func save(t *testing.T, file string, fs [][]byte) {
+func save(t *testing.T, file string, link layers.LinkType, fs [][]byte) {
 	var b bytes.Buffer
 	w := pcapgo.NewWriter(&b)
-	if err := w.WriteFileHeader(65536, layers.LinkTypeEthernet); err != nil {
+	if err := w.WriteFileHeader(65536, link); err != nil {
 		t.Fatal(err)
 	}
 	for i, data := range fs {
