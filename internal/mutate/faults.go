@@ -126,6 +126,15 @@ var faults = []fault{
 		`l.konst(1), func(p *ir.Value) { l.storeParts(p, stepHead, t, k) })`, only(test("trace", "TestExplain"))},
 	{"steps of packets run together", "datapath/steps.go", `_, err = mem.WriteAt(make([]byte, 8), 0)`, `_ = mem`, only(test("trace", "TestExplain"))},
 	{"parameters kept between tests", "datapath/reset.go", `return storeDefaults(m, u.prog.Params)`, `return nil`, only(test("wtest", "TestOrder"))},
+	// Filters of tcpdump.
+	{"ports of later fragments", "lang/pcap/transport.go", `masked(p.layers.at(6, 2), 0x1fff, 0)`, `masked(p.layers.at(6, 2), 0x3fff, 0)`, only(test("lang/pcap", "TestTcpdump"))},
+	{"tag that moves nothing", "lang/pcap/layers.go", "l.typ, l.net = l.typ+4, l.net+4", "l.typ, l.net = l.typ, l.net+4", only(test("lang/pcap", "TestTcpdump"))},
+	{"what a test has shown turned round", "lang/pcap/graph.go", "case f.test == t.test:\n\t\t\treturn f.is, true", "case f.test == t.test:\n\t\t\treturn !f.is, true", only(test("lang/pcap", "TestTcpdump"))},
+	{"filter that takes a read past the end", "lang/lower/filtercopy.go", `w.opi(ir.OpAdd, off, int64(v.Size)), ok, w.fail)`, `off, ok, w.fail)`, only(test("internal/differ", "TestFilters"))},
+	{"filter one octet off in place", "lang/lower/filtercopy.go", "off = w.opi(ir.OpSub, off, ethSize)", "off = w.opi(ir.OpSub, off, ethSize-1)", only(test("internal/differ", "TestFilters"))},
+	{"filter without the tag beside", "lang/lower/filtercopy.go", `w.copyTo(macs, macs+4, buffer, done)`, `w.copyTo(macs, macs, buffer, done)`, only(test("internal/traffic", "TestTagsFiltered"))},
+	{"shift of a filter not cut to 32 bits", "lang/lower/filter.go", "return w.width(ir.OpZExt, 4, w.op(op, x, y))\n\t}\n\tout", "return w.op(op, x, y)\n\t}\n\tout", only(test("internal/differ", "TestFilters"))},
+
 	{"time kept between tests", "wtest/suite.go", "s.prints, s.lost = nil, nil\n\ts.goOn(epoch)", "s.prints, s.lost = nil, nil", only(test("wtest", "TestOrder"))},
 	{"checksum without its pseudo header", "wtest/build.go", `sum(sum(h.pseudo(before, len(b)+len(body)), b), body)`, `sum(sum(0, b), body)`, only(test("wtest", "TestBuild"))},
 	{"coverage that takes the better statement of a line", "wtest/cover.go", `!ok || n < old`, `!ok || n > old`, only(test("wtest", "TestCoverage"))},
