@@ -17,6 +17,7 @@ func (g *gen) chunk(depth int) string {
 		rule{when(g.pkt, 5), func() string { return g.cut(depth) }},
 		rule{2, func() string { g.use("literal octets"); return g.literalChunk() }},
 		rule{when(depth > 0, 2), func() string { return g.mapRead(chunk, depth-1) }},
+		rule{when(depth > 0, 2), func() string { g.use("octets of an integer"); return "octets(4)(" + g.unsigned(depth-1) + ")" }},
 	)
 }
 

@@ -53,7 +53,7 @@ lru.pop(k); lru[k]; lru[k] = x; lru[k] op= x; lru[k].field; max; min; mixed oper
 not; not in; or; pass; payload.len; payload.startswith; payload.view; payload.view field = x; option.view; pkt.len; pkt.segments; pkt.payload.u16; pkt.payload.u32; 
 pkt.payload.u64; pkt.payload.u8; pkt.u16; pkt.u32; pkt.u64; pkt.u8; range from a negative number; 
 range of constant; range of two; range that counts down; range with step; range(0, min, step); range(max =); 
-range(min); read at run-time offset; read at signed offset; record; record field; record field = x; 
+octets of an integer; range(min); read at run-time offset; read at signed offset; record; record field; record field = x; 
 record field left out; record field op= x; record key; return; sample; second name of record; set; 
 shift at run time; signed key; signed operation; signed record field; signed shift; srh.segment(i); swap locals; 
 table reference; table that fills up; table.add; table.discard; table.get(k); table.get(k, d); table.incr(k); 

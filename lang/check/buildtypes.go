@@ -39,6 +39,9 @@ func (t *typeVal) CallInternal(th *starlark.Thread, args starlark.Tuple, kwargs 
 	if t.T.Kind == value.Record {
 		return newRecordVal(t, args, kwargs)
 	}
+	if t.T.Kind == value.Octets && len(args) > 1 && len(kwargs) == 0 {
+		return octetsOfInts(t.T, args)
+	}
 	if len(args) != 1 || len(kwargs) > 0 {
 		return nil, fault("type", "write "+example(t.T), "%s takes one value", t.T)
 	}
@@ -88,6 +91,9 @@ func makeValue(t value.Type, x starlark.Value) (starlark.Value, error) {
 	case value.Prefix4, value.Prefix6, value.Prefix:
 		return makePrefix(t.Kind, x)
 	case value.Octets:
+		if _, ok := x.(starlark.Int); ok {
+			return octetsOfInts(t, starlark.Tuple{x})
+		}
 		return storeAs(t, x)
 	}
 	return nil, fmt.Errorf("%s makes no value", t)

@@ -307,6 +307,9 @@ func (p *pass) convert(e *syntax.CallExpr, t *typeVal) operand {
 	if t.T.Kind == value.Record {
 		return p.newRecord(e, t)
 	}
+	if t.T.Kind == value.Octets && len(e.Args) > 1 {
+		return p.octetsOfInts(e, t.T)
+	}
 	args, ok := p.passArgs(e, t.T.String(), []string{"x"}, 1, 1)
 	if !ok {
 		return operand{}
@@ -345,6 +348,8 @@ func (p *pass) convert(e *syntax.CallExpr, t *typeVal) operand {
 		return run(x)
 	case t.T.Kind == value.IP && isIP(from.Kind):
 		return run(p.coerce(x, value.IPT))
+	case t.T.Kind == value.Octets && t.T.Width <= 8 && from.Kind == value.Int:
+		return run(&Words{Base{t.T, at(e)}, []Expr{x}})
 	case t.T.Kind == value.IP4 && from.Kind == value.Int:
 		return run(&Convert{Base{value.IP4T, at(e)}, x})
 	}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 
@@ -29,6 +30,9 @@ func Decode(t value.Type, b []byte) starlark.Value {
 		copy(a.b[:6], b)
 		return a
 	case value.Octets:
+		if t.Text {
+			return starlark.String(bytes.TrimRight(b[:t.Width], "\x00"))
+		}
 		return starlark.Bytes(b[:t.Width])
 	case value.Prefix4, value.Prefix6:
 		p := prefixVal{kind: t.Kind, bits: int(binary.LittleEndian.Uint32(b)), v4: t.Kind == value.Prefix4}

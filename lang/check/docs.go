@@ -23,6 +23,7 @@ var docs = map[string]map[string]string{
 		"record":    "record(…): A type with named fields: record(hits = u64, last = ip4).",
 		"header":    "header(…): A header of your own, big-endian: header(type = u8, flags = u8, id = u16). See pkt.payload.view.",
 		"octets":    "octets(n): The type of n bytes.",
+		"text":      "text(n): n bytes that people write and read as text, filled up with zeros.",
 		"struct":    "struct(…): An object with named values; this is how a module hands out functions.",
 		"interface": "interface(name): The index of an interface, found when the chain is loaded.",
 		"count":     "count(x, n = 1): Adds to a per-CPU counter that every status command shows; of a value that packets bring, to one for each value: count(pkt.ip.proto).",

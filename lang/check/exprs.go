@@ -218,6 +218,12 @@ type (
 		Span Expr
 		Off  Expr
 	}
+	// Words is an Octets made of integers: each gives 8 bytes, big-endian, and the
+	// last one its low bytes, where fewer are left.
+	Words struct {
+		Base
+		Elems []Expr
+	}
 	// Octet is X[Index] of an Octets, zero past the end.
 	Octet struct {
 		Base

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"encoding/binary"
+	"strconv"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -25,7 +27,7 @@ func octetsSize(n int) error {
 	return nil
 }
 
-// declareOctets is octets(n): a type.
+// declareOctets is octets(n), and text(n): a type.
 func declareOctets(_ *starlark.Thread, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	a, err := bindArgs(name, []string{"n"}, 1, args, kwargs)
 	if err != nil {
@@ -33,7 +35,7 @@ func declareOctets(_ *starlark.Thread, name string, args starlark.Tuple, kwargs 
 	}
 	n, ok := a["n"].(starlark.Int)
 	if !ok {
-		return nil, fault("type", "write octets(4) for the type, b\"GET \" for a value", "octets() makes a type of a number of bytes, not of %s", describe(a["n"]))
+		return nil, fault("type", "write "+name+"(4) for the type, b\"GET \" for a value", "%s() makes a type of a number of bytes, not of %s", name, describe(a["n"]))
 	}
 	size, ok := n.Int64()
 	if !ok || size < 0 || size > 1<<30 {
@@ -42,7 +44,66 @@ func declareOctets(_ *starlark.Thread, name string, args starlark.Tuple, kwargs 
 	if err := octetsSize(int(size)); err != nil {
 		return nil, err
 	}
-	return &typeVal{octetsOf(int(size))}, nil
+	t := octetsOf(int(size))
+	t.Text = name == "text"
+	return &typeVal{t}, nil
+}
+
+// storeOctets gives bytes that a place of type t holds; text is filled up with zeros.
+func storeOctets(t value.Type, v starlark.Value) (starlark.Value, error) {
+	s, _ := starlark.AsString(v)
+	if b, ok := v.(starlark.Bytes); ok {
+		s = string(b)
+	} else if !t.Text {
+		return nil, fault("type", "write b"+v.String(), "%s is bytes, not text", t)
+	}
+	if t.Text && len(s) < t.Width {
+		s += strings.Repeat("\x00", t.Width-len(s))
+	}
+	if len(s) != t.Width {
+		return nil, fault("type", "give it as many bytes as it keeps", "%d bytes do not fit %s", len(s), t)
+	}
+	return starlark.Bytes(s), nil
+}
+
+// words is how many integers make a value of n bytes: each gives 8, big-endian, and the
+// last one its low bytes.
+func words(n int) int { return (n + 7) / 8 }
+
+// octetsOfInts is octets(12)(a, b) at build time.
+func octetsOfInts(t value.Type, args starlark.Tuple) (starlark.Value, error) {
+	if len(args) != words(t.Width) {
+		return nil, fault("call", "each integer gives 8 bytes, the last one what is left", "%s is made of %d integers, not of %d", t, words(t.Width), len(args))
+	}
+	out := make([]byte, 0, t.Width)
+	for i, a := range args {
+		n, ok := a.(starlark.Int)
+		if !ok {
+			return nil, fault("type", "write "+example(t), "%s is made of bytes or integers, not of %s", t, describe(a))
+		}
+		word := binary.BigEndian.AppendUint64(nil, bitsOf(n))
+		out = append(out, word[8-min(8, t.Width-8*i):]...)
+	}
+	return starlark.Bytes(out), nil
+}
+
+// octetsOfInts is octets(12)(a, b) of integers that packets bring.
+func (p *pass) octetsOfInts(e *syntax.CallExpr, t value.Type) operand {
+	names := make([]string, words(t.Width))
+	for i := range names {
+		names[i] = "x" + strconv.Itoa(i)
+	}
+	args, ok := p.passArgs(e, t.String(), names, len(names), len(names))
+	if !ok {
+		return operand{}
+	}
+	w := &Words{Base{t, at(e)}, make([]Expr, len(args))}
+	for i, a := range args {
+		if w.Elems[i] = p.intValue(a.e, a.o, "what "+t.String()+" is made of"); w.Elems[i] == nil {
+			return operand{}
+		}
+	}
+	return run(w)
 }
 
 // octet is x[i] of bytes, whose index may be known at run time only.

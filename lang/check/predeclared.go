@@ -113,6 +113,7 @@ func (b *builder) predeclared() starlark.StringDict {
 		"record": builtin("record", declareRecord),
 		"header": builtin("header", declareHeader),
 		"octets": builtin("octets", declareOctets),
+		"text":   builtin("text", declareOctets),
 		"drop":   builtin("drop", buildDrop), "redirect": builtin("redirect", buildRedirect),
 		"redirect_peer": builtin("redirect_peer", buildRedirect), "reject": builtin("reject", buildReject),
 		"to_socket": builtin("to_socket", buildToSocket),

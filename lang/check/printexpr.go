@@ -68,6 +68,8 @@ func (pr *printer) expr(x Expr) string {
 		return fmt.Sprintf("%s(%s)", x.T, pr.expr(x.X))
 	case *TupleOf:
 		return "(" + pr.exprs(x.Elems) + ")"
+	case *Words:
+		return x.T.String() + "(" + pr.exprs(x.Elems) + ")"
 	case *Element:
 		return fmt.Sprintf("%s[%d]", pr.expr(x.X), x.Index)
 	case *NewRecord:

@@ -174,14 +174,9 @@ func storeAs(t value.Type, v starlark.Value) (starlark.Value, error) {
 			}
 		}
 	case value.Octets:
-		if b, ok := v.(starlark.Bytes); ok {
-			if len(b) != t.Width {
-				return nil, fault("type", "give it as many bytes as it keeps", "%d bytes do not fit %s", len(b), t)
-			}
-			return b, nil
-		}
-		if s, ok := v.(starlark.String); ok {
-			return nil, fault("type", "write b"+s.String(), "%s is bytes, not text", t)
+		switch v.(type) {
+		case starlark.Bytes, starlark.String:
+			return storeOctets(t, v)
 		}
 	case value.Prefix4, value.Prefix6, value.Prefix:
 		switch v.(type) {

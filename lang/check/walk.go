@@ -45,6 +45,8 @@ func operands(x Expr) []Expr {
 		return some(x.X)
 	case *TupleOf:
 		return x.Elems
+	case *Words:
+		return x.Elems
 	case *Element:
 		return some(x.X)
 	case *NewRecord:

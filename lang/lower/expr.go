@@ -44,6 +44,8 @@ func (l *lowerer) expr(e check.Expr) parts {
 			p = append(p, l.expr(x)...)
 		}
 		return p
+	case *check.Words:
+		return l.words(e)
 	case *check.Element:
 		return elem(e.X.Type(), l.expr(e.X), e.Index)
 	case *check.NewRecord:

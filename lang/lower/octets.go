@@ -40,6 +40,20 @@ func (l *lowerer) loadWord(ptr *ir.Value, off, n int) *ir.Value {
 	return x
 }
 
+// words makes octets of integers: words as they lie in memory, the last filled up with
+// zeros.
+func (l *lowerer) words(e *check.Words) parts {
+	var p parts
+	for i, x := range e.Elems {
+		w := l.expr(x)[0]
+		if n := e.T.Width - 8*i; n < 8 {
+			w = l.opi(ir.OpShl, w, int64(8*(8-n)))
+		}
+		p = append(p, l.swap(8, w))
+	}
+	return append(p, l.konst(1))
+}
+
 // pieceOf is the widest load or store of at most n octets.
 func pieceOf(n int) int {
 	w := 8

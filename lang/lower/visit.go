@@ -100,6 +100,8 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.X}
 	case *check.TupleOf:
 		return e.Elems
+	case *check.Words:
+		return e.Elems
 	case *check.Element:
 		return []check.Expr{e.X}
 	case *check.NewRecord:

@@ -42,6 +42,7 @@ func (b *builder) names() starlark.StringDict {
 	builtin("pcap_filter", newFilter)
 	builtin("record", newRecordType)
 	builtin("octets", newOctetsType)
+	builtin("text", newTextType)
 	builtin("header", newHeaderType)
 	builtin("struct", newStruct)
 	builtin("reject", func(starlark.Tuple, []starlark.Tuple) (starlark.Value, error) { return reject, nil })

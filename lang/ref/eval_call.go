@@ -47,10 +47,10 @@ func (fr *frame) callValue(callee value, args []value, named map[string]value) v
 		check(err)
 		return v
 	case *octetsType:
-		if len(args) != 1 || len(named) != 0 {
-			refuse("%s: want one argument", c)
+		if len(named) != 0 {
+			refuse("%s: want no names", c)
 		}
-		v, err := c.store(args[0])
+		v, err := c.build(args)
 		check(err)
 		return v
 	case *recordType:
@@ -178,7 +178,7 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		return columns(name, args[:1], needNum(arg(1, "start", unsigned(0)), name))
 	case "zip":
 		return columns(name, args, num{})
-	case "sorted", "reversed", "str", "type":
+	case "sorted", "reversed", "str", "type", "octets", "text":
 		return starlarkCall(b, args)
 	default:
 		refuse("%s: not at packet time", name)

@@ -105,7 +105,7 @@ func (p *payload) get(name string) value {
 		if s, isScalar := t.(*scalar); isScalar {
 			return s.keep(binary.BigEndian.Uint64(append(make([]byte, 8-len(b)), b...)))
 		}
-		return octets{string(b), ok}
+		return octets{text: string(b), ok: ok}
 	}
 }
 

@@ -143,7 +143,7 @@ func (r *recordObj) get(name string) (value, error) {
 		return &part, nil
 	}
 	if o, ok := r.vals[i].(octets); ok {
-		return octets{o.text, !r.absent}, nil
+		return octets{o.text, !r.absent, o.shown}, nil
 	}
 	return r.vals[i], nil
 }

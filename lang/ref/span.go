@@ -50,7 +50,7 @@ func (p *payload) method(name string, args []value, named map[string]value) valu
 	case "bytes":
 		n := needNum(arg(1, "n", nil), name).bits
 		b, ok := p.take(needNum(arg(0, "off", nil), name), n)
-		return octets{string(b), ok}
+		return octets{text: string(b), ok: ok}
 	case "put_u8", "put_u16", "put_u32", "put_u64":
 		width := map[string]int{"put_u8": 1, "put_u16": 2, "put_u32": 4, "put_u64": 8}[name]
 		x := needNum(arg(1, "x", nil), name).bits

@@ -42,6 +42,7 @@ func (t Type) fail(s, want string, args ...any) error {
 //	ip4, ip6, ip    192.0.2.1, 2001:db8::1 (RFC 5952); an ip shows IPv4 dotted
 //	mac             02:00:00:00:00:01
 //	octets(4)       47455420
+//	text(16)        example.com; what is no plain word as octets, 0x…
 //	prefix4 …       10.0.0.0/8
 //	tuple           (192.0.2.1, 53)
 //	record          {a: 1, b: 192.0.2.1}
@@ -66,6 +67,9 @@ func (t Type) Format(b []byte) string {
 	case MAC:
 		return net.HardwareAddr(b[:6]).String()
 	case Octets:
+		if t.Text {
+			return formatText(b[:t.Width])
+		}
 		return hex.EncodeToString(b[:t.Width])
 	case Prefix4, Prefix6, Prefix:
 		return formatPrefix(t.Kind, b)
@@ -80,6 +84,19 @@ func (t Type) Format(b []byte) string {
 	}
 	return ""
 }
+
+// formatText shows octets as the word that they are, without the zeros behind it.
+func formatText(b []byte) string {
+	s := strings.TrimRight(string(b), "\x00")
+	if s == "" || strings.HasPrefix(s, "0x") || strings.IndexFunc(s, notPlain) >= 0 {
+		return "0x" + hex.EncodeToString(b)
+	}
+	return s
+}
+
+// notPlain reports whether a character has no place in a text of [Type.Format], where
+// tuples and records have brackets, commas and blanks.
+func notPlain(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("(){},\"\\", r) }
 
 func (t Type) formatElems(b []byte) []string {
 	s := make([]string, len(t.Elems))
@@ -145,6 +162,13 @@ func (t Type) parse(b []byte, s string) error {
 		copy(b, a)
 		return nil
 	case Octets:
+		if t.Text && !strings.HasPrefix(s, "0x") {
+			if s == "" || len(s) > t.Width || strings.IndexFunc(s, notPlain) >= 0 {
+				return t.fail(s, "1 to %d characters of ASCII, no blanks and brackets", t.Width)
+			}
+			copy(b, s)
+			return nil
+		}
 		o, err := hex.DecodeString(strings.TrimPrefix(s, "0x"))
 		if err != nil || len(o) != t.Width {
 			return t.fail(s, "%d hexadecimal digits", 2*t.Width)

@@ -60,6 +60,7 @@ type Type struct {
 	Width  int  // Int: octets when stored, 1, 2, 4 or 8. Octets: how many
 	Signed bool // Int
 	Big    bool // Int: stored in network order, as C objects have ports
+	Text   bool // Octets: people write and read them as text, filled up with zeros
 	Elems  []Type
 	Names  []string // Record, Span of a header of the chain's own: of Elems
 	Header packet.Header
@@ -84,7 +85,8 @@ var (
 	PacketT = Type{Kind: Packet}
 )
 
-// Equal reports whether t and u are the same type.
+// Equal reports whether t and u are the same type. Whether people see octets as text
+// makes no other type of them.
 func (t Type) Equal(u Type) bool {
 	if t.Kind != u.Kind || t.Width != u.Width || t.Signed != u.Signed || t.Big != u.Big || t.Header != u.Header || t.Route != u.Route || t.Inner != u.Inner || t.Frame != u.Frame ||
 		len(t.Elems) != len(u.Elems) || len(t.Names) != len(u.Names) {
@@ -110,6 +112,9 @@ func (t Type) String() string {
 	case Int:
 		return intName(t)
 	case Octets:
+		if t.Text {
+			return "text(" + itoa(t.Width) + ")"
+		}
 		return "octets(" + itoa(t.Width) + ")"
 	case View:
 		return "header " + t.within() + t.Header.String()
