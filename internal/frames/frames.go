@@ -35,7 +35,7 @@ func All() []Frame {
 		tcp4(), udp4(), icmp4(), other4(), options4(), fragments4(), limits4(),
 		upper6(), extensions6(), fragments6(), limits6(),
 		tcpOptions(), gre4and6(), segments6(), tunnels(), arps(),
-		tagged(), link(), between(), logical(), cut(), lies(),
+		tagged(), link(), between(), logical(), cut(), lies(), apps(),
 	)
 }
 
