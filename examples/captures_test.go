@@ -29,7 +29,8 @@ type sent struct {
 	cut      uint16 // fragment offset of IPv4, in units of 8 octets
 	more     bool   // IPv4: more fragments follow
 	l4       gopacket.SerializableLayer
-	body     int // octets
+	body     int    // octets
+	whole    []byte // the frame itself
 }
 
 func tcp(sport, dport int, flags string) *layers.TCP {
@@ -64,6 +65,9 @@ func icmp4(kind uint8) *layers.ICMPv4 {
 // frame returns the packet's octets, with its lengths and checksums.
 func (s sent) frame(t *testing.T) []byte {
 	t.Helper()
+	if s.whole != nil {
+		return s.whole
+	}
 	src, dst := netip.MustParseAddr(s.src), netip.MustParseAddr(s.dst)
 	etherType, proto := layers.EthernetTypeIPv4, layers.IPProtocolTCP
 	if src.Is6() {

@@ -1,6 +1,10 @@
 package examples_test
 
-import "time"
+import (
+	"time"
+
+	"weir/internal/frames"
+)
 
 // Who is in the captures: a client and a server of ours, a stranger, and the
 // same over IPv6.
@@ -22,6 +26,13 @@ var captures = map[string]func() []sent{
 			{after: ms, src: stranger4, dst: server4, l4: udp(53, 4000), body: 100},
 			{after: ms, src: stranger6, dst: server6, l4: udp(53, 4000), body: 900},
 		}, times(14, sent{after: ms, src: "198.51.100.7", dst: server4, l4: tcp(4000, 80, "A"), body: 10})...)
+	},
+	"dns_filter": func() []sent {
+		return stock("udp4-dns-query", "udp4-dns-answer", "udp6-dns-query-upper", "tcp4-dns-query", "udp4-dns-pointer",
+			"udp4-dns-cut", "udp6-dns-long", "tcp4-tls-hello", "udp6-quic-initial")
+	},
+	"sni_filter": func() []sent {
+		return stock("tcp4-tls-hello", "tcp6-tls-hello-cut", "tcp4-tls-beyond-end", "tcp6-http-post", "tcp4-syn", "udp4-dns-query")
 	},
 	"flood": func() []sent {
 		return append([]sent{
@@ -146,6 +157,15 @@ var captures = map[string]func() []sent{
 			{after: ms, src: stranger4, dst: server4, l4: icmp4(3), body: 36}, {after: ms, src: stranger4, dst: server4, l4: icmp4(8), body: 36},
 		}
 	},
+}
+
+// stock returns frames that the compiler's tests know by name.
+func stock(names ...string) []sent {
+	var out []sent
+	for _, n := range names {
+		out = append(out, sent{after: ms, whole: frames.Named(n).Data})
+	}
+	return out
 }
 
 // times returns a packet n times over.
