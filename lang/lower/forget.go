@@ -1,6 +1,10 @@
 package lower
 
-import "weir/lang/ir"
+import (
+	"slices"
+
+	"weir/lang/ir"
+)
 
 // manyMerges is from how many merges of constants on a program is made easy for
 // the verifier. It follows every number that a variable can have where ways
@@ -13,35 +17,50 @@ const manyMerges = 6
 // be one. It comes after the optimiser, which gains from what it takes away.
 func Forget(p *ir.Program) {
 	n := 0
+	soft := map[*ir.Func][]*ir.Value{}
 	for _, f := range p.Funcs {
-		n += len(softMerges(f))
+		soft[f] = softMerges(f)
+		n += len(soft[f])
 	}
 	if n < manyMerges {
 		return
 	}
 	zero := scratch(p)
 	for _, f := range p.Funcs {
-		forgetPhis(f, softMerges(f), zero)
+		forgetPhis(f, soft[f], zero)
 	}
 }
 
-func softMerges(f *ir.Func) []*ir.Value {
-	var out []*ir.Value
-	for _, b := range f.Blocks {
-		for _, v := range b.Values {
-			if v.Op == ir.OpPhi && v.Soft && v.Type == ir.Int && mergesConstant(v) {
-				out = append(out, v)
+// softMerges returns the phis of f whose value the verifier would know on each way: of
+// constants, and of what is added to such a one, as to a score that begins with 0.
+func softMerges(f *ir.Func) (out []*ir.Value) {
+	follows := map[*ir.Value]bool{}
+	for again := true; again; { // what a loop merges comes after it
+		again = false
+		for _, b := range f.Blocks {
+			for _, v := range b.Values {
+				if follows[v] || !followed(v, follows) {
+					continue
+				}
+				follows[v], again = true, true
+				if v.Op == ir.OpPhi {
+					out = append(out, v)
+				}
 			}
 		}
 	}
 	return out
 }
 
-func mergesConstant(phi *ir.Value) bool {
-	for _, a := range phi.Args {
-		if a.Op == ir.OpConst || a.Op == ir.OpCmp {
-			return true
-		}
+// followed reports whether the verifier knows v on each way, by what it is known to
+// follow.
+func followed(v *ir.Value, follows map[*ir.Value]bool) bool {
+	known := func(a *ir.Value) bool { return follows[a] || a.Op == ir.OpConst }
+	switch v.Op {
+	case ir.OpPhi:
+		return v.Soft && v.Type == ir.Int && slices.ContainsFunc(v.Args, func(a *ir.Value) bool { return known(a) || a.Op == ir.OpCmp })
+	case ir.OpAdd, ir.OpSub, ir.OpMul, ir.OpAnd, ir.OpOr, ir.OpXor, ir.OpShl, ir.OpShr:
+		return !slices.ContainsFunc(v.Args, func(a *ir.Value) bool { return !known(a) })
 	}
 	return false
 }
