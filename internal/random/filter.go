@@ -9,14 +9,19 @@ var filters = []string{
 	"len > 80", "less 60", "vlan and tcp", "mpls", "ip[ip[0] & 0xf] > 64", "ether[len - 1] & 1 = 0", "portrange 1-1023", "proto 17",
 }
 
-// filter grows a condition of filters.
+// filter grows a condition of filters: none that holds for no packet, which is an
+// error.
 func (g *gen) filter() string {
 	g.use("condition filter")
 	g.pay(40)
 	text := pick(g, filters...)
 	for g.one(3) {
 		g.pay(20)
-		text = fmt.Sprintf("(%s) %s %s(%s)", text, pick(g, "and", "or"), pick(g, "", "", "not "), pick(g, filters...))
+		if g.one(2) {
+			text = fmt.Sprintf("(%s) and len %% %d != %d", text, 2+g.r.IntN(7), g.r.IntN(2))
+		} else {
+			text = fmt.Sprintf("(%s) or %s(%s)", text, pick(g, "", "", "not "), pick(g, filters...))
+		}
 	}
 	return fmt.Sprintf("pcap_filter(%q)(pkt)", text)
 }
