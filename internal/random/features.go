@@ -43,7 +43,7 @@ call as statement; closure; condition header in local; condition option; conditi
 count; header.offset; fib(pkt); fib(address); clone; count with n; count(x); count(x, n); hist(name, x); hist(x); default argument; dict.get; early return; elif; else; end of main without return; 
 entry = record; entry = record in local; entry.field = x; expiring; for; for over dict.items(); 
 for over enumerate; for over list of bools; for over list of both signs; for over list of ints; 
-for over list of ip4; for over zip; function as argument; header in local; if; in; in array; in dict of ints; 
+for over list of ip4; for over zip; function as argument; hash_of; header in local; if; in; in array; in dict of ints; 
 in dict of ip4; in list by comprehension; in list of bools; in list of both signs; in list of ints; 
 in list of ip4; in list of prefix4; in list of prefix6; in lpm; in lru; in prefix; in prefix4; in prefix6; 
 in table; in tuple; init of array; init of map; init of set; ip(ip4); ip(ip6); ip4(int); ip4.int; 

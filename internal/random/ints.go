@@ -76,7 +76,22 @@ func (g *gen) varied(depth int) string {
 		rule{1, g.byteOf},
 		rule{when(g.pkt, 1), g.sumOf},
 		rule{when(g.pkt, 1), g.headerOffset},
+		rule{1, g.hashOf},
 	)
+}
+
+// hashOf hashes a value of any type, or a tuple with it.
+func (g *gen) hashOf() string {
+	g.use("hash_of")
+	g.pay(25)
+	x := g.expr(pick(g, unsigned, signed, addr4, addr6, addr, hardware, chunk, pair), 0)
+	if g.one(3) {
+		x = fmt.Sprintf("(%s, %s)", x, g.varied(0))
+	}
+	if g.one(2) {
+		return fmt.Sprintf("hash_of(%s)", x)
+	}
+	return fmt.Sprintf("hash_of(%s, seed = %s)", x, g.varied(0))
 }
 
 // binary grows an operation that keeps its operands' order.
