@@ -64,7 +64,7 @@ func (g *gen) clone() {
 // encap grows a tunnel to put the packet into.
 func (g *gen) encap() string {
 	ends := pick(g, `src = ip4("192.0.2.11"), dst = ip4("198.51.100.22")`, `src = pkt.ip4.dst, dst = ip4("198.51.100.22")`,
-		`src = ip6("2001:db8::11"), dst = ip6("2001:db8::22"), sum = False`)
+		`src = ip6("2001:db8::11"), dst = ip6("2001:db8::22")`, `src = ip6("2001:db8::11"), dst = ip6("2001:db8::22"), sum = False`)
 	kind := pick(g, "ipip", "gre", "gue", "vxlan", "geneve", "srv6")
 	switch kind {
 	case "ipip", "gre":

@@ -40,6 +40,7 @@ type Tunnel struct {
 	Kind   TunnelKind
 	V6     bool // the outer header is IPv6
 	Direct bool // variant 1 of GUE
+	Sum    bool // with a UDP checksum, over IPv6
 }
 
 // What Move.Args holds of an Encap, nil for what is not given. Segments, in the order
@@ -101,10 +102,8 @@ func (p *pass) encap(e *syntax.CallExpr) operand {
 			return operand{}
 		}
 	}
-	if kind.UDP() && m.Tunnel.V6 && args[len(args)-1].e == nil {
-		p.errorf(e, "version", "write sum = False, and let the other end take such packets (of Linux: udp6zerocsumrx)",
-			"a UDP checksum over IPv6 is not in this version of weir")
-		return operand{}
+	if kind.UDP() && args[len(args)-1].e == nil {
+		m.Tunnel.Sum = m.Tunnel.V6
 	}
 	p.moved(moving{"encap() moved", false, at(e)})
 	return run(m)
@@ -165,10 +164,16 @@ func (p *pass) tunnelArg(m *Move, name string, a passed) bool {
 		m.Tunnel.Direct = n == 1
 		return true
 	case "sum":
-		if a.o.v != starlark.False {
-			p.errorf(a.e, "version", "write sum = False", "a UDP checksum is not in this version of weir")
+		sum, ok := a.o.v.(starlark.Bool)
+		switch {
+		case !ok:
+			p.errorf(a.e, "type", "write sum = False, or leave it out", "whether there is a UDP checksum is known at build time: True or False")
+			return false
+		case bool(sum) && !m.Tunnel.V6:
+			p.errorf(a.e, "type", "leave it out", "a tunnel over IPv4 has no UDP checksum")
 			return false
 		}
+		m.Tunnel.Sum = bool(sum)
 		return true
 	}
 	to := tunnelInts[name]

@@ -97,12 +97,17 @@ func (l *lowerer) encap(e *check.Move) *ir.Value {
 	}
 	l.branch(ir.ULe, o.size, l.konst(int64(0xffff-o.n)), fits, no)
 	l.start(fits)
+	o.oneOnly(no)
+	beside := l.tagBeside()
 	r := o.grow(at)
 	l.moved()
 	room := l.block()
 	l.branch(ir.Ne, r, l.konst(0), room, no)
 	l.start(room)
 	o.lay()
+	if e.Tunnel.Sum {
+		o.laySum(w, at, beside)
+	}
 	if e.Tunnel.Kind.Frames() {
 		l.storeBytes(l.konst(0), from, int(before)+o.n)
 	} else {

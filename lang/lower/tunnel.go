@@ -263,10 +263,14 @@ func (m *mover) cutFront(args []*ir.Value) {
 }
 
 // left tries to take n octets away behind the Ethernet header, of type typ, so that IP
-// of type to is left, and goes on at no if that fails.
-func (m *mover) left(n, typ, to *ir.Value, no *ir.Block) {
+// of type to is left, and goes on at no if that fails. Before Linux 6.3 the kernel does
+// not go over to the other family: then retype is to follow when the type is written.
+func (m *mover) left(n, typ, to *ir.Value, no *ir.Block) (stale variable) {
 	ok, same, other, four, six, try := m.block(), m.block(), m.block(), m.block(), m.block(), m.block()
+	again, old := m.block(), m.block()
 	flags := m.newVar()
+	stale = m.newVar()
+	m.set(stale, m.konst(0))
 	m.branch(ir.Eq, typ, to, same, other)
 	m.start(same)
 	m.set(flags, m.konst(roomFixedGSO))
@@ -280,9 +284,34 @@ func (m *mover) left(n, typ, to *ir.Value, no *ir.Block) {
 	m.set(flags, m.konst(roomFixedGSO|roomToIP6))
 	m.jump(try)
 	m.start(try)
-	r := m.helper(helperAdjustRoom, "skb_adjust_room", m.op(ir.OpSub, m.konst(0), n), m.konst(roomMAC), m.get(flags))
-	m.branch(ir.Eq, m.width(ir.OpZExt, 4, r), m.konst(0), ok, no)
+	adjust := func(flags *ir.Value, yes, no *ir.Block) {
+		r := m.helper(helperAdjustRoom, "skb_adjust_room", m.op(ir.OpSub, m.konst(0), n), m.konst(roomMAC), flags)
+		m.branch(ir.Eq, m.width(ir.OpZExt, 4, r), m.konst(0), yes, no)
+	}
+	adjust(m.get(flags), ok, again)
+	m.start(again)
+	adjust(m.konst(roomFixedGSO), old, no)
+	m.start(old)
+	m.set(stale, m.konst(1))
+	m.jump(ok)
 	m.start(ok)
+	return stale
+}
+
+// retype has the kernel read the type of the frame anew, if left says so: as it takes a
+// tag out of the data.
+func (m *mover) retype(stale variable) {
+	old, done := m.block(), m.block()
+	m.branch(ir.Ne, m.get(stale), m.konst(0), old, done)
+	m.start(old)
+	for range 2 {
+		m.tag()
+	}
+	for range 2 {
+		m.must(m.helper(helperVLANPop, "skb_vlan_pop"))
+	}
+	m.jump(done)
+	m.start(done)
 }
 
 // shrink: what lies between at, where the IP header is, and in, where the one inside is,
@@ -303,8 +332,9 @@ func (m *mover) shrink(args []*ir.Value) {
 	}
 	slow := m.coldBlock()
 	old := m.plainIP(head, slow)
-	m.left(n, old, typ, slow)
+	stale := m.left(n, old, typ, slow)
 	m.put(m.konst(12), kind, m.konst(2))
+	m.retype(stale)
 	m.done()
 	m.start(slow)
 	m.one()
@@ -337,8 +367,9 @@ func (m *mover) shrinkFrame(args []*ir.Value) {
 	m.start(ip)
 	m.bareHead(head, slow)
 	old := m.plainIP(head, slow)
-	m.left(eth, old, typ, slow) // as much as stands before it
+	stale := m.left(eth, old, typ, slow) // as much as stands before it
 	m.put(m.konst(0), inner, m.konst(ethSize))
+	m.retype(stale)
 	m.done()
 	m.start(slow)
 	m.one()

@@ -23,6 +23,7 @@ func (p *packet) encap(args []value, named map[string]value) value {
 	if !c.begin() {
 		return starlark.False
 	}
+	c.size = len(c.data)
 	c.hash()
 	c.header()
 	if len(c.data) > 0xffff {
@@ -45,6 +46,7 @@ type capsule struct {
 	named map[string]value
 
 	at         int    // where the IP header is
+	size       int    // of what is inside
 	data, tail []byte // what is inside, and the padding behind it
 	class      byte
 	flow       uint64 // the hash
@@ -148,10 +150,12 @@ func (c *capsule) header() {
 		refuse("encap: no tunnel %s", c.kind)
 	}
 	if udp != 0 {
+		inside := c.insideSum()
 		c.put(false, &layers.UDP{
 			SrcPort: layers.UDPPort(c.number("sport", c.flow>>16&0x3fff|0xc000)), DstPort: layers.UDPPort(c.number("dport", udp)),
 			Length: uint16(8 + len(c.data)),
 		})
+		c.sumUDP(inside)
 	}
 	c.ip(proto)
 }
