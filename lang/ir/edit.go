@@ -75,10 +75,33 @@ func (v *Value) IsConst(n int64) bool { return v.Op == OpConst && v.Imm == n }
 func (v *Value) Bits() int { return v.bits(4) }
 
 func (v *Value) bits(depth int) int {
-	if depth == 0 || v.Type == Ptr {
+	if depth == 0 {
 		return 64
 	}
-	arg := func(i int) int { return v.Args[i].bits(depth - 1) }
+	return v.width(func(i int) int { return v.Args[i].bits(depth - 1) })
+}
+
+// Widths returns Bits of all values of f, from all that there is.
+func (f *Func) Widths() map[*Value]int {
+	w := map[*Value]int{}
+	for changed := true; changed; {
+		changed = false
+		for _, b := range f.Blocks {
+			for _, v := range b.Values {
+				if n := v.width(func(i int) int { return w[v.Args[i]] }); n > w[v] {
+					w[v], changed = n, true
+				}
+			}
+		}
+	}
+	return w
+}
+
+// width is Bits, from those of the arguments.
+func (v *Value) width(arg func(i int) int) int {
+	if v.Type == Ptr {
+		return 64
+	}
 	switch v.Op {
 	case OpConst:
 		return bitLen(v.Imm)

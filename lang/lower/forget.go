@@ -81,6 +81,7 @@ func scratch(p *ir.Program) *ir.Map {
 func forgetPhis(f *ir.Func, phis []*ir.Value, zero *ir.Map) {
 	sums := map[*ir.Value]*ir.Value{}
 	add := map[*ir.Block][]*ir.Value{}
+	widths := f.Widths()
 	for _, phi := range phis {
 		b := phi.Block
 		at := b.NewValue(ir.OpMapValue, ir.Ptr, phi.Pos)
@@ -89,8 +90,9 @@ func forgetPhis(f *ir.Func, phis []*ir.Value, zero *ir.Map) {
 		word.Width = 8
 		sum := b.NewValue(ir.OpXor, ir.Int, phi.Pos, phi, word)
 		add[b] = append(add[b], at, word, sum)
-		if n := phi.Bits(); n < 64 {
-			// What the optimiser has proved from its width, it must keep.
+		if n := widths[phi]; n < 64 {
+			// What the optimiser has proved from its width, it must keep, however far it
+			// lies behind merges that have come since.
 			mask := b.NewValue(ir.OpConst, ir.Int, phi.Pos)
 			mask.Imm = 1<<n - 1
 			sum = b.NewValue(ir.OpAnd, ir.Int, phi.Pos, sum, mask)
