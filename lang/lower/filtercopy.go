@@ -66,7 +66,11 @@ func headSize(f *pcap.Filter) int64 {
 	look = func(v pcap.Value) {
 		switch v := v.(type) {
 		case *pcap.Load:
-			if end := int64(v.Off) + int64(v.Size); v.Index == nil && end <= maxCopied {
+			end := int64(v.Off) + int64(v.Size)
+			if v.Index != nil {
+				end = usualEnd(v)
+			}
+			if end <= maxCopied {
 				size = max(size, end)
 			}
 			look(v.Index)
@@ -158,7 +162,11 @@ func (w *filtering) length() *ir.Value {
 func (w *filtering) read(v *pcap.Load) *ir.Value {
 	off := w.konst(int64(v.Off))
 	if v.Index != nil {
-		off = w.op(ir.OpAdd, w.value(v.Index), off)
+		index := w.value(v.Index)
+		if end := usualEnd(v); w.data == nil && end > 0 && end <= w.head.size {
+			return w.readUsual(v, index)
+		}
+		off = w.op(ir.OpAdd, index, off)
 	}
 	if w.data != nil {
 		return w.readNear(v, off)
@@ -174,6 +182,39 @@ func (w *filtering) read(v *pcap.Load) *ir.Value {
 	}
 	w.shown = max(w.shown, last)
 	return w.ofHead(headAt+int(v.Off), v.Size)
+}
+
+// usualSize is the length of an IPv4 header without options.
+const usualSize = 20
+
+// usualEnd is where a read ends that stands behind an IPv4 header without options, or
+// 0 for other reads.
+func usualEnd(v *pcap.Load) int64 {
+	size, ok := v.Index.(*pcap.Arith)
+	if !ok || size.Op != pcap.Mul || size.Y != pcap.Number(4) {
+		return 0
+	}
+	return int64(v.Off) + usualSize + int64(v.Size)
+}
+
+// readUsual reads behind an IPv4 header, of the copy if it has no options.
+func (w *filtering) readUsual(v *pcap.Load, index *ir.Value) *ir.Value {
+	out, done := w.newVar(), w.block()
+	usual, whole, options, rest := w.block(), w.block(), w.coldBlock(), w.coldBlock()
+	w.branch(ir.Eq, index, w.konst(usualSize), usual, options)
+	w.start(usual)
+	w.branch(ir.UGe, w.length(), w.konst(usualEnd(v)), whole, w.fail)
+	w.start(whole)
+	w.set(out, w.ofHead(headAt+int(v.Off)+usualSize, v.Size))
+	w.jump(done)
+	w.start(options)
+	off := w.opi(ir.OpAdd, index, int64(v.Off))
+	w.branch(ir.UGe, w.length(), w.opi(ir.OpAdd, off, int64(v.Size)), rest, w.fail)
+	w.start(rest)
+	w.set(out, w.readFar(off, v.Size))
+	w.jump(done)
+	w.start(done)
+	return w.get(out)
 }
 
 // readNear reads in place.
