@@ -16,13 +16,15 @@ import (
 )
 
 // hooks are where an example runs that is not for XDP.
-var hooks = map[string]hook.Hook{"dscp_mark": hook.TCEgress}
+var hooks = map[string]hook.Hook{"dscp_mark": hook.TCEgress, "switch": hook.TCIngress}
 
 // set are values of params under which the capture shows what the example does.
 var set = map[string]map[string]string{
 	"dns_guard": {"limit": "5"},
 	"flood":     {"dns_limit": "8"},
 	"sampler":   {"every": "1"},
+	"switch":    {"storm": "1"},
+	"two_level": {"per_host": "3", "per_pair": "2", "shown": "0"},
 }
 
 // TestReplay runs every example on its capture, with the clock of the capture,

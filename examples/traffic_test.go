@@ -34,6 +34,28 @@ var captures = map[string]func() []sent{
 	"sni_filter": func() []sent {
 		return stock("tcp4-tls-hello", "tcp6-tls-hello-cut", "tcp4-tls-beyond-end", "tcp6-http-post", "tcp4-syn", "udp4-dns-query")
 	},
+	"two_level": func() []sent {
+		return append(append(times(7, sent{after: ms, src: stranger4, dst: server4, l4: udp(4000, 53)}),
+			times(3, sent{after: ms, src: ours4, dst: server4, l4: tcp(4000, 80, "S")})...),
+			sent{after: ms, src: stranger6, dst: server6, l4: udp(4000, 443)},
+			sent{after: 11 * time.Second, src: stranger4, dst: server4, l4: udp(4000, 53)})
+	},
+	"switch": func() []sent {
+		return append(stock("arp-request", "arp-request", "arp-request"),
+			sent{after: ms, src: stranger4, dst: server4, l4: udp(4000, 53)},
+			sent{after: ms, src: stranger4, dst: server4, tags: []uint16{10}, l4: udp(4000, 53)})
+	},
+	"srv6_router": func() []sent {
+		return []sent{
+			{src: stranger4, dst: "10.3.0.1", l4: udp(4000, 53)},
+			{after: ms, src: stranger6, dst: "fd03::1", tags: []uint16{9}, l4: tcp(4000, 80, "S")},
+			{after: ms, src: stranger4, dst: "10.4.0.1", ttl: 1, l4: udp(4000, 53)},
+			{after: ms, src: stranger4, dst: server4, l4: udp(4000, 53)},
+			{after: ms, src: stranger6, dst: "fc00:1::e", l4: udp(4000, 53)},
+			{after: ms, src: stranger6, dst: "fc00:1::d", l4: udp(4000, 53)},
+			{after: ms, src: stranger6, dst: "fcbb:bb00:1:2::", l4: udp(4000, 53)},
+		}
+	},
 	"flood": func() []sent {
 		return append([]sent{
 			{src: "198.18.3.4", dst: server4, l4: udp(4000, 53)},
