@@ -282,17 +282,27 @@ func TestLSPSession(t *testing.T) {
 	if ds := e.published(p.uri); len(ds) != 0 {
 		t.Errorf("mended it has %v", ds)
 	}
-	p.explains(right)
+	p.explains(right, []hover{
+		{"pkt.▮tcp", "The TCP header"}, {"ip.▮src in", "ip4"}, {"▮flows[", "table(ip4, record(hits = u64, last = ip4), size = 1000)"},
+		{"rate = ▮limit", "param(u32, 2000) pps"}, {"rate = ▮limit", "per source"}, {"▮known(ip) and", "True where we know who it is."},
+		{"▮ip = pkt", "header ip4"}, {"bucket.▮allow", "allow(k, rate, burst, n = 1)"}, {"bucket.▮allow", "True while the budget"},
+		{"return ▮drop", "drop(reason)"}, {"▮twice(1)", "Two of them."}, {"▮r.hits", "record("}, {"r.▮hits", "u64"},
+	})
 	p.finds(right, []found{
 		{"▮known(ip) and", "edge.weir", "known(ip):"}, {"▮flows[", "edge.weir", "flows  = table"}, {"not ▮ip or", "edge.weir", "ip = pkt.ip4"},
 		{"▮twice(1)", "lib.weir", "def twice"}, {"\"./▮lib.weir", "lib.weir", "def twice"},
-		{"std▮/rate", "rate.weir", "\"\"\"token_bucket"}, {"= ▮token_bucket", "rate.weir", "def token_bucket"}, {"bucket.▮allow", "rate.weir", "def allow"},
+		{"std▮/rate", "rate.weir", "\"\"\"rate"}, {"= ▮token_bucket", "rate.weir", "def token_bucket"}, {"bucket.▮allow", "rate.weir", "def allow"},
 	})
 
 	const unused = "x = 1\ndef main(pkt):\n    return PASS\n\ndef unused(n):\n    x = n\n    for i in range(x):\n        y = i\n"
 	u := e.open("unused.weir", unused)
 	u.finds(unused, []found{
 		{"range(▮x)", "unused.weir", "x = n"}, {"y = ▮i", "unused.weir", "i in range"}, {"x = ▮n", "unused.weir", "n):"},
+	})
+
+	const filtered = "web = pcap_filter(\"tcp port 80\")\n\ndef main(pkt):\n    return DROP if web(pkt) else PASS\n"
+	e.open("filtered.weir", filtered).explains(filtered, []hover{
+		{"▮pcap_filter", "is true where a filter of tcpdump holds"}, {"if ▮web", "filter(pkt)"}, {"if ▮web", "tcpdump's \"tcp port 80\""},
 	})
 
 	var edits []struct{ NewText string }
@@ -318,14 +328,12 @@ func lspSpan(fromLine, from, toLine, to int) map[string]any {
 	}
 }
 
+// A hover is a place in a text and what is told of the name there.
+type hover struct{ at, want string }
+
 // explains asks what names of the text are.
-func (p page) explains(text string) {
-	for _, c := range []struct{ at, want string }{
-		{"pkt.▮tcp", "The TCP header"}, {"ip.▮src in", "ip4"}, {"▮flows[", "table(ip4, record(hits = u64, last = ip4), size = 1000)"},
-		{"rate = ▮limit", "param(u32, 2000) pps"}, {"rate = ▮limit", "per source"}, {"▮known(ip) and", "True where we know who it is."},
-		{"▮ip = pkt", "header ip4"}, {"bucket.▮allow", "allow(k, rate, burst, n = 1)"}, {"bucket.▮allow", "True while the budget"},
-		{"return ▮drop", "drop(reason)"}, {"▮twice(1)", "Two of them."}, {"▮r.hits", "record("}, {"r.▮hits", "u64"},
-	} {
+func (p page) explains(text string, cases []hover) {
+	for _, c := range cases {
 		plain := strings.ReplaceAll(c.at, "▮", "")
 		p.mark(strings.Replace(text, plain, c.at, 1))
 		var h struct{ Contents struct{ Value string } }
