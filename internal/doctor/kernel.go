@@ -132,6 +132,7 @@ var helperTable = []struct {
 	of    string
 }{
 	{"bpf_ktime_get_ns", asm.FnKtimeGetNs, atBoth, "4.1", "pkt.now, expiring =, token_bucket"},
+	{"bpf_ktime_get_tai_ns", asm.FnKtimeGetTaiNs, atBoth, "6.1", "tai()"},
 	{"bpf_get_prandom_u32", asm.FnGetPrandomU32, atBoth, "4.1", "sample(), rand()"},
 	{"bpf_redirect", asm.FnRedirect, atBoth, "4.14", "redirect()"},
 	{"bpf_loop", asm.FnLoop, atBoth, "5.17", "long loops"},

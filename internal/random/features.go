@@ -40,7 +40,7 @@ abs; and; condition pkt.inner; condition inside; read inside; argument left out;
 array.get(k, d); array.incr(k); array.incr(k, n); array[k]; array[k] = x; array[k] op= x; array[k].field; 
 assign unsigned to signed local; augmented header field; bare return; bool in arithmetic; bool(int); break; 
 call as statement; closure; condition header in local; condition option; condition filter; option of run-time kind; condition int; conditional expression; continue; 
-count; header.offset; fib(pkt); fib(address); clone; count with n; count(x); count(x, n); hist(name, x); hist(x); default argument; dict.get; early return; elif; else; end of main without return; 
+count; header.offset; mask; bit_length; fib(pkt); fib(address); clone; count with n; count(x); count(x, n); hist(name, x); hist(x); default argument; dict.get; early return; elif; else; end of main without return; 
 entry = record; entry = record in local; entry.field = x; expiring; for; for over dict.items(); 
 for over enumerate; for over list of bools; for over list of both signs; for over list of ints; 
 for over list of ip4; for over zip; function as argument; hash_of; header in local; if; in; in array; in dict of ints; 

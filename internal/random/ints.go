@@ -75,6 +75,7 @@ func (g *gen) varied(depth int) string {
 		rule{1, func() string { return g.pairElement() }},
 		rule{1, g.byteOf},
 		rule{when(g.pkt, 1), g.sumOf},
+		rule{1, func() string { g.use("bit_length"); g.pay(14); return fmt.Sprintf("bit_length(%s)", g.varied(d)) }},
 		rule{when(g.pkt, 1), g.headerOffset},
 		rule{1, g.hashOf},
 	)

@@ -49,7 +49,18 @@ func (g *gen) addr4(depth int) string {
 		rule{1, func() string { return g.element(addr4, d) }},
 		rule{2, func() string { return g.mapRead(addr4, d) }},
 		rule{1, func() string { return g.callOf(addr4, d) }},
+		rule{1, func() string { return g.mask(g.addr4Leaf(), 40) }},
 	)
+}
+
+// mask grows the first bits of an address.
+func (g *gen) mask(x string, most int) string {
+	g.use("mask")
+	g.pay(8)
+	if g.one(2) {
+		return fmt.Sprintf("mask(%s, %s)", x, g.varied(0))
+	}
+	return fmt.Sprintf("mask(%s, %d)", x, g.r.IntN(most-7))
 }
 
 func (g *gen) addr6(depth int) string {

@@ -49,6 +49,14 @@ func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
 		return p.fibCall(e)
 	case "clone":
 		return p.cloneCall(e)
+	case "mask":
+		return p.maskCall(e)
+	case "bit_length":
+		return p.bitLength(e)
+	case "tai":
+		if _, ok := p.passArgs(e, b.name, nil, 0, 0); ok {
+			return run(&TAI{Base{value.U64, pos}})
+		}
 	case "syncookie", "syncookie_ok":
 		return p.synCookie(e, b.name)
 	}
@@ -352,6 +360,8 @@ func (p *pass) convert(e *syntax.CallExpr, t *typeVal) operand {
 		return run(&Words{Base{t.T, at(e)}, []Expr{x}})
 	case t.T.Kind == value.IP4 && from.Kind == value.Int:
 		return run(&Convert{Base{value.IP4T, at(e)}, x})
+	case from.Kind == value.Octets && from.Width == t.T.Size() && (t.T.Kind == value.IP4 || t.T.Kind == value.IP6 || t.T.Kind == value.MAC):
+		return run(&Convert{Base{t.T, at(e)}, x})
 	}
 	hint := "write " + example(t.T)
 	if from.Kind == value.IP && isIP(t.T.Kind) {

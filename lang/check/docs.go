@@ -38,6 +38,9 @@ var docs = map[string]map[string]string{
 		"hash_of":   "hash_of(x, seed = 0): 32 bits that depend on a value or a tuple of values.",
 
 		"pcap_filter":  "pcap_filter(expression): A function of the packet that is true where a filter of tcpdump holds: is_web = pcap_filter(\"tcp port 80\").",
+		"mask":         "mask(addr, bits, bits6 =): The address with all but its first bits zero. Of an ip: bits of IPv4, bits6 of IPv6.",
+		"bit_length":   "bit_length(x): How many bits the number has, without zeros before them; of 0 it is 0.",
+		"tai":          "tai(): Nanoseconds of atomic time since 1970, CLOCK_TAI, read anew each time.",
 		"syncookie":    "syncookie(pkt): A sequence number that proves, when it comes back, that the sender of a SYN is there, and the MSS that it stands for. Both are 0 where the kernel makes none.",
 		"syncookie_ok": "syncookie_ok(pkt): Does the packet acknowledge a number that syncookie() has given for its addresses and ports in the last minutes?",
 	},

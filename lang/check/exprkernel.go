@@ -27,6 +27,20 @@ type (
 		Class               Expr // Int: six bits of DSCP, two of zeros, 20 of the flow label
 		Len                 Expr // Int: octets from the IP header on; 0: of no matter
 	}
+	// Mask is mask(X, Bits, bits6 = Bits6) of an address: all but its first bits are
+	// zero. Bits is of IPv4, Bits6 of IPv6; more than it has are all.
+	Mask struct {
+		Base
+		X, Bits, Bits6 Expr
+	}
+	// BitLength is bit_length(X): how many bits it takes to write its 64 bits down
+	// without zeros before them, 0 of 0.
+	BitLength struct {
+		Base
+		X Expr
+	}
+	// TAI is tai(): nanoseconds of CLOCK_TAI.
+	TAI struct{ Base }
 	// SynCookie is syncookie(pkt), a tuple of type CookieT, both 0 where there is no
 	// TCP header or the kernel makes no cookies. With Check it is syncookie_ok(pkt), a
 	// bool: whether the number that is acknowledged is a cookie and one more.

@@ -302,7 +302,7 @@ func effects(x Expr) bool {
 	found := false
 	walk(x, func(e Expr) {
 		switch e := e.(type) {
-		case *Put, *Call, *Incr, *Rand, *Sample, *Move, *Enqueue, *Dequeue, *CallObject, *Clone:
+		case *Put, *Call, *Incr, *Rand, *Sample, *Move, *Enqueue, *Dequeue, *CallObject, *Clone, *TAI:
 			found = true
 		case *Lookup:
 			found = found || e.Remove

@@ -87,7 +87,7 @@ func (p *packetBuiltin) CallInternal(*starlark.Thread, starlark.Tuple, []starlar
 }
 
 // packetOnly are the builtins that mean something at packet time only.
-var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu", "fib", "clone", "syncookie", "syncookie_ok"}
+var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu", "fib", "clone", "syncookie", "syncookie_ok", "mask", "bit_length", "tai"}
 
 // missingHints are the builtins of the language that are still to come, with
 // what to do instead.

@@ -125,6 +125,12 @@ func (pr *printer) special(x Expr) string {
 		return fmt.Sprintf("%s[%s]", pr.expr(x.X), pr.expr(x.Index))
 	case *Put:
 		return fmt.Sprintf("%s.put(%s, %s, %d)", pr.from(x.Span), pr.expr(x.Off), pr.expr(x.X), x.Width)
+	case *Mask:
+		return fmt.Sprintf("mask(%s, %s, %s)", pr.expr(x.X), pr.expr(x.Bits), pr.expr(x.Bits6))
+	case *BitLength:
+		return "bit_length(" + pr.expr(x.X) + ")"
+	case *TAI:
+		return "tai()"
 	case *SynCookie:
 		return map[bool]string{false: "syncookie(pkt)", true: "syncookie_ok(pkt)"}[x.Check]
 	case *OffsetOf:

@@ -39,6 +39,10 @@ func (p *pass) putBytes(e *syntax.CallExpr, span Expr) operand {
 	if x == nil {
 		return operand{}
 	}
+	switch t := x.Type(); t.Kind {
+	case value.IP4, value.IP6, value.MAC:
+		return run(&Put{Base{value.Type{}, at(e)}, span, off, x, t.Size()})
+	}
 	if t := x.Type(); t.Kind != value.Octets {
 		p.errorf(args.e, "type", "write put_u32(off, x) for an integer, put_bytes(off, b\"…\") for bytes", "put_bytes() writes bytes, not %s", what(t))
 		return operand{}

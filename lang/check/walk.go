@@ -101,6 +101,10 @@ func operands(x Expr) []Expr {
 		return some(x.N)
 	case *HashOf:
 		return some(x.X, x.Seed)
+	case *Mask:
+		return some(x.X, x.Bits, x.Bits6)
+	case *BitLength:
+		return some(x.X)
 	case *SynCookie:
 		return some(x.IP, x.TCP)
 	case *OffsetOf:

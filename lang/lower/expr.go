@@ -129,6 +129,15 @@ func (l *lowerer) special(e check.Expr) parts {
 		return parts{l.call(helperCPU, "get_smp_processor_id", ir.Int)}
 	case *check.HashOf:
 		return parts{l.hashOf(e)}
+	case *check.Mask:
+		return l.mask(e)
+	case *check.BitLength:
+		return parts{l.bitLength(l.expr(e.X)[0])}
+	case *check.TAI:
+		if l.opts.Clock { // which is the clock of tests
+			return parts{l.clock()}
+		}
+		return parts{l.call(helperTAI, "ktime_get_tai_ns", ir.Int)}
 	case *check.SynCookie:
 		return l.synCookie(e)
 	case *check.OffsetOf:
@@ -249,10 +258,10 @@ func (l *lowerer) convert(e *check.Convert) parts {
 		return parts{l.width(ir.OpZExt, to.Width, p[0])}
 	case to.Kind == value.Bool && from.Kind == value.Int:
 		return parts{l.cmp(ir.Ne, p[0], l.konst(0))}
-	case to.Kind == value.IP4 && from.Kind == value.Int:
-		return parts{l.swap(4, p[0])}
 	case from.Kind == value.Octets:
 		return core(from, p)
+	case to.Kind == value.IP4 && from.Kind == value.Int:
+		return parts{l.swap(4, p[0])}
 	case to.Kind == value.IP && from.Kind == value.IP4:
 		return l.mapped(p[0])
 	}

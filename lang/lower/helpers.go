@@ -46,6 +46,7 @@ const (
 	helperXDPLoad            = 189
 	helperXDPStore           = 190
 	helperDynptrRead         = 201
+	helperTAI                = 208
 	helperGenCookie4         = 204
 	helperGenCookie6         = 205
 	helperCheckCookie4       = 206

@@ -36,16 +36,21 @@ func (l *lowerer) hist(index int, x *ir.Value, signed bool) {
 	l.set(bucket, l.konst(first+HistZero))
 	l.jump(done)
 	l.start(some)
+	l.set(bucket, l.opi(ir.OpAdd, l.highest(x), first+HistZero+1))
+	l.jump(done)
+	l.start(done)
+	l.bumpAt(l.maps[HistMap], l.get(bucket), l.konst(1))
+}
+
+// highest is the number of the highest bit that is set, counted from 0: all below it
+// are set, then it alone is left, and a table tells its number.
+func (l *lowerer) highest(x *ir.Value) *ir.Value {
 	for shift := int64(1); shift < 64; shift *= 2 {
 		x = l.op(ir.OpOr, x, l.opi(ir.OpShr, x, shift))
 	}
 	top := l.op(ir.OpSub, x, l.opi(ir.OpShr, x, 1))
 	at := l.opi(ir.OpShr, l.opi(ir.OpMul, top, deBruijn), 58)
-	bit := l.load(1, l.op(ir.OpAdd, l.mapValue(l.maps[ConstMap], l.bitTable()), at), 0)
-	l.set(bucket, l.opi(ir.OpAdd, bit, first+HistZero+1))
-	l.jump(done)
-	l.start(done)
-	l.bumpAt(l.maps[HistMap], l.get(bucket), l.konst(1))
+	return l.load(1, l.op(ir.OpAdd, l.mapValue(l.maps[ConstMap], l.bitTable()), at), 0)
 }
 
 // bitTable returns where in the constant map the table of bit numbers begins.

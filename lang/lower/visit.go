@@ -156,6 +156,10 @@ func children(e check.Expr) []check.Expr {
 		return []check.Expr{e.N}
 	case *check.HashOf:
 		return []check.Expr{e.X, e.Seed}
+	case *check.Mask:
+		return []check.Expr{e.X, e.Bits, e.Bits6}
+	case *check.BitLength:
+		return []check.Expr{e.X}
 	case *check.SynCookie:
 		return []check.Expr{e.IP, e.TCP}
 	case *check.OffsetOf:

@@ -16,7 +16,7 @@ var (
 )
 
 // packetOnly are the builtins that build time cannot call.
-var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu", "clone", "syncookie", "syncookie_ok"}
+var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu", "clone", "syncookie", "syncookie_ok", "mask", "bit_length", "tai"}
 
 // names are the predeclared names.
 func (b *builder) names() starlark.StringDict {

@@ -1,6 +1,7 @@
 package ref
 
 import (
+	mathbits "math/bits"
 	"slices"
 
 	"go.starlark.net/starlark"
@@ -149,6 +150,13 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		return starlark.Tuple{unsigned(uint64(cookie)), unsigned(uint64(mss))}
 	case "syncookie_ok":
 		return starlark.Bool(fr.e.cookieOK(arg(0, "pkt", nil)))
+	case "mask":
+		n := needNum(arg(1, "bits", nil), name)
+		return mask(arg(0, "addr", nil), n.bits, needNum(arg(2, "bits6", n), name).bits)
+	case "bit_length":
+		return unsigned(uint64(mathbits.Len64(needNum(arg(0, "x", nil), name).bits)))
+	case "tai":
+		return unsigned(fr.e.now())
 	case "clone":
 		return starlark.Bool(fr.e.clone(arg(0, "interface", nil)))
 	case "reject":

@@ -57,7 +57,7 @@ func (p *payload) method(name string, args []value, named map[string]value) valu
 		p.put(needNum(arg(0, "off", nil), name), binary.BigEndian.AppendUint64(nil, x)[8-width:])
 		return starlark.None
 	case "put_bytes":
-		p.put(needNum(arg(0, "off", nil), name), text(arg(1, "b", nil)))
+		p.put(needNum(arg(0, "off", nil), name), written(arg(1, "b", nil)))
 		return starlark.None
 	case "sum":
 		n := needNum(arg(1, "n", nil), name).bits
@@ -113,6 +113,19 @@ func addUp(b []byte, start uint64) uint64 {
 		sum = sum>>16 + sum&0xffff
 	}
 	return sum
+}
+
+// written is what put_bytes writes: bytes, or an address as it is in packets.
+func written(v value) []byte {
+	switch a := v.(type) {
+	case ip4Val:
+		return a[:]
+	case ip6Val:
+		return a[:]
+	case macVal:
+		return a[:]
+	}
+	return text(v)
 }
 
 func text(v value) []byte {

@@ -139,7 +139,18 @@ func (s *scalar) construct(v value) (value, error) {
 		if s == typeBool {
 			return starlark.Bool(a.bits != 0), nil
 		}
-	case *view, *inside, *connAddrs, *payload, *recordObj, octets:
+	case octets:
+		switch {
+		case s == typeBool:
+			return starlark.Bool(present(v)), nil
+		case s == typeIP4 && len(a.text) == 4:
+			return ip4Val([]byte(a.text)), nil
+		case s == typeIP6 && len(a.text) == 16:
+			return ip6Val([]byte(a.text)), nil
+		case s == typeMAC && len(a.text) == 6:
+			return macVal([]byte(a.text)), nil
+		}
+	case *view, *inside, *connAddrs, *payload, *recordObj:
 		if s == typeBool {
 			return starlark.Bool(present(v)), nil
 		}

@@ -174,6 +174,29 @@ func (p prefixVal) is4() bool {
 	return p.kind != "prefix6" && p.bits >= 96 && netip.AddrFrom16(p.addr).Is4In6()
 }
 
+// mask is an address of which all but the first bits are zero; an ip has as many as
+// its family says.
+func mask(v value, bits4, bits6 uint64) value {
+	a, ok := as128(v)
+	if !ok {
+		refuse("mask: want an address, not %s", v.Type())
+	}
+	keep := min(bits6, 128)
+	if _, six := v.(ip6Val); !six && netip.AddrFrom16(a).Is4In6() {
+		keep = 96 + min(bits4, 32)
+	}
+	for i := keep; i < 128; i++ {
+		a[i/8] &^= 0x80 >> (i % 8)
+	}
+	switch v.(type) {
+	case ip4Val:
+		return ip4Val(a[12:])
+	case ip6Val:
+		return ip6Val(a)
+	}
+	return ipVal(a)
+}
+
 func bitAt(a [16]byte, i int) byte { return a[i/8] >> (7 - i%8) & 1 }
 
 // verdict is what an attached function returns. target is the interface of a
