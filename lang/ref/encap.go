@@ -20,7 +20,7 @@ func (p *packet) encap(args []value, named map[string]value) value {
 			named[name] = args[i+1]
 		}
 	}
-	if !c.begin() {
+	if len(p.frame) < 14 || !c.begin() { // a frame has an Ethernet header
 		return starlark.False
 	}
 	c.size = len(c.data)
