@@ -15,7 +15,35 @@ func Samples() []string { return std.Names() }
 
 // sampleFrames are packets for samples of modules whose work is not in packets of any
 // kind.
-var sampleFrames = map[string]func(*traffic) [][]byte{}
+var sampleFrames = map[string]func(*traffic) [][]byte{
+	"std/dns.weir":        func(t *traffic) [][]byte { return messages(t, protoUDP, 53, question) },
+	"std/http.weir":       func(t *traffic) [][]byte { return messages(t, protoTCP, 80, webRequest) },
+	"std/names.weir":      func(t *traffic) [][]byte { return messages(t, protoUDP, 4000, "8 octets\x0fwww.example.org") },
+	"std/timestamps.weir": func(t *traffic) [][]byte { return messages(t, protoTCP, 443, "") },
+	"std/tls.weir":        func(t *traffic) [][]byte { return messages(t, protoTCP, 443, clientHello) },
+	"std/quic.weir":       func(t *traffic) [][]byte { return messages(t, protoUDP, 443, shortHeader) },
+}
+
+// What clients send first: requests of HTTP and TLS, and data of QUIC.
+const (
+	webRequest  = "GET /index.html HTTP/1.1\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\nHost: www.example.org\r\n\r\n"
+	thirtyTwo   = "0123456789abcdef0123456789abcdef"
+	clientHello = "\x16\x03\x01\x00\x74\x01\x00\x00\x70\x03\x03" + thirtyTwo + "\x20" + thirtyTwo + "\x00\x04\x13\x01\x13\x02\x01\x00" +
+		"\x00\x23\x00\x2b\x00\x03\x02\x03\x04\x00\x00\x00\x14\x00\x12\x00\x00\x0fwww.example.org\x00\x17\x00\x00"
+	shortHeader = "\x43" + thirtyTwo
+)
+
+// messages are datagrams or segments of many clients that bear one message.
+func messages(t *traffic, proto uint8, port uint16, message string) [][]byte {
+	return each(func(int) datagram {
+		d := t.any(proto, port)
+		d.payload, d.flags = []byte(message), 0x18
+		if message == "" {
+			d.tcpOptions = []byte{1, 1, 8, 10, 0, 0, 1, 1, 0, 0, 2, 2}
+		}
+		return d
+	})
+}
 
 // Sample opens the sample of a module of the standard library, alone. The error is a
 // [diag.List] if the hook does not take it.
