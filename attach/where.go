@@ -82,7 +82,11 @@ func parseInterface(s string) (Where, error) {
 			return w, err
 		}
 		if h.Info().Place != hook.Interface {
-			return w, fmt.Errorf("%s is no hook of interfaces: write @%s", h, h)
+			path := ""
+			if h.Info().Place == hook.Cgroup {
+				path = "=PATH"
+			}
+			return w, fmt.Errorf("%s is no hook of interfaces: write @%s%s", h, h, path)
 		}
 		w.Hook, rest = h, rest[:i]
 	}
