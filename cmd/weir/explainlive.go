@@ -34,20 +34,16 @@ func (w *watching) flags(c *cobra.Command) {
 // wrong says what is wrong with the arguments and flags.
 func (e *explaining) wrong(args []string) error {
 	if !e.live {
-		for _, f := range []string{"match", "packets", "for"} {
-			if e.given(f) {
-				return usage("--%s is for a chain that is attached: give its NAME and --live", f)
-			}
+		if err := notOfCapture(e.given, "NAME and --live", "match", "packets", "for"); err != nil {
+			return err
 		}
 		if len(args) == 0 || len(args) == 1 && len(e.lines) == 0 {
 			return usage("IN.pcap is missing, or --live for the packets of a chain that is attached")
 		}
 		return nil
 	}
-	for _, f := range []string{"hook", "set", "packet"} {
-		if e.given(f) {
-			return usage("--%s is for the packets of a capture: give FILE and IN.pcap", f)
-		}
+	if err := notOfAttached(e.given, e.duration, "hook", "set", "packet"); err != nil {
+		return err
 	}
 	switch {
 	case e.match == "":
@@ -56,8 +52,6 @@ func (e *explaining) wrong(args []string) error {
 		return usage("--live wants the NAME of one chain that is attached, and nothing else")
 	case e.packets < 1:
 		return usage("--packets %d shows no packet", e.packets)
-	case e.duration <= 0:
-		return usage("--for %v leaves no time to see packets", e.duration)
 	}
 	return nil
 }

@@ -92,26 +92,16 @@ func (a *app) usedIn(ctx context.Context, m *cost.Meter, g *datapath.Generation,
 
 // wrongLive says what is wrong with the flags of a profile of what is attached.
 func (r *profiling) wrongLive() error {
-	switch {
-	case r.duration <= 0:
-		return usage("--for %v leaves no time to see packets", r.duration)
-	case r.sample < 1:
+	if r.sample < 1 {
 		return usage("--sample %d times no packet (1 times all)", r.sample)
 	}
-	for _, f := range []string{"hook", "clock", "set", "repeat"} {
-		if r.given(f) {
-			return usage("--%s is for the packets of a capture: give FILE and IN.pcap", f)
-		}
-	}
-	return nil
+	return notOfAttached(r.given, r.duration, "hook", "clock", "set", "repeat")
 }
 
 // wrongCapture says what is wrong with the flags of a profile of a capture.
 func (r *profiling) wrongCapture(a *app) error {
-	for _, f := range []string{"for", "sample"} {
-		if r.given(f) {
-			return usage("--%s is for a chain that is attached: give its NAME alone", f)
-		}
+	if err := notOfCapture(r.given, "NAME alone", "for", "sample"); err != nil {
+		return err
 	}
 	return (&replaying{clock: r.clock, repeat: r.repeat}).wrong(a.out)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"weir/datapath"
@@ -88,4 +89,32 @@ func (a *app) withdraw(ctx context.Context, g *datapath.Generation) (gone bool, 
 		return true, nil
 	}
 	return false, err
+}
+
+// notOfCapture refuses flags that are for what is attached, which is asked for as says.
+func notOfCapture(given func(string) bool, as string, flags ...string) error {
+	if f := firstGiven(given, flags); f != "" {
+		return usage("--%s is for a chain that is attached: give its %s", f, as)
+	}
+	return nil
+}
+
+// notOfAttached refuses flags that are for the packets of a capture, and a time in which
+// no packet can come.
+func notOfAttached(given func(string) bool, d time.Duration, flags ...string) error {
+	if f := firstGiven(given, flags); f != "" {
+		return usage("--%s is for the packets of a capture: give FILE and IN.pcap", f)
+	}
+	if d <= 0 {
+		return usage("--for %v leaves no time to see packets", d)
+	}
+	return nil
+}
+
+// firstGiven returns the first of the flags that was given, or "".
+func firstGiven(given func(string) bool, flags []string) string {
+	if i := slices.IndexFunc(flags, given); i >= 0 {
+		return flags[i]
+	}
+	return ""
 }
