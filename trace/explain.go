@@ -18,6 +18,7 @@ type Way struct {
 	Result
 	Where      string      `json:"where,omitempty"` // of a chain that is attached: the place
 	Frame      []byte      `json:"-"`               // as it came; of a chain that is attached, its first octets
+	Bare       bool        `json:"-"`               // the place has no Ethernet headers: that of Frame is made up
 	Statements []Statement `json:"statements"`
 	Lost       uint64      `json:"lost,omitempty"` // octets of notes for which there was no room: the way went on
 }

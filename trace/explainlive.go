@@ -14,6 +14,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
+	"weir/attach"
 	"weir/datapath"
 	"weir/lang"
 )
@@ -23,13 +24,14 @@ import (
 type Telling struct {
 	most    int
 	waiting map[*ebpf.Map]*ringbuf.Reader // of programs that are loaded, by their StepRing
-	places  []tellingPlace
+	places  []*tellingPlace
 	n       int // ways
 }
 
 type tellingPlace struct {
-	at   *datapath.Attachment
-	ring *ringbuf.Reader
+	at    *datapath.Attachment
+	where attach.Where // when it was looked at last
+	ring  *ringbuf.Reader
 }
 
 // NewTelling returns one of as many packets at most, for a generation that is yet to be
@@ -76,7 +78,7 @@ const tellEvery = 20 * time.Millisecond
 func (t *Telling) Run(ctx context.Context, g *datapath.Generation, each func(Way) error) error {
 	for _, a := range g.Attachments {
 		if r := t.waiting[a.SystemMap(lang.StepRing)]; r != nil {
-			t.places = append(t.places, tellingPlace{at: a, ring: r})
+			t.places = append(t.places, &tellingPlace{at: a, where: a.Where, ring: r})
 		}
 	}
 	tick := time.NewTicker(tellEvery)
@@ -104,13 +106,16 @@ func (t *Telling) Run(ctx context.Context, g *datapath.Generation, each func(Way
 func (t *Telling) drain(each func(Way) error) error {
 	for _, p := range t.places {
 		p.ring.SetDeadline(time.Unix(1, 0)) // do not wait
-		for t.n < t.most {
+		for first := true; t.n < t.most; first = false {
 			rec, err := p.ring.Read()
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				break
 			}
 			if err != nil {
 				return err
+			}
+			if first {
+				p.look()
 			}
 			w, err := p.way(rec.RawSample)
 			if err != nil {
@@ -126,6 +131,13 @@ func (t *Telling) drain(each func(Way) error) error {
 	return nil
 }
 
+// look finds out what the place is called by now.
+func (p *tellingPlace) look() {
+	if s := p.at.Standing(); s.There {
+		p.where = s.Where
+	}
+}
+
 // way makes what a program has told.
 func (p *tellingPlace) way(b []byte) (Way, error) {
 	prog := p.at.Program
@@ -133,12 +145,12 @@ func (p *tellingPlace) way(b []byte) (Way, error) {
 	if err != nil {
 		return Way{}, err
 	}
-	w := Way{Where: p.at.Where.String(), Frame: told.Frame, Statements: Statements(prog, told.Met), Lost: told.Lost}
+	w := Way{Where: p.where.String(), Frame: told.Frame, Statements: Statements(prog, told.Met), Lost: told.Lost}
 	w.InLen, w.OutLen = told.Length, told.Outcome.Length
 	if !w.end(prog, told.Outcome, p.nameOf) {
 		return Way{}, errors.New("a packet ended without a verdict")
 	}
-	if !prog.Hook.Info().Ethernet {
+	if w.Bare = !prog.Hook.Info().Ethernet; w.Bare {
 		giveType(w.Frame)
 	}
 	return w, nil
@@ -148,7 +160,7 @@ func (p *tellingPlace) way(b []byte) (Way, error) {
 // number.
 func (p *tellingPlace) nameOf(index int) string {
 	name := strconv.Itoa(index)
-	p.at.Where.Do(func() error { // without the namespace the number is all there is
+	p.where.Do(func() error { // without the namespace the number is all there is
 		if i, err := net.InterfaceByIndex(index); err == nil {
 			name = i.Name
 		}
@@ -177,7 +189,7 @@ func (t *Telling) Missed() (n uint64, err error) {
 	for _, p := range t.places {
 		b, err := p.at.SystemMap(lang.StepMap).LookupBytes(uint32(0))
 		if err != nil {
-			return n, fmt.Errorf("explain %s: %w", p.at.Where, err)
+			return n, fmt.Errorf("explain %s: %w", p.where, err)
 		}
 		n += binary.NativeEndian.Uint64(b[8:])
 	}

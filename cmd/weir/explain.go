@@ -132,7 +132,7 @@ func (a *app) writeWay(out *bufio.Writer, w trace.Way) {
 	if w.Where != "" {
 		title += "  " + w.Where
 	}
-	fmt.Fprintf(out, "%s  %s\n", t.Paint(term.Bold, term.Clean(title)), describeFrame(w.Frame, w.InLen))
+	fmt.Fprintf(out, "%s  %s\n", t.Paint(term.Bold, term.Clean(title)), describeFrame(w))
 	if w.Error != "" {
 		fmt.Fprintf(out, "  %s\n\n", t.Paint(term.Yellow, term.Clean(w.Error)))
 		return
@@ -183,16 +183,19 @@ func (a *app) yesOrNo(holds bool) string {
 	return a.out.Paint(term.Red, "no")
 }
 
-// describeFrame says in a line what a frame of n octets is, of which there are the first:
-// its headers, and from where to where.
-func describeFrame(b []byte, n int) string {
+// describeFrame says in a line what a packet is: its headers, and from where to where.
+func describeFrame(w trace.Way) string {
 	var names []string
 	var src, dst string
-	for _, l := range packet.Layers(b) {
-		h := b[l.Off:][:l.Size]
+	for _, l := range packet.Layers(w.Frame) {
+		h := w.Frame[l.Off:][:l.Size]
 		switch l.Header {
 		case packet.None:
 			continue
+		case packet.Eth:
+			if w.Bare {
+				continue
+			}
 		case packet.IP4:
 			src, dst = address(h[12:16]), address(h[16:20])
 		case packet.IP6:
@@ -204,7 +207,7 @@ func describeFrame(b []byte, n int) string {
 		}
 		names = append(names, l.Header.String())
 	}
-	s := fmt.Sprintf("%s  %s", term.Plural(uint64(n), "byte"), strings.Join(names, " "))
+	s := fmt.Sprintf("%s  %s", term.Plural(uint64(w.InLen), "byte"), strings.Join(names, " "))
 	if src != "" {
 		s += fmt.Sprintf("  %s > %s", src, dst)
 	}
