@@ -91,7 +91,7 @@ func (a *app) doExplainLive(ctx context.Context, name string, e *explaining) err
 	running, cancel := a.whileTrial(ctx, g, e.duration)
 	defer cancel()
 	shown, err := a.tellWays(e, func(each func(trace.Way) error) error { return t.Run(running, g, each) })
-	gone, werr := a.withdraw(ctx, g)
+	gone, werr := a.withdraw(ctx, running, g)
 	if errors.Is(err, unix.EPIPE) {
 		err = nil // whoever watched has seen enough
 	}

@@ -24,9 +24,7 @@ func TestExplainLive(t *testing.T) {
 	defer w.must("weir detach p")
 	w.send(5, 4053, 5)
 
-	x := w.inTerminal(t, nil, "weir", "explain", "p", "--live", "--json", "--packets", "3", "--match", "pkt.udp.dport == 4080")
-	t.Cleanup(func() { x.cmd.Process.Kill() }) // of a test that failed
-	x.waitFor(t, "p is watched for")
+	x := w.begin("p is watched for", "explain", "p", "--live", "--json", "--packets", "3", "--match", "pkt.udp.dport == 4080")
 	w.must("weir set p limit=9")
 	w.send(20, 4053, 25)
 	w.send(11, 4080, 11)
@@ -69,9 +67,7 @@ func TestExplainLive(t *testing.T) {
 	w.asItWas(27)
 
 	// Who takes it back ends it.
-	x = w.inTerminal(t, nil, "weir", "explain", "p", "--live", "--for", "10m", "--match", "pkt.tcp")
-	t.Cleanup(func() { x.cmd.Process.Kill() })
-	x.waitFor(t, "p is watched for")
+	x = w.begin("p is watched for", "explain", "p", "--live", "--for", "10m", "--match", "pkt.tcp")
 	w.must("exec weir rollback p")
 	x.waitFor(t, "another command has taken p back")
 	x.cmd.Wait()
@@ -82,8 +78,7 @@ func TestExplainLive(t *testing.T) {
 	w.asItWas(28)
 
 	// Killed, it leaves the rest to the next command.
-	x = w.inTerminal(t, nil, "weir", "explain", "p", "--live", "--for", "1s", "--match", "pkt.tcp")
-	x.waitFor(t, "p is watched for")
+	x = w.begin("p is watched for", "explain", "p", "--live", "--for", "1s", "--match", "pkt.tcp")
 	check(t, x.cmd.Process.Kill())
 	x.cmd.Wait()
 	w.send(3, 4080, 14)
@@ -130,4 +125,53 @@ func TestExplainLiveFlood(t *testing.T) {
 		}
 		w.until("weir show p", "generation 1,")
 	}
+}
+
+// A place is called what it is by now, and a packet is described as it was there. When no
+// place is left, that ends what looks into the chain.
+func TestTrialPlaces(t *testing.T) {
+	w := profiledWorld{newWorld(t), t}
+	check(t, os.WriteFile(filepath.Join(w.dir, "p.weir"), []byte(profiledChain), 0o600))
+	explain := []string{"explain", "p", "--live", "--for", "10m", "--match", "pkt.udp"}
+	end := func(x *terminal) (string, error) {
+		err := x.cmd.Wait()
+		<-x.done
+		return x.text(), err
+	}
+
+	w.must("ip link set eth0 address 02:00:00:00:00:02") // what frames are sent to
+	w.must("weir attach p.weir:second --name p --on @netfilter-input")
+	x := w.begin("p is watched for", append(explain, "--packets", "1")...)
+	w.send(1, 4080, 1)
+	const addrs = "10.9.0.1:4000 > 10.9.0.2:4080"
+	if text, err := end(x); err != nil || !strings.Contains(text, "bytes  ip4 udp  "+addrs) {
+		t.Errorf("weir explain: %v\n%s", err, text)
+	}
+
+	w.must("weir attach p.weir:second --name p --on eth0:tc-ingress")
+	defer w.must("weir detach p")
+	x = w.begin("p is watched for", append(explain, "--packets", "2")...)
+	w.send(1, 4080, 1)
+	x.waitFor(t, "eth0:tc-ingress")
+	w.must("ip link set eth0 down && ip link set eth0 name moved && ip link set moved up")
+	w.send(1, 4080, 2)
+	if text, err := end(x); err != nil || !strings.Contains(text, "moved:tc-ingress") || !strings.Contains(text, "bytes  eth ip4 udp  "+addrs) {
+		t.Errorf("weir explain: %v\n%s", err, text)
+	}
+
+	profile := w.start("--for", "10m")
+	w.must("ip link del moved")
+	const gone = "no packet comes to p: every interface, network namespace or cgroup that it was at is gone"
+	if text, err := end(profile); err == nil || !strings.Contains(text, gone) {
+		t.Errorf("weir profile: %v\n%s", err, text)
+	}
+	w.until("weir show p", "generation 1,")
+
+	w.must("weir attach p.weir:second --name p --on eth1")
+	x = w.begin("p is watched for", explain...)
+	w.must("ip link del eth1")
+	if text, err := end(x); err == nil || !strings.Contains(text, gone) || strings.Contains(text, "no packet matched") {
+		t.Errorf("weir explain: %v\n%s", err, text)
+	}
+	w.until("weir show p", "generation 1,")
 }

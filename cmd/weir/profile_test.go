@@ -80,9 +80,15 @@ func (w profiledWorld) must(command string) {
 // start begins a profile, and returns when the chain that is timed runs.
 func (w profiledWorld) start(args ...string) *terminal {
 	w.t.Helper()
-	x := w.inTerminal(w.t, nil, "weir", append([]string{"profile", "p"}, args...)...)
+	return w.begin("p is profiled for", append([]string{"profile", "p"}, args...)...)
+}
+
+// begin begins a weir command, and returns when it has said something.
+func (w profiledWorld) begin(says string, args ...string) *terminal {
+	w.t.Helper()
+	x := w.inTerminal(w.t, nil, "weir", args...)
 	w.t.Cleanup(func() { x.cmd.Process.Kill() }) // of a test that failed
-	x.waitFor(w.t, `p is profiled for`)
+	x.waitFor(w.t, says)
 	return x
 }
 

@@ -59,7 +59,7 @@ func (a *app) doProfileLive(ctx context.Context, name string, r *profiling) erro
 	running, cancel := a.whileTrial(ctx, g, r.duration)
 	defer cancel()
 	with := a.usedIn(running, meter, g, r.duration)
-	if _, err := a.withdraw(ctx, g); err != nil {
+	if _, err := a.withdraw(ctx, running, g); err != nil {
 		return err
 	}
 	p, err := trace.Live(g)

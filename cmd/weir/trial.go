@@ -61,32 +61,53 @@ func trialOf(g *datapath.Generation, as lang.Options) (datapath.Options, error) 
 // trialLook is how often a trial looks whether another command has ended it.
 const trialLook = 100 * time.Millisecond
 
-// whileTrial returns a context that ends with ctx, after a time, and when another command
-// has taken the trial back: no packet comes to it then.
+// errNoPlace is why a trial ends that is at no place any more.
+var errNoPlace = errors.New("every interface, network namespace or cgroup that it was at is gone")
+
+// whileTrial returns a context that ends with ctx, after a time, when another command has
+// taken the trial back, and with errNoPlace when no place of it is left: no packet comes
+// to it then.
 func (a *app) whileTrial(ctx context.Context, g *datapath.Generation, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, d)
+	ctx, end := context.WithCancelCause(ctx)
 	go func() {
 		tick := time.NewTicker(trialLook)
 		defer tick.Stop()
 		for a.kernel.Current(g) {
+			if !slices.ContainsFunc(g.Attachments, placed) {
+				end(errNoPlace)
+				return
+			}
 			select {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
 			}
 		}
-		cancel()
+		end(nil)
 	}()
 	return ctx, cancel
 }
 
+// placed reports whether a program is at a place, as far as can be told: it may be one
+// that cannot be reached.
+func placed(at *datapath.Attachment) bool {
+	there, err := at.Attached()
+	return there || err != nil || at.Standing().There // moved with its interface, which has a filter
+}
+
 // withdraw swaps the plain generation back, unless another command has done so, which it
-// tells and reports.
-func (a *app) withdraw(ctx context.Context, g *datapath.Generation) (gone bool, err error) {
+// tells and reports. The error is of a trial that ended with errNoPlace, too: running is
+// what whileTrial gave.
+func (a *app) withdraw(ctx, running context.Context, g *datapath.Generation) (gone bool, err error) {
+	why := context.Cause(running)
 	err = a.kernel.Withdraw(context.WithoutCancel(ctx), g)
 	if errors.Is(err, datapath.ErrNotFound) {
 		fmt.Fprintf(a.err, "another command has taken %s back\n", term.Clean(g.Name))
 		return true, nil
+	}
+	if err == nil && errors.Is(why, errNoPlace) {
+		err = fmt.Errorf("no packet comes to %s: %w. Attach it with --replace where packets come, or detach it", g.Name, why)
 	}
 	return false, err
 }
