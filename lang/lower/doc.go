@@ -39,6 +39,17 @@
 // Functions of C objects (object.go) are foreign: their code is linked behind that of
 // the chain when it is loaded. One that may write to the packet counts as a move.
 //
+// # Tunnels
+//
+// The facts about the headers of a packet are a layer; the packet inside a tunnel has
+// one of its own (inside.go). A function finds its headers from what walk has found of
+// the packet around it; the two layers are exchanged while it is looked at, and the
+// same code serves both.
+//
+// pkt.encap and pkt.decap are moves (tunnel.go). The headers of a tunnel are laid out in
+// a slot where the chain asks for them (encap.go), and their checksum rests on that of
+// the packet inside (encapsum.go).
+//
 // # Connections
 //
 // At connect and sk-lookup there is no packet: what chains read lies in the context
