@@ -19,6 +19,7 @@ var suites = []suite{
 	{name: "trace: replay", pkg: "trace", args: []string{"-test.skip", "WhileTiming"}}, // which is about time
 	{name: "doctor: what there is", pkg: "internal/doctor"},
 	{name: "VLAN devices", pkg: "internal/traffic", tests: "^TestVLANDevice"},
+	{name: "tunnels: the kernel's own devices at the other end", pkg: "internal/traffic", tests: "^TestTunnel", limit: 15 * time.Minute},
 	{name: "hooks: what only some can do, against the reference", pkg: "internal/differ", tests: "^TestHooks$", args: []string{"-every", "20"}},
 	{name: "corpus at tc, against the reference", pkg: "internal/differ", tests: "^TestCorpusOfTC$", args: []string{"-every", "20"}},
 	{name: "corpus, a twentieth, against the reference", pkg: "internal/differ", tests: "^TestCorpus$", args: []string{"-cases", "20", "-every", "20"}, limit: 20 * time.Minute},
@@ -36,6 +37,7 @@ var floor = []suite{
 // in, is passed over.
 var modules = []string{
 	"veth", "8021q", "bridge", "dummy", "ifb", "tun", "bonding", "macvlan", "netkit",
+	"vxlan", "geneve", "ipip", "sit", "ip6_tunnel", "ip_gre", "ip6_gre", "fou",
 	"sch_ingress", "cls_bpf", "cls_matchall", "cls_u32", "act_bpf", "act_gact", "act_mirred",
 	"sch_fq", "sch_netem", "sch_prio",
 	"nf_tables", "nf_conntrack", "nf_defrag_ipv4", "nf_defrag_ipv6", "nft_chain_nat",
