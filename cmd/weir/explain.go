@@ -41,10 +41,11 @@ that runs is the chain with notes in it: it does the same. Maps are kept from pa
 packet, and the clock is that of the capture.
 
 With --live the next packets of a chain that is attached are shown, those for which
---match holds: an expression over the packet, in the language of chains. A chain with
-notes is swapped in, with the same maps and params, and after --packets, after --for
-or at ^C the plain one is swapped back, without missing a packet. If this command is
-killed, the next weir command does that.
+--match holds: an expression over the packet, in the language of chains, which sees
+the maps, params and lists of the chain's file. A chain with notes is swapped in, with
+the same maps and params, and after --packets, after --for or at ^C the plain one is
+swapped back, without missing a packet. If this command is killed, the next weir
+command does that.
 
 ` + orderHelp,
 		Example: `  weir explain edge.weir in.pcap --packet 1

@@ -24,7 +24,8 @@ func TestExplainLive(t *testing.T) {
 	defer w.must("weir detach p")
 	w.send(5, 4053, 5)
 
-	x := w.begin("p is watched for", "explain", "p", "--live", "--json", "--packets", "3", "--match", "pkt.udp.dport == 4080")
+	x := w.begin("p is watched for", "explain", "p", "--live", "--json", "--packets", "3",
+		"--match", "pkt.udp.dport == 4080 and limit == 9 and seen[4053] == 25")
 	w.must("weir set p limit=9")
 	w.send(20, 4053, 25)
 	w.send(11, 4080, 11)

@@ -156,6 +156,9 @@ func (b *builder) undefinedHint(file, name string, pos syntax.Position) string {
 	default:
 		return "did you mean " + n + "?"
 	}
+	if file == MatchFile {
+		return "a match can name the packet, what the language has, and what the file of the chain has but for functions"
+	}
 	if name == "token_bucket" {
 		return `load it: load("std/rate.weir", "token_bucket")`
 	}

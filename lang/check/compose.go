@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -112,29 +113,34 @@ func (b *builder) program(roots []root) (*Program, diag.List) {
 			modules = append(modules, r.module)
 		}
 	}
-	maps := nameAll(b, modules)
+	reached := nameAll(b, modules)
 	params := map[*Param]bool{}
 	list := b.clashes()
+	uses := func(c *checker) {
+		maps.Copy(reached, c.used)
+		maps.Copy(params, c.params)
+		p.addObjects(c.objects)
+	}
 	for _, r := range roots {
 		c := newChecker(b, p, r)
 		c.run()
-		for m := range c.used {
-			maps[m] = true
-		}
-		for x := range c.params {
-			params[x] = true
-		}
-		p.addObjects(c.objects)
+		uses(c)
 		for _, d := range c.diags {
 			if !slices.Contains(list, d) { // of a module's function that several chains call
 				list = append(list, d)
 			}
 		}
 	}
+	if b.opts.Match != "" {
+		if c := b.match(p, roots[0].module); c != nil {
+			uses(c)
+			list = append(list, c.diags...)
+		}
+	}
 	var tallies []*Map
 	tallies, p.Maps = p.Maps, nil
 	for _, m := range b.maps {
-		if maps[m] {
+		if reached[m] {
 			p.Maps = append(p.Maps, m)
 		}
 	}

@@ -106,10 +106,13 @@ func (p *pass) truth(n syntax.Node, o operand) condition {
 		case *starlarkstruct.Struct, *typeVal:
 			p.noCondition(n, describe(v), "compare it: x != None, if there may be none")
 			return condition{}
-		case starlark.Callable:
+		case starlark.Callable, *localFunc:
 			p.noCondition(n, describe(v), "call it; or compare it: f != None, if there may be none")
 			return condition{}
 		default: // a constant, or a list or dict: true if it is not empty
+			if p.noMatch(n, v) {
+				return condition{}
+			}
 			return decided(bool(v.Truth()))
 		}
 	}

@@ -43,7 +43,7 @@ type Options struct {
 	Line bool   // the text is a one-liner: the body of main
 	Mark bool   // the tree says where each statement of the text begins
 
-	Match string // an expression over the packet: see Program.Match
+	Match string // an expression over the packet and the values of the first file: see Program.Match
 	Hook  hook.Hook
 	// Load reads a module that is no part of the standard library. Its name is a
 	// path, already joined with the folder of the file that loads it. Without Load
@@ -99,9 +99,6 @@ func Check(file string, src []byte, opts Options) (p *Program, list diag.List) {
 		return nil, b.diags
 	}
 	p, ds := b.program(roots)
-	if opts.Match != "" {
-		ds = append(ds, b.match(p)...)
-	}
 	return p, append(b.diags, ds...)
 }
 

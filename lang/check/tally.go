@@ -91,32 +91,11 @@ func (c *checker) mergeTallies() {
 		}
 	}
 	for _, f := range c.funcs {
-		retally(f.Body, same)
-	}
-}
-
-// retally names in every statement the map that stays.
-func retally(body []Stmt, same map[*Map]*Map) {
-	for _, s := range body {
-		switch s := s.(type) {
-		case *SetMap:
-			if m := same[s.Map]; m != nil {
-				s.Map = m
+		eachStmt(f.Body, func(s Stmt) {
+			if s, ok := s.(*SetMap); ok && same[s.Map] != nil {
+				s.Map = same[s.Map]
 			}
-		case *If:
-			retally(s.Then, same)
-			retally(s.Else, same)
-		case *Block:
-			retally(s.Body, same)
-		case *Range:
-			retally(s.Body, same)
-		case *While:
-			retally(s.Body, same)
-		case *Unrolled:
-			for _, t := range s.Turns {
-				retally(t, same)
-			}
-		}
+		})
 	}
 }
 

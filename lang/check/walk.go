@@ -11,6 +11,28 @@ func walk(x Expr, f func(Expr)) {
 	}
 }
 
+// eachStmt calls f for every statement of a body, and those in them.
+func eachStmt(body []Stmt, f func(Stmt)) {
+	for _, s := range body {
+		f(s)
+		switch s := s.(type) {
+		case *If:
+			eachStmt(s.Then, f)
+			eachStmt(s.Else, f)
+		case *Block:
+			eachStmt(s.Body, f)
+		case *Range:
+			eachStmt(s.Body, f)
+		case *While:
+			eachStmt(s.Body, f)
+		case *Unrolled:
+			for _, t := range s.Turns {
+				eachStmt(t, f)
+			}
+		}
+	}
+}
+
 // operands returns the expressions that x is made of, in order of evaluation.
 func operands(x Expr) []Expr {
 	some := func(l ...Expr) []Expr {
