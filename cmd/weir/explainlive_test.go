@@ -168,11 +168,11 @@ func TestTrialPlaces(t *testing.T) {
 	}
 	w.until("weir show p", "generation 1,")
 
-	w.must("weir attach p.weir:second --name p --on eth1")
+	w.must("exec weir attach p.weir:second --name p --replace --on eth1")
 	x = w.begin("p is watched for", explain...)
 	w.must("ip link del eth1")
 	if text, err := end(x); err == nil || !strings.Contains(text, gone) || strings.Contains(text, "no packet matched") {
 		t.Errorf("weir explain: %v\n%s", err, text)
 	}
-	w.until("weir show p", "generation 1,")
+	w.until("weir show p", "generation 4,")
 }
