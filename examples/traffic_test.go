@@ -40,6 +40,15 @@ var captures = map[string]func() []sent{
 			sent{after: ms, src: stranger6, dst: server6, l4: udp(4000, 443)},
 			sent{after: 11 * time.Second, src: stranger4, dst: server4, l4: udp(4000, 53)})
 	},
+	"stamp_reflector": func() []sent {
+		return []sent{
+			{src: "192.0.2.9", dst: "192.0.2.1", l4: udp(4000, 862), body: 44},
+			{after: ms, src: "2001:db8::9", dst: "2001:db8::1", tags: []uint16{9}, l4: udp(4000, 862), body: 60},
+			{after: ms, src: "192.0.2.9", dst: "192.0.2.1", l4: udp(4000, 862), body: 20},
+			{after: ms, src: stranger4, dst: "192.0.2.1", l4: udp(4000, 862), body: 44},
+			{after: ms, src: "192.0.2.9", dst: "192.0.2.1", l4: udp(4000, 53), body: 44},
+		}
+	},
 	"switch": func() []sent {
 		return append(stock("arp-request", "arp-request", "arp-request"),
 			sent{after: ms, src: stranger4, dst: server4, l4: udp(4000, 53)},

@@ -16,7 +16,7 @@ const corpusOfCookies = "../../lang/testdata/cookies"
 
 // cookieMaker loads a program that hands two headers, one behind the other, to a
 // helper of the kernel, and puts what it says over them.
-func cookieMaker(t *testing.T, ip int32, helper asm.BuiltinFunc) *ebpf.Program {
+func cookieMaker(t testing.TB, ip int32, helper asm.BuiltinFunc) *ebpf.Program {
 	t.Helper()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, License: "Dual BSD/GPL", Instructions: asm.Instructions{
 		asm.LoadMem(asm.R7, asm.R1, 0, asm.Word),
@@ -43,7 +43,7 @@ func cookieMaker(t *testing.T, ip int32, helper asm.BuiltinFunc) *ebpf.Program {
 }
 
 // ask gives what a program of cookieMaker says to two headers.
-func ask(t *testing.T, p *ebpf.Program, ip, tcp []byte) uint64 {
+func ask(t testing.TB, p *ebpf.Program, ip, tcp []byte) uint64 {
 	in := make([]byte, len(ip)+60)
 	copy(in[copy(in, ip):], tcp)
 	_, out, err := p.Test(in)
@@ -53,22 +53,29 @@ func ask(t *testing.T, p *ebpf.Program, ip, tcp []byte) uint64 {
 	return binary.LittleEndian.Uint64(out)
 }
 
-// TestCookies compares the cookies of chains with those that the kernel makes of the
-// headers alone.
-func TestCookies(t *testing.T) {
+// withCookies has the reference told of the cookies that the kernel makes of headers
+// alone.
+func withCookies(t testing.TB, cs []Case) []Case {
 	of := map[int][2]*ebpf.Program{ // by the length of the IP header
 		20: {cookieMaker(t, 20, asm.FnTcpRawGenSyncookieIpv4), cookieMaker(t, 20, asm.FnTcpRawCheckSyncookieIpv4)},
 		40: {cookieMaker(t, 40, asm.FnTcpRawGenSyncookieIpv6), cookieMaker(t, 40, asm.FnTcpRawCheckSyncookieIpv6)},
 	}
-	for n, c := range casesOf(t, corpusOfCookies) {
-		c.cookie = func(ip, tcp []byte) (uint32, uint16) {
+	for i := range cs {
+		cs[i].cookie = func(ip, tcp []byte) (uint32, uint16) {
 			x := int64(ask(t, of[len(ip)][0], ip, tcp))
 			if x < 0 {
 				return 0, 0
 			}
 			return uint32(x), uint16(x >> 32)
 		}
-		c.cookieOK = func(ip, tcp []byte) bool { return ask(t, of[len(ip)][1], ip, tcp) == 0 }
+		cs[i].cookieOK = func(ip, tcp []byte) bool { return ask(t, of[len(ip)][1], ip, tcp) == 0 }
+	}
+	return cs
+}
+
+// TestCookies compares the cookies of chains with those that the kernel makes.
+func TestCookies(t *testing.T) {
+	for n, c := range withCookies(t, casesOf(t, corpusOfCookies)) {
 		for _, v := range variants {
 			if v.hook != hook.XDP && v.hook != hook.TCIngress && v.hook != hook.TCEgress {
 				continue

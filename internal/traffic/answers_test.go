@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -139,4 +140,69 @@ func onLink(t *testing.T, i lab.Iface, prefix string) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestStdSTAMP measures a way by test packets, as a sender of RFC 8762 does: what came and
+// went in between, in the order of one clock.
+func TestStdSTAMP(t *testing.T) {
+	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
+		for _, x := range []struct{ own, other string }{{"192.0.2.1/24", "192.0.2.2"}, {"2001:db8::1/64", "2001:db8::2"}} {
+			t.Run(h.String()+"/"+x.other, func(t *testing.T) {
+				l := newLab(t)
+				a0, m0 := link(t, l, newHost(t, l, "a"), newHost(t, l, "m"), "eth0", "eth0", lab.LinkOptions{A: lab.End{Addrs: lab.MustPrefixes(x.own)}})
+				finishing(t, a0)
+				other := netip.MustParseAddr(x.other)
+				neighbour(t, a0, other, m0)
+				answering(t, sampleOf(t, "stamp"), h, []lab.Iface{m0}, []lab.Iface{a0})
+				var c *net.UDPConn
+				must(0, a0.Host.Do(func() (err error) {
+					c, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(other, 862)))
+					return err
+				}))(t)
+				defer c.Close()
+				c.SetDeadline(time.Now().Add(10 * time.Second))
+				for seq := range uint32(5) {
+					measureSTAMP(t, c, seq)
+				}
+			})
+		}
+	}
+}
+
+// measureSTAMP sends a test packet, and checks the answer.
+func measureSTAMP(t *testing.T, c *net.UDPConn, seq uint32) {
+	t.Helper()
+	q := make([]byte, 44)
+	binary.BigEndian.PutUint32(q, seq)
+	sent := tai(t)
+	putPTP(q[4:], sent)
+	binary.BigEndian.PutUint16(q[12:], 0x4001)
+	must(c.Write(q))(t)
+	b := make([]byte, 100)
+	n := must(c.Read(b))(t)
+	got := tai(t)
+	if n != 44 || binary.BigEndian.Uint32(b) != seq || !slices.Equal(b[24:38], q[:14]) || b[40] != 64 {
+		t.Fatalf("answer %x to %x", b[:n], q)
+	}
+	came, gone := ptp(b[16:]), ptp(b[4:])
+	if came < sent || gone < came || got < gone {
+		t.Errorf("sent at %d, came at %d, went at %d, was there at %d", sent, came, gone, got)
+	}
+}
+
+// tai reads CLOCK_TAI, in ns.
+func tai(t *testing.T) int64 {
+	t.Helper()
+	var ts unix.Timespec
+	must(0, unix.ClockGettime(unix.CLOCK_TAI, &ts))(t)
+	return ts.Nano()
+}
+
+func putPTP(b []byte, ns int64) {
+	binary.BigEndian.PutUint32(b, uint32(ns/1e9))
+	binary.BigEndian.PutUint32(b[4:], uint32(ns%1e9))
+}
+
+func ptp(b []byte) int64 {
+	return int64(binary.BigEndian.Uint32(b))*1e9 + int64(binary.BigEndian.Uint32(b[4:]))
 }
