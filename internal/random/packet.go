@@ -24,9 +24,11 @@ var conditionHeaders = []string{"eth", "vlan", "vlan2", "ip4", "ip6", "ip", "tcp
 // own bytes, so that it does not matter when they were found.
 var keptHeaders = []string{"eth", "vlan", "ip4", "ip6", "tcp", "udp", "icmp4", "icmp6", "arp", "srh", "gre"}
 
+// The type of Ethernet is only read: behind vlan_push the kernel knows two types of tags,
+// see the manual.
 var fields = slices.Concat(
 	[]field{
-		{"eth", "src", hardware, 48, false}, {"eth", "dst", hardware, 48, false}, {"eth", "type", unsigned, 16, true},
+		{"eth", "src", hardware, 48, false}, {"eth", "dst", hardware, 48, false}, {"eth", "type", unsigned, 0, false},
 		{"ip4", "src", addr4, 32, false}, {"ip4", "dst", addr4, 32, false}, {"ip4", "ttl", unsigned, 8, false},
 		{"ip4", "proto", unsigned, 8, true}, {"ip4", "dscp", unsigned, 6, false}, {"ip4", "ecn", unsigned, 2, false},
 		{"ip4", "len", unsigned, 16, true}, {"ip4", "id", unsigned, 16, false}, {"ip4", "frag_off", unsigned, 16, true},

@@ -275,6 +275,7 @@ func (l *lowerer) dictGet(e *check.Get) parts {
 			return l.pick(e.T, x[0], keys, e.Values, e.Default)
 		}
 	}
+	other := l.orZero(e.Default, e.T)
 	done, vs := l.block(), l.softVars(e.T)
 	for i, k := range e.Keys {
 		hit, next := l.block(), l.block()
@@ -284,7 +285,7 @@ func (l *lowerer) dictGet(e *check.Get) parts {
 		l.jump(done)
 		l.start(next)
 	}
-	l.setAll(vs, l.orZero(e.Default, e.T))
+	l.setAll(vs, other)
 	l.jump(done)
 	l.start(done)
 	return l.getAll(vs)

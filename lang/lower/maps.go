@@ -123,6 +123,7 @@ func (l *lowerer) lookupExpr(e *check.Lookup) parts {
 		}
 		return parts{pl.entry, t}
 	}
+	other := l.orZero(e.Default, e.T) // an argument: it is computed whether or not it is wanted
 	return l.choose(e.T, func(then, els *ir.Block) { l.branch(ir.Ne, pl.entry, l.konst(0), then, els) },
 		func() parts {
 			p := l.loadParts(pl.entry, 0, m.Value)
@@ -130,7 +131,7 @@ func (l *lowerer) lookupExpr(e *check.Lookup) parts {
 				l.deleteKey(m, pl.key)
 			}
 			return p
-		}, func() parts { return l.orZero(e.Default, e.T) })
+		}, func() parts { return other })
 }
 
 // popRecord removes an entry and gives a copy of it.

@@ -29,6 +29,7 @@ func (l *lowerer) index(e *check.Index) parts {
 // pick gives the value that belongs to x, or def (zero if nil).
 func (l *lowerer) pick(t value.Type, x *ir.Value, keys []uint64, values []check.Expr, def check.Expr) parts {
 	base, inTable := l.table(values)
+	other := l.orZero(def, t)
 	done, miss, vs := l.block(), l.block(), l.softVars(t)
 	found, at := l.block(), l.newVar()
 	l.search(x, keys, miss, func(i int) {
@@ -47,7 +48,7 @@ func (l *lowerer) pick(t value.Type, x *ir.Value, keys []uint64, values []check.
 	}
 	l.start(miss)
 	if l.cur != nil {
-		l.setAll(vs, l.orZero(def, t))
+		l.setAll(vs, other)
 		l.jump(done)
 	}
 	l.start(done)
