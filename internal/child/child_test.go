@@ -283,7 +283,7 @@ func TestInspect(t *testing.T) {
 		"map t":                 `table((ip4, u16), record(a = u64, b = mac), size = 10, expiring = "10s")`,
 		"param limit":           "param(u32, 2000) pps",
 		"object b":              "struct",
-		"function token_bucket": "token_bucket(key, size = 65536)",
+		"function token_bucket": "token_bucket(key, size = 65536, percpu = False)",
 		"function main":         "main(pkt)",
 		"function other":        "other(pkt)",
 		"local pkt":             "packet",
