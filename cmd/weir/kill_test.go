@@ -55,8 +55,8 @@ func TestKill(t *testing.T) {
 		calls  int // of a swap, at least
 		also   []killing
 	}{
-		{"packets", newVictim, 8, 40, trials},
-		{"connections", newConnVictim, 10, 50, []killing{unconfirmed}},
+		{"packets", newVictim, 14, 40, trials},
+		{"connections", newConnVictim, 16, 50, []killing{unconfirmed}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			v := x.victim(t)
