@@ -2,15 +2,17 @@ package traffic
 
 import (
 	"bytes"
+	"io"
 	"net/netip"
 	"os"
 	"testing"
+	"time"
 
 	"weir/hook"
 	"weir/lab"
 )
 
-// TestSYNCookie downloads from a server that sees but one SYN: a chain of std/syncookie.weir
+// TestSYNCookie downloads from a server that sees only the first SYNs: a chain of std/syncookie.weir
 // answers the others.
 func TestSYNCookie(t *testing.T) {
 	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
@@ -27,7 +29,7 @@ func TestSYNCookie(t *testing.T) {
 				c := answering(t, sampleOf(t, "syncookie"), h, []lab.Iface{n.c}, []lab.Iface{n.m1})
 				sum := watch(t, n.a.Host, n.c.Host)
 				must(n.c.Host.ServeHTTP(t.Context(), netip.AddrPortFrom(f.c, 8080)))(t)
-				for i := range 3 {
+				for i := 0; i < 3 || i < 100 && c.count("answered") < 2; i++ { // at first SYNs come through
 					if _, err := n.a.Host.DownloadBlob(bounded(t), netip.AddrPortFrom(f.c, 8080), 1<<20, 2); err != nil {
 						t.Fatalf("download %d: %v", i, err)
 					}
@@ -43,7 +45,24 @@ func TestSYNCookie(t *testing.T) {
 	}
 }
 
-// TestSYNFlood: while SYNs come from hosts that are not there, all of which are answered, a
+// askOnce opens a connection to an HTTP server, waits for an answer, and closes first: so
+// the server keeps nothing of it, and takes the port again at once (see the module).
+func askOnce(h *lab.Host, to netip.AddrPort) error {
+	const patience = 20 * time.Second
+	c, err := dial(h, 0, to, patience)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(c, "GET /blob?size=16&seed=2 HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
+		return err
+	}
+	_, err = c.Read(make([]byte, 1))
+	return err
+}
+
+// TestSYNFlood: while SYNs come from hosts that are not there, nearly all of which are answered, a
 // client connects every time, and the server keeps nothing for the others.
 func TestSYNFlood(t *testing.T) {
 	client, server := pair(t, lab.LinkOptions{})
@@ -79,12 +98,12 @@ func TestSYNFlood(t *testing.T) {
 			running = false
 		default:
 		}
-		if _, err := client.Host.DownloadBlob(bounded(t), to, 4096, 2); err != nil {
+		if err := askOnce(client.Host, to); err != nil {
 			t.Fatalf("connection %d: %v", n, err)
 		}
 	}
-	if got, want := c.count("answered"), st.Sent-st.Lost; got < want-1 {
-		t.Errorf("%d SYNs were answered, %d came", got, want)
+	if answered, let, came := c.count("answered"), c.count("let through"), st.Sent-st.Lost+uint64(n); answered+let < came || let > came/10 {
+		t.Errorf("%d SYNs were answered, %d let through, %d came", answered, let, came)
 	}
 	var table []byte
 	must(0, server.Host.Do(func() (err error) {
