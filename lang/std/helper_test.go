@@ -27,7 +27,13 @@ answers = ring(u64, size = 65536)
 // newRig loads a chain whose source is askHead and text.
 func newRig(t *testing.T, text string) *rig {
 	t.Helper()
-	p, err := lang.Compile([]byte(askHead+text), lang.Options{File: "rig.weir", Trace: true, Clock: true, Load: os.ReadFile})
+	return &rig{t, loaded(t, askHead+text)}
+}
+
+// loaded compiles a chain and loads it at XDP.
+func loaded(t testing.TB, text string) *trace.Runner {
+	t.Helper()
+	p, err := lang.Compile([]byte(text), lang.Options{File: "rig.weir", Trace: true, Clock: true, Load: os.ReadFile})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +46,7 @@ func newRig(t *testing.T, text string) *rig {
 			t.Error(err)
 		}
 	})
-	return &rig{t, r}
+	return r
 }
 
 // ask gives the chain a question at a time of its clock, and returns what it answers.
@@ -52,21 +58,28 @@ func (r *rig) ask(at time.Duration, numbers ...uint64) []uint64 {
 // send gives the chain a frame, and returns what it answers.
 func (r *rig) send(at time.Duration, frame []byte) (answers []uint64) {
 	r.t.Helper()
+	_, answers = runAt(r.t, r.runner, frame, time.Unix(0, int64(at)))
+	return answers
+}
+
+// runAt sends a frame through a chain: what became of it, and the numbers told.
+func runAt(t testing.TB, r *trace.Runner, frame []byte, at time.Time) (out []byte, told []uint64) {
+	t.Helper()
 	var res trace.Result
 	err := trace.OnOneCPU(func() (err error) {
-		res, _, err = r.runner.Run(frame, time.Unix(0, int64(at)))
+		res, out, err = r.Run(frame, at)
 		return err
 	})
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if res.Error != "" {
-		r.t.Fatal(res.Error)
+		t.Fatal(res.Error)
 	}
 	for _, e := range res.Events {
-		answers = append(answers, binary.NativeEndian.Uint64(e.Octets))
+		told = append(told, binary.NativeEndian.Uint64(e.Octets))
 	}
-	return answers
+	return out, told
 }
 
 // question is a frame of UDP over IPv4 that holds four numbers.

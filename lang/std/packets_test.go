@@ -1,56 +1,30 @@
 package std_test
 
 import (
-	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 
-	"weir/lang"
 	"weir/trace"
 )
 
 // numbers is what a chain begins with that tells numbers of a packet, by numbers.emit.
 const numbers = "numbers = ring(u64, size = 65536)\n"
 
-// load compiles a chain and loads it at XDP.
+// load loads a chain that tells numbers.
 func load(t testing.TB, text string) *trace.Runner {
 	t.Helper()
-	p, err := lang.Compile([]byte(numbers+text), lang.Options{File: "t.weir", Trace: true, Clock: true, Load: os.ReadFile})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := trace.NewRunner(p, trace.RunnerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return r
+	return loaded(t, numbers+text)
 }
 
 // through sends a frame through a chain: what became of it, and the numbers told.
 func through(t testing.TB, r *trace.Runner, frame []byte) (out []byte, told []uint64) {
 	t.Helper()
-	res, out, err := r.Run(frame, time.Unix(1, 0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.Error != "" {
-		t.Fatal(res.Error)
-	}
-	for _, e := range res.Events {
-		told = append(told, binary.NativeEndian.Uint64(e.Octets))
-	}
-	return out, told
+	return runAt(t, r, frame, time.Unix(1, 0))
 }
 
 // A probe is what a test sends: the fields that it chooses, all else as hosts have it.
