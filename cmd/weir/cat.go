@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/internal/spell"
 	"weir/lang/std"
 )
 
@@ -58,6 +59,9 @@ func readSource(name string) ([]byte, error) {
 	}
 	text, err := std.Read(name)
 	if errors.Is(err, fs.ErrNotExist) {
+		if near := spell.Nearest(name, std.Names()); near != "" {
+			return nil, fmt.Errorf("no module is named %s: did you mean %s?", name, near)
+		}
 		return nil, fmt.Errorf("no module is named %s (there are %s)", name, strings.Join(std.Names(), ", "))
 	}
 	return text, err
