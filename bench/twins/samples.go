@@ -21,6 +21,7 @@ var sampleFrames = map[string]func(*traffic) [][]byte{
 	"std/names.weir":      func(t *traffic) [][]byte { return messages(t, protoUDP, 4000, "8 octets\x0fwww.example.org") },
 	"std/timestamps.weir": func(t *traffic) [][]byte { return messages(t, protoTCP, 443, "") },
 	"std/tls.weir":        func(t *traffic) [][]byte { return messages(t, protoTCP, 443, clientHello) },
+	"std/syncookie.weir":  handshakes,
 	"std/quic.weir":       func(t *traffic) [][]byte { return messages(t, protoUDP, 443, shortHeader) },
 }
 
@@ -43,6 +44,21 @@ func messages(t *traffic, proto uint8, port uint16, message string) [][]byte {
 		}
 		return d
 	})
+}
+
+// handshakes are SYNs as long as their answers: the feeder writes packets anew, and does
+// not make them longer again.
+func handshakes(t *traffic) [][]byte {
+	const size = 14 + 20 + 24
+	out := each(func(int) datagram {
+		d := t.any(protoTCP, 443)
+		d.flags, d.tcpOptions = 2, []byte{2, 4, 5, 0xb4}
+		return d
+	})
+	for i, f := range out {
+		out[i] = f[:size]
+	}
+	return out
 }
 
 // Sample opens the sample of a module of the standard library, alone. The error is a
