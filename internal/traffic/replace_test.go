@@ -1,6 +1,7 @@
 package traffic
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -48,30 +49,28 @@ func TestReplace(t *testing.T) {
 			}))(t)
 			t.Cleanup(func() { l.Detach() })
 			f := udpFlood(t, a, b)
-			f.Packets, f.PPS = long[uint64](100_000, 1_000_000), 50_000 // two seconds: time for swaps
+			f.Duration, f.PPS = 2*time.Minute, 50_000 // it is ended when both have seen enough
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
 			done := make(chan lab.FloodStats, 1)
 			go func() {
-				st, err := a.Host.Flood(t.Context(), f)
+				st, err := a.Host.Flood(ctx, f)
 				if err != nil {
 					t.Error(err)
 				}
 				done <- st
 			}()
-			eventually(t, "the old program sees packets", func() bool { return seenOld() > 1000 })
-			swaps, progs := 0, []*ebpf.Program{next, old}
-			var st lab.FloodStats
-			for ended := false; !ended; {
+			enough, swaps, progs := long[uint64](20_000, 400_000), 0, []*ebpf.Program{next, old}
+			eventually(t, "both programs see packets", func() bool {
 				if err := l.Update(progs[swaps%2]); err != nil {
 					t.Fatal(err)
 				}
 				swaps++
-				select {
-				case st = <-done:
-					ended = true
-				case <-time.After(5 * time.Millisecond):
-				}
-			}
-			if seenOld()+seenNext() != st.Sent-st.Lost || seenOld() == 0 || seenNext() == 0 || st.Lost > 0 {
+				return min(seenOld(), seenNext()) > enough
+			})
+			stop()
+			st := <-done
+			if seenOld()+seenNext() != st.Sent-st.Lost {
 				t.Errorf("sent %d, lost %d, seen by the old %d, by the new %d", st.Sent, st.Lost, seenOld(), seenNext())
 			}
 			t.Logf("sent %d, %d swaps, seen by the one %d, by the other %d", st.Sent, swaps, seenOld(), seenNext())
