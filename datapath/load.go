@@ -117,9 +117,6 @@ func programType(h hook.Hook) (ebpf.ProgramType, ebpf.AttachType) {
 
 // load loads the program object of u, whose maps are there.
 func (u *unit) load(resolve func(string) (uint32, error)) error {
-	if resolve == nil {
-		resolve = interfaceIndex
-	}
 	u.resolve = resolve
 	source := diag.Source{}
 	for _, f := range u.prog.Sources {
@@ -192,7 +189,7 @@ func permission(err error) error {
 var mapTypes = [...]ebpf.MapType{
 	ir.Array: ebpf.Array, ir.PerCPUArray: ebpf.PerCPUArray, ir.Hash: ebpf.Hash, ir.LRUHash: ebpf.LRUHash,
 	ir.LPMTrie: ebpf.LPMTrie, ir.PerCPUHash: ebpf.PerCPUHash, ir.LRUPerCPUHash: ebpf.LRUCPUHash,
-	ir.PerfEventArray: ebpf.PerfEventArray, ir.CPUMap: ebpf.CPUMap, ir.SockMap: ebpf.SockMap,
+	ir.PerfEventArray: ebpf.PerfEventArray, ir.CPUMap: ebpf.CPUMap, ir.SockMap: ebpf.SockMap, ir.DevMap: ebpf.DevMap,
 	ir.RingBuf: ebpf.RingBuf, ir.Queue: ebpf.Queue, ir.Stack: ebpf.Stack, ir.BloomFilter: ebpf.BloomFilter,
 }
 

@@ -25,6 +25,9 @@ func points(p *lang.Program) []string {
 // addAll is add of all the programs that a chain is. They share the maps of the
 // first.
 func (s *State) addAll(p *lang.Program, frags bool, resolve func(string) (uint32, error)) ([]*unit, error) {
+	if resolve == nil {
+		resolve = interfaceIndex
+	}
 	all := points(p)
 	u, err := s.add(p, frags, resolve)
 	if err != nil {

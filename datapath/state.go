@@ -109,6 +109,9 @@ func (s *State) add(p *lang.Program, frags bool, resolve func(string) (uint32, e
 			return nil, err
 		}
 	}
+	if err := u.fillGroups(resolve); err != nil {
+		return nil, err
+	}
 	return u, u.load(resolve)
 }
 

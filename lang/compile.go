@@ -283,6 +283,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		Hists:  t.Hists,
 
 		Sockets: t.Sockets,
+		Groups:  t.Groups,
 	}
 	for _, x := range t.Chains {
 		p.Chains = append(p.Chains, Chain{Name: x.Name, File: x.File, Func: x.Func})
@@ -298,6 +299,9 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		if list := low.Lists[k]; list != nil {
 			m.System, m.Init = ListMap, entriesOf(list)
 		}
+		if group := low.Groups[k]; group != nil {
+			m.System, m.Group = GroupMap, group
+		}
 		p.Maps = append(p.Maps, m)
 	}
 	for _, x := range t.Params {
@@ -312,7 +316,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		v := t.Verdicts[x.Verdict]
 		p.Exits = append(p.Exits, Exit{
 			Chain: x.Chain, Verdict: v.Action.String(), Reason: v.Reason, File: x.Pos.File, Line: x.Pos.Line,
-			ToCPU: v.Action == check.RedirectCPU, ToPeer: v.Action == check.RedirectPeer,
+			ToCPU: v.Action == check.RedirectCPU, ToPeer: v.Action == check.RedirectPeer, ToGroup: v.Action == check.ToGroup,
 		})
 	}
 	p.takePlaces(low)

@@ -13,7 +13,7 @@ const OutcomeSize = 32
 // end of a packet.
 type Outcome struct {
 	Exit   uint64 // index in Program.Exits
-	To     uint32 // interface that a redirect went to
+	To     uint32 // interface that a redirect went to; of an Exit.ToGroup the index in Program.Groups
 	Length int    // octets of the frame on the wire
 	tag    uint32
 }

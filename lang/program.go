@@ -29,6 +29,7 @@ type Program struct {
 	Counts   []string
 	Hists    []string // histograms, in order of their slot
 	Sockets  []string // names of to_socket(), in order of their slot
+	Groups   []string // interfaces of redirect([…]), with commas between
 	Logs     []Log
 	Exits    []Exit        // what may end the program, in order of their slot
 	Lines    []Line        // what the LineMap counts, in order of their slot: one for each way to call its function
@@ -71,7 +72,7 @@ func (s *Source) Object() bool { return strings.HasSuffix(s.Name, ".o") }
 // System is the use that the program itself makes of a kernel map.
 type System uint8
 
-// Uses of kernel maps. All but User, TallyMap, ListMap, LogMap, CPUMap and OriginMap are
+// Uses of kernel maps. All but User, TallyMap, ListMap, LogMap, CPUMap, GroupMap and OriginMap are
 // arrays with a u32 key.
 const (
 	// User maps are those that the chain declares.
@@ -91,7 +92,7 @@ const (
 	RefusedMap
 	// TraceMap is an array of one value of four u64, written at the end of each
 	// packet if Options.Trace was set: the index in Program.Exits, the index of
-	// the interface that a redirect went to, the length of the frame, and the outer
+	// the interface that a redirect went to, or of its group, the length of the frame, and the outer
 	// tag if the kernel keeps it beside the data, which then lacks it at offset
 	// 12: its four octets as a big-endian number, else 0.
 	TraceMap
@@ -131,6 +132,9 @@ const (
 	// CPUMap is a map from CPUs to their queues, for each CPU of the machine: who
 	// loads the program makes it as large as that. Each program has its own.
 	CPUMap
+	// GroupMap holds the interfaces of Map.Group: who loads the program puts their
+	// indexes there. There may be several; each program has its own.
+	GroupMap
 	// SocketMap holds the listening socket of each of Program.Sockets.
 	SocketMap
 	// OriginMap is where connections were to go before a chain at connect changed
@@ -165,8 +169,9 @@ type Map struct {
 	Value value.Type // kind None for a set; the kernel keeps the keys of a bloom as values
 	Size  int        // entries; of a ring: octets
 	TTL   time.Duration
-	Init  []Entry // encoded as the kernel keeps them, without the time
-	Text  string  // of a TallyMap: what is counted, as the source has it
+	Init  []Entry  // encoded as the kernel keeps them, without the time
+	Text  string   // of a TallyMap: what is counted, as the source has it
+	Group []string // of a GroupMap: interfaces, in order of their slot
 }
 
 // HistBuckets is how many buckets a histogram has: the first counts negative
@@ -210,4 +215,5 @@ type Exit struct {
 	Line    int  // of the attached function's return, or of its def
 	ToCPU   bool // a REDIRECT to a CPU, not to an interface
 	ToPeer  bool // a REDIRECT to the other end of a pair: redirect_peer()
+	ToGroup bool // a REDIRECT to the interfaces of one of Program.Groups
 }

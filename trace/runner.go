@@ -371,6 +371,8 @@ func (res *Result) end(p *lang.Program, o lang.Outcome, nameOf func(index int) s
 	switch {
 	case e.ToCPU:
 		res.To = fmt.Sprintf("cpu%d", o.To)
+	case e.ToGroup:
+		res.To = p.Groups[o.To]
 	case e.Verdict == "REDIRECT" && o.To != 0: // else a program of an object knows
 		res.To = nameOf(int(o.To))
 	}

@@ -38,7 +38,7 @@ func lacks(x starlark.HasAttrs, what, name string) error {
 }
 
 func newResult(h hook.Hook, r trace.Result, out []byte, before, after map[string]uint64) (*result, error) {
-	how := check.Outcome{Verdict: r.Verdict, Reason: r.Reason, To: r.To, ToCPU: r.Exit.ToCPU, ToPeer: r.Exit.ToPeer}
+	how := check.Outcome{Verdict: r.Verdict, Reason: r.Reason, To: r.To, ToCPU: r.Exit.ToCPU, ToPeer: r.Exit.ToPeer, ToGroup: r.Exit.ToGroup}
 	if how.ToCPU {
 		how.To = strings.TrimPrefix(r.To, "cpu")
 	}

@@ -57,8 +57,21 @@ type Frame struct {
 	Data []byte
 }
 
-// lo is the interface that all names of cases are taken for.
+// lo is the interface that all names of cases are taken for, but for those that begin
+// with no: there is none of these.
 const lo = 1
+
+// interfaceOf is the index of an interface that a case names.
+func interfaceOf(name string) uint32 {
+	if strings.HasPrefix(name, "no") {
+		return 1 << 30
+	}
+	return lo
+}
+
+// linear is how many octets of an XDP frame a test run has in one piece: a page without
+// XDP_PACKET_HEADROOM, and the octets of struct skb_shared_info.
+const linear = 4096 - 256 - 320
 
 func load(name string) ([]byte, error) {
 	if strings.HasPrefix(name, "std/") {
@@ -121,7 +134,7 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("compile: %w", err)
 	}
-	st, err := datapath.Load(p, datapath.LoadOptions{Now: epoch, Interface: func(string) (uint32, error) { return lo, nil }})
+	st, err := datapath.Load(p, datapath.LoadOptions{Now: epoch, Interface: func(name string) (uint32, error) { return interfaceOf(name), nil }})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,10 +146,14 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		k.close()
 		return nil, nil, err
 	}
+	copied := 0
+	if h == hook.XDP {
+		copied = linear
+	}
 	want, err := ref.Open(c.File, c.Source, ref.Options{
-		Func: c.Func, Then: c.then(), Load: load, Hook: h.String(), IfIndex: lo, CPUs: ebpf.MustPossibleCPU(),
+		Func: c.Func, Then: c.then(), Load: load, Hook: h.String(), IfIndex: lo, CPUs: ebpf.MustPossibleCPU(), Copied: copied,
 		Mark: c.Mark, Priority: c.Priority, Segments: c.Segments,
-		Interface: func(string) uint32 { return lo },
+		Interface: interfaceOf,
 		Now:       func() uint64 { return k.now },
 		Rand:      k.draw,
 		FIB:       c.fib, SynCookie: c.cookie, CookieOK: c.cookieOK,
@@ -271,6 +288,9 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 	got := ref.Result{
 		Chain: k.prog.Chains[x.Chain].Name, Verdict: x.Verdict, Reason: x.Reason, Line: x.Line, Target: o.To, Frame: bare(k.prog.Hook, o.Frame(opts.Frame())),
 	}
+	if x.ToGroup {
+		got.Target, got.Group = 0, k.prog.Groups[o.To]
+	}
 	got.Mark, got.Priority = left(beside)
 	if o.Length != len(want.Frame) {
 		return fmt.Errorf("frame length %d, want %d", o.Length, len(want.Frame))
@@ -289,7 +309,7 @@ func (k *kernel) compare(r *ref.Chain, f Frame) error {
 
 // difference says in what the kernel's result is another than that of the reference.
 func difference(want, got ref.Result) error {
-	w := ref.Result{Chain: want.Chain, Verdict: want.Verdict, Reason: want.Reason, Line: want.Line, Target: want.Target, Frame: want.Frame,
+	w := ref.Result{Chain: want.Chain, Verdict: want.Verdict, Reason: want.Reason, Line: want.Line, Target: want.Target, Group: want.Group, Frame: want.Frame,
 		Mark: want.Mark, Priority: want.Priority}
 	for _, r := range []*ref.Result{&w, &got} {
 		if r.Verdict != "REDIRECT" {

@@ -15,6 +15,8 @@ var hookCases = []struct{ name, variants, body string }{
 	{"cpu that is not there", "xdp xdp-frags", "return redirect_cpu(pkt.len + 4096)"},
 	{"cpu in a variable", "xdp xdp-frags", "v = redirect_cpu(pkt.len) if pkt.udp else drop(\"no udp\")\n    return v if v != redirect_cpu(0) else TX"},
 	{"cpu and others", "xdp xdp-frags", "v = redirect_cpu(1)\n    if pkt.tcp:\n        v = redirect(1)\n    elif pkt.ip6:\n        v = reject()\n    return v if v != redirect(1) or pkt.len > 100 else ACCEPT"},
+	{"group of a long frame", "xdp xdp-frags tc-ingress tc-egress", "return redirect([\"no1\", \"lo\"])"},
+	{"groups of a long frame", "xdp xdp-frags tc-ingress tc-egress", "v = redirect([\"no1\", \"lo\"])\n    if pkt.ip4:\n        v = redirect([\"no2\"])\n    return v"},
 	{"peer", "tc-ingress", "return redirect_peer(1)"},
 	{"peer by name", "tc-ingress", "return redirect_peer(\"lo\") if pkt.ip else DROP"},
 	{"peer in a variable", "tc-ingress", "v = redirect_peer(7) if pkt.udp else redirect(7)\n    return drop(\"wrong\") if v == redirect(7) and pkt.udp else v"},
@@ -35,7 +37,11 @@ func TestHooks(t *testing.T) {
 			}
 			ran++
 			t.Run(x.name+" at "+v.name, func(t *testing.T) {
-				err := c.Run(v.hook, v.frags, some(fs, 0))
+				met := some(fs, 0)
+				if v.frags {
+					met = append(met, Frame{"linear", make([]byte, linear)}, Frame{"of two fragments", make([]byte, linear+1)}, Frame{"long", make([]byte, 9000)})
+				}
+				err := c.Run(v.hook, v.frags, met)
 				if errors.Is(err, ebpf.ErrNotSupported) {
 					t.Skip(err)
 				}

@@ -190,6 +190,7 @@ var mapTable = []struct {
 	{ebpf.Stack, "4.20", "stack", false},
 	{ebpf.BloomFilter, "5.16", "bloom", false},
 	{ebpf.CPUMap, "4.15", "redirect_cpu()", false},
+	{ebpf.DevMap, "4.14", "redirect([…]) at xdp", false},
 	{ebpf.PerfEventArray, "4.3", "weir run -w", false},
 }
 

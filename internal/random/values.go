@@ -118,6 +118,11 @@ func (g *gen) verdict(depth int) string {
 		}},
 		{when(ok, 6), func() string { g.use("read local verdict"); return v.String() }},
 		{when(!g.reads, 1), func() string { g.use("verdict redirect(name)"); return `redirect("lo")` }},
+		{when(!g.reads, 1), func() string {
+			g.use("verdict redirect(list)")
+			g.pay(12)
+			return pick(g, `redirect(["lo"])`, `redirect(["no1", "lo", "no2"])`, `redirect(("no1", "no2"))`)
+		}},
 		{when(g.xdp, 3), func() string {
 			g.use("verdict redirect_cpu()")
 			return fmt.Sprintf("redirect_cpu(%s & 3)", g.atom(g.varied(min(depth, 1))))

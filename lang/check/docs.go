@@ -50,7 +50,7 @@ var docs = map[string]map[string]string{
 		"DROP":          "The packet ends here.",
 		"TX":            "Out of the interface that it came in by.",
 		"drop":          "drop(reason): A DROP with a reason, which counters and traces show.",
-		"redirect":      "redirect(interface): Out of another interface, by its name or its index.",
+		"redirect":      "redirect(interface): Out of another interface, by its name or its index; or, of a list of names, out of all of them but the one that the packet came in by.",
 		"redirect_peer": "redirect_peer(interface): To the other end of a veth pair, at tc-ingress.",
 		"redirect_cpu":  "redirect_cpu(n): To another CPU, at xdp.",
 		"to_user":       "to_user(queue): To an AF_XDP socket, at xdp.",

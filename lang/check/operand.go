@@ -65,7 +65,10 @@ func (p *pass) constant(v starlark.Value, pos diag.Pos) (Expr, error) {
 			p.c.verdict(Verdict{Action: Pass, Reason: NoSocket})
 			p.c.verdict(Verdict{Action: Pass, Reason: Chosen})
 			fallthrough
-		case Redirect, RedirectPeer:
+		case Redirect, RedirectPeer, ToGroup:
+			if v.v.Action == ToGroup {
+				p.c.group(v.to)
+			}
 			p.c.verdict(v.v)
 			return &RedirectTo{Base: Base{value.VerdT, pos}, Action: v.v.Action, Name: v.to}, nil
 		}

@@ -29,6 +29,8 @@ func (v verdictVal) String() string {
 	switch {
 	case v.v.Action == Redirect:
 		return fmt.Sprintf("redirect(%q)", v.to)
+	case v.v.Action == ToGroup:
+		return "redirect(" + groupText(v.to) + ")"
 	case v.v.Action == RedirectPeer:
 		return fmt.Sprintf("redirect_peer(%q)", v.to)
 	case v.v.Action == RedirectCPU: // of scripts
@@ -183,6 +185,10 @@ func buildRedirect(_ *starlark.Thread, name string, args starlark.Tuple, kwargs 
 		return verdictVal{Verdict{Action: redirects[name]}, string(x)}, nil
 	case ifaceVal:
 		return verdictVal{Verdict{Action: redirects[name]}, x.name}, nil
+	case *starlark.List:
+		return buildGroup(name, x)
+	case starlark.Tuple:
+		return buildGroup(name, x)
 	}
 	return nil, fault("type", "write "+name+"(\"eth1\")", "while the file is read, %s() takes the name of an interface", name)
 }

@@ -140,6 +140,9 @@ func (pr *printer) special(x Expr) string {
 	case *Find:
 		return fmt.Sprintf("%s.find(%q, %d)", pr.expr(x.X), x.Pattern, x.Within)
 	case *RedirectTo:
+		if x.Action == ToGroup {
+			return "redirect(" + groupText(x.Name) + ")"
+		}
 		name := map[Action]string{Redirect: "redirect", RedirectPeer: "redirect_peer", RedirectCPU: "redirect_cpu"}[x.Action]
 		if x.Index == nil {
 			return fmt.Sprintf("%s(%q)", name, x.Name)

@@ -48,13 +48,16 @@ func (p *pass) redirect(e *syntax.CallExpr, name string) operand {
 	if name == "redirect_cpu" {
 		arg, of = "n", "the CPU"
 	}
+	if list := written(e); list != nil && name == "redirect" {
+		return p.groupOf(e, list)
+	}
 	args, ok := p.passArgs(e, name, []string{arg}, 1, 1)
 	if !ok {
 		return operand{}
 	}
 	o := args[0].o
 	switch o.v.(type) {
-	case starlark.String, ifaceVal:
+	case starlark.String, ifaceVal, *starlark.List, starlark.Tuple:
 		if name == "redirect_cpu" {
 			break
 		}

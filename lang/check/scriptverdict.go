@@ -15,6 +15,7 @@ type Outcome struct {
 	To      string // of a redirect: the interface, or the number of the CPU
 	ToCPU   bool   // it was redirect_cpu()
 	ToPeer  bool   // it was redirect_peer()
+	ToGroup bool   // it was redirect([…]): To has commas between the interfaces
 }
 
 // VerdictOf returns an outcome as a value of the interpreter, which equals what a script
@@ -25,6 +26,8 @@ func VerdictOf(o Outcome) (starlark.Value, bool) {
 		return verdictVal{Verdict{Action: RedirectCPU}, o.To}, true
 	case o.ToPeer:
 		return verdictVal{Verdict{Action: RedirectPeer}, o.To}, true
+	case o.ToGroup:
+		return verdictVal{Verdict{Action: ToGroup}, o.To}, true
 	}
 	for a := Pass; a <= ToSocket; a++ {
 		if a.String() == o.Verdict {

@@ -10,6 +10,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"weir/hook"
 	"weir/lang/diag"
 	"weir/lang/value"
 	"weir/packet"
@@ -171,6 +172,14 @@ func indexIn[T string | Verdict](list *[]T, x T) int {
 		*list = append(*list, x)
 	}
 	return i
+}
+
+// group notes the interfaces of a redirect([…]).
+func (c *checker) group(names string) {
+	indexIn(&c.prog.Groups, names)
+	if c.b.opts.Hook == hook.XDP {
+		c.verdict(Verdict{Action: Drop, Reason: NoCopies})
+	}
 }
 
 // socket notes a name of to_socket().

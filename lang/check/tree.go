@@ -21,6 +21,7 @@ type Program struct {
 	Counters []string  // names of count(), in order of first mention
 	Hists    []string  // names of hist(), in order of first mention
 	Sockets  []string  // names of to_socket(), in order of first mention
+	Groups   []string  // interfaces of redirect([…]), with commas between; in order of first mention
 	Verdicts []Verdict
 	Sources  diag.Source
 	Match    *Func    // without effect, called before the chains: whether Options.Match holds; or nil
@@ -58,11 +59,16 @@ const (
 	Reject
 	ToSocket // to a listening socket, whatever it is bound to
 	Sent     // to where a program of an object has said with a helper of the kernel
+	ToGroup  // to several interfaces, but not to the one that it came in by
 )
 
 // NoCPU is the reason of a PASS that was to be a redirect to a CPU that is not
 // there.
 const NoCPU = "no such CPU"
+
+// NoCopies is the reason of a DROP that was to be a redirect to several interfaces: at
+// XDP the kernel makes no copies of a frame of several fragments.
+const NoCopies = "too long to copy"
 
 // NoSocket is the reason of a PASS that was to go to a socket that is not there, or
 // cannot take it.
@@ -72,7 +78,7 @@ const NoSocket = "no such socket"
 // chosen one already.
 const Chosen = "another has chosen a socket"
 
-var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT", "SOCKET", "REDIRECT"}
+var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT", "SOCKET", "REDIRECT", "REDIRECT"}
 
 // String returns the action as counters and reports name it.
 func (a Action) String() string { return actionNames[a] }

@@ -225,6 +225,7 @@ const (
 	BloomFilter // no keys; values are what is in it
 	CPUMap
 	SockMap
+	DevMap
 )
 
 // A Map is a kernel map that a program uses.

@@ -14,6 +14,9 @@ type exitBlock struct {
 	slot   variable // index in the exit map
 	code   variable // what the kernel is told
 	target variable // interface of a redirect
+
+	group *ir.Block // sends the packet to the group of that index; nil: nobody asks for it
+	long  variable  // index in the exit map for what is too long for that
 }
 
 func (e *exitBlock) init(l *lowerer) {
@@ -81,6 +84,8 @@ func (e *exitBlock) leave(l *lowerer, a check.Action, target *ir.Value, slot fun
 		l.jump(e.blk)
 	case a == check.RedirectPeer:
 		e.redirect(l, helperRedirectPeer, target, 0)
+	case a == check.ToGroup:
+		e.toGroup(l, slot)
 	case a == check.RedirectCPU:
 		e.toCPU(l, target, slot)
 	case a == check.Reject && l.conn():
@@ -190,6 +195,7 @@ func (e *exitBlock) redirect(l *lowerer, helper int64, ifindex *ir.Value, flags 
 // finish lowers the exit itself, when all jumps to it have been made.
 func (e *exitBlock) finish(l *lowerer) {
 	l.pos = l.p.Chains[0].Main.Pos
+	e.sendGroup(l)
 	l.system(ExitMap, ir.PerCPUArray, 16, len(l.res.Exits))
 	l.start(e.blk)
 	if l.cur == nil {

@@ -175,6 +175,8 @@ func (l *lowerer) redirectTo(e *check.RedirectTo) parts {
 	switch {
 	case e.Action == check.ToSocket:
 		to = l.konst(int64(slices.Index(l.p.Sockets, e.Name)))
+	case e.Action == check.ToGroup:
+		to = l.konst(int64(slices.Index(l.p.Groups, e.Name)))
 	case e.Index != nil:
 		to = l.width(ir.OpZExt, 4, l.expr(e.Index)[0])
 	default:

@@ -77,6 +77,7 @@ type Result struct {
 	User   map[*ir.Map]*check.Map // kernel maps that the chain asked for
 	Exits  []Exit
 	Lists  map[*ir.Map][]check.Entry // content of read-only maps
+	Groups map[*ir.Map][]string      // interfaces by slot
 	Consts []byte                    // content of the constant map
 	Logs   []*check.Log              // by the number that their lines begin with
 	Kinds  int                       // of L4 headers that the program parses, those of the packet inside too
@@ -192,7 +193,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	l := &lowerer{
 		p: p, opts: opts, info: opts.Hook.Info(),
 		builder:  newBuilder(fn),
-		res:      &Result{IR: &ir.Program{Funcs: []*ir.Func{fn}}, User: map[*ir.Map]*check.Map{}, Lists: map[*ir.Map][]check.Entry{}},
+		res:      &Result{IR: &ir.Program{Funcs: []*ir.Func{fn}}, User: map[*ir.Map]*check.Map{}, Lists: map[*ir.Map][]check.Entry{}, Groups: map[*ir.Map][]string{}},
 		maps:     map[string]*ir.Map{},
 		userMaps: map[*check.Map]*ir.Map{},
 		refused:  map[*check.Map]int{},
@@ -299,6 +300,7 @@ func (l *lowerer) declare() {
 	if len(l.p.Sockets) > 0 {
 		l.addMap(&ir.Map{Name: SocketMap, Kind: ir.SockMap, KeySize: 4, ValueSize: 8, MaxEntries: uint32(len(l.p.Sockets))})
 	}
+	l.declareGroups()
 	if l.opts.Trace {
 		l.system(TraceMap, ir.Array, 32, 1) // lang.OutcomeSize
 	}

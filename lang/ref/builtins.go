@@ -2,6 +2,7 @@ package ref
 
 import (
 	"fmt"
+	"strings"
 
 	"go.starlark.net/starlark"
 )
@@ -65,7 +66,10 @@ func (b *builder) names() starlark.StringDict {
 func (b *builder) both(name string, arg value) (value, error) {
 	text, isText := arg.(starlark.String)
 	index, isNum := arg.(num)
+	list, isList := arg.(starlark.Indexable)
 	switch {
+	case name == "redirect" && isList && !isText:
+		return toGroup(list)
 	case name == "drop" && isText:
 		return verdict{kind: "DROP", reason: string(text)}, nil
 	case name == "to_socket" && isText:
@@ -84,6 +88,20 @@ func (b *builder) both(name string, arg value) (value, error) {
 		return unsigned(uint64(b.ifindex(string(text)))), nil
 	}
 	return nil, fmt.Errorf("%s: not of %s", name, arg.Type())
+}
+
+// toGroup is redirect(["eth1", "eth2"]).
+func toGroup(list starlark.Indexable) (value, error) {
+	var names []string
+	for i := range list.Len() {
+		switch x := list.Index(i).(type) {
+		case starlark.String:
+			names = append(names, string(x))
+		default:
+			return nil, fmt.Errorf("redirect: not to %s", x.Type())
+		}
+	}
+	return verdict{kind: "REDIRECT", via: "group", group: strings.Join(names, ",")}, nil
 }
 
 // clone sends a copy of the packet to an interface, of a name or a number.

@@ -26,6 +26,7 @@ type Options struct {
 	IfIndex, Queue uint32
 	Interface      func(name string) uint32 // for redirect("eth1")
 	CPUs           int                      // of the machine
+	Copied         int                      // octets of the longest frame that the kernel copies to several interfaces; 0: all
 	// What the kernel keeps beside a packet, but at XDP: Segments below 1 are 1.
 	Mark, Priority, Hash, Segments uint32
 	Now                            func() uint64 // ns; read at most once a packet
@@ -70,6 +71,7 @@ type Result struct {
 	Verdict        string // PASS ACCEPT DROP TX REDIRECT REJECT SOCKET
 	Reason         string
 	Target         uint32            // interface of a redirect
+	Group          string            // interfaces of a redirect to several, with commas between
 	Socket         string            // that to_socket names
 	Line           int               // of the attached function's return; of its def where it ended without
 	Frame          []byte            // as the chain left it
@@ -221,7 +223,7 @@ func (c *Chain) run(subject value) (res Result, err error) {
 			delete(e.counts, name)
 		}
 	}
-	return Result{Chain: chain, Verdict: v.kind, Reason: v.reason, Target: v.target, Line: line, Counts: e.counts, Hists: e.hists,
+	return Result{Chain: chain, Verdict: v.kind, Reason: v.reason, Target: v.target, Group: v.group, Line: line, Counts: e.counts, Hists: e.hists,
 		Socket: v.socket, Logs: e.logged, Rings: c.rings()}, nil
 }
 
@@ -256,6 +258,8 @@ func (e *evaluator) carryOut(v verdict, subject value) verdict {
 		return verdict{kind: "PASS", reason: "no such socket"}
 	case v.via == "cpu" && v.target >= uint32(e.opts.CPUs):
 		return verdict{kind: "PASS", reason: "no such CPU"}
+	case v.via == "group" && e.opts.Copied > 0 && len(p.frame) > e.opts.Copied:
+		return verdict{kind: "DROP", reason: "too long to copy"}
 	}
 	return v
 }

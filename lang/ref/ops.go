@@ -172,7 +172,7 @@ func equal(x, y value) (eq, ok bool) {
 		return x == y, x.Type() == y.Type()
 	case verdict:
 		b, ok := y.(verdict)
-		return ok && a.kind == b.kind && a.via == b.via && a.target == b.target && a.socket == b.socket, ok
+		return ok && a.kind == b.kind && a.via == b.via && a.target == b.target && a.group == b.group && a.socket == b.socket, ok
 	case starlark.Tuple:
 		b, ok := y.(starlark.Tuple)
 		if !ok || len(a) != len(b) {

@@ -203,8 +203,9 @@ func bitAt(a [16]byte, i int) byte { return a[i/8] >> (7 - i%8) & 1 }
 // redirect.
 type verdict struct {
 	kind, reason string
-	via          string // of a redirect: "" to an interface, "peer", "cpu"
+	via          string // of a redirect: "" to an interface, "peer", "cpu", "group"
 	target       uint32
+	group        string // the interfaces of a redirect to several, with commas between
 	socket       string // of to_socket
 }
 
