@@ -288,7 +288,8 @@ func (w *world) run(line string) (string, error) {
 	line = strings.ReplaceAll(line, "blue/", w.blue+"/")
 	line = strings.ReplaceAll(line, "--for 10s", "--for 100ms")
 	line = strings.ReplaceAll(line, "--for 5s", "--for 100ms")
-	follows := started || strings.HasPrefix(line, "weir maps tail")
+	line = strings.ReplaceAll(line, "--for 1m", "--for 100ms")
+	follows := started || strings.HasPrefix(line, "weir maps tail") || strings.Contains(line, " --live ")
 	if follows && !strings.Contains(line, "--for") {
 		line += " --for 100ms"
 	}

@@ -55,8 +55,8 @@ func TestKill(t *testing.T) {
 		calls  int // of a swap, at least
 		also   []killing
 	}{
-		{"packets", newVictim, 14, 40, trials},
-		{"connections", newConnVictim, 16, 50, []killing{unconfirmed}},
+		{"packets", newVictim, 20, 40, trials},
+		{"connections", newConnVictim, 20, 50, []killing{unconfirmed}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			v := x.victim(t)
@@ -117,7 +117,7 @@ const mending = 30
 // TestKillAnyTime kills weir at any time.
 func TestKillAnyTime(t *testing.T) {
 	v := newVictim(t)
-	times := 20
+	times := 12
 	if os.Getenv("WEIR_SOAK") != "" {
 		times = 200
 	}

@@ -73,17 +73,16 @@ func casesOf(t *testing.T, folder string) []Case {
 	return cs
 }
 
-// Every chain of the corpus does the same in the reference and in the kernel on
-// every frame of the stock at XDP, on every other one at one more variant; with
-// WEIR_SOAK=1 on each at every hook and in every variant. Some count the statements that are reached, and
-// some take their time.
+// Every chain of the corpus does the same in the reference and in the kernel: at XDP
+// on every other frame of the stock, on every fourth in one more variant; with
+// WEIR_SOAK=1 on each in every variant. Some count the statements that are reached,
+// and some take their time.
 func TestCorpus(t *testing.T) {
 	cs, fs := cases(t), stock()
 	if len(cs) < 300 || len(fs) < 50 {
 		t.Fatalf("%d cases and %d frames are too few", len(cs), len(fs))
 	}
 	t.Logf("%d cases, %d frames", len(cs), len(fs))
-	soak := os.Getenv("WEIR_SOAK") != ""
 	for n, c := range cs {
 		if n%*everyCase != 0 {
 			continue
@@ -92,7 +91,7 @@ func TestCorpus(t *testing.T) {
 			t.Parallel()
 			var lacks error
 			for i, v := range variants {
-				if !soak && i != 0 && i != 1+n%(len(variants)-1) {
+				if !soak() && i != 0 && i != 1+n%(len(variants)-1) {
 					continue
 				}
 				c.lines, c.steps = i > 0 && n%4 == 0, i > 0 && n%4 == 2
@@ -101,10 +100,7 @@ func TestCorpus(t *testing.T) {
 				if i > 0 && n%2 == 1 {
 					c.times = 1 + n%3
 				}
-				met := some(fs, n)
-				if i != 0 && !soak {
-					met = half(met, n)
-				}
+				met := fewer(some(fs, n), n, 2+2*min(i, 1))
 				lacks = errors.Join(lacks, ran(t, v.name, c.Run(v.hook, v.frags, met)))
 			}
 			if errors.Is(lacks, ebpf.ErrNotSupported) {
@@ -114,10 +110,17 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// half returns every other frame, the others for the next chain.
-func half(fs []Frame, n int) []Frame {
+// soak reports whether the long proofs are asked for.
+func soak() bool { return os.Getenv("WEIR_SOAK") != "" }
+
+// fewer returns every k-th of the frames, the others for the next chains; in a soak
+// all of them.
+func fewer(fs []Frame, n, k int) []Frame {
+	if soak() {
+		return fs
+	}
 	var out []Frame
-	for i := n % 2; i < len(fs); i += 2 {
+	for i := n % k; i < len(fs); i += k {
 		out = append(out, fs[i])
 	}
 	return out

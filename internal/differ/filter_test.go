@@ -26,7 +26,7 @@ func TestFilters(t *testing.T) {
 	const together = 12 // filters of a chain
 	for i := 0; i < len(filters); i += together {
 		for n, v := range variants {
-			if n != i/together%len(variants) && n != 0 && os.Getenv("WEIR_SOAK") == "" {
+			if n != i/together%len(variants) && n != 0 && !soak() {
 				continue
 			}
 			c := Case{File: "filters.weir", Source: filterChain(t, filters[i:min(i+together, len(filters))], v.hook.Info().Ethernet)}

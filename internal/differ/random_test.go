@@ -26,7 +26,7 @@ func seeds() (from, n uint64) {
 	if k, _ := fmt.Sscanf(os.Getenv("WEIR_SEEDS"), "%d-%d", &from, &to); k == 2 {
 		return from, to - from + 1
 	}
-	if os.Getenv("WEIR_SOAK") != "" {
+	if soak() {
 		return 1, 10_000
 	}
 	return 1, 400
