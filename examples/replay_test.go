@@ -16,7 +16,7 @@ import (
 )
 
 // hooks are where an example runs that is not for XDP.
-var hooks = map[string]hook.Hook{"dscp_mark": hook.TCEgress, "switch": hook.TCIngress}
+var hooks = map[string]hook.Hook{"dscp_mark": hook.TCEgress}
 
 // set are values of params under which the capture shows what the example does.
 var set = map[string]map[string]string{

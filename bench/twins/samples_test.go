@@ -12,7 +12,7 @@ import (
 func TestSamples(t *testing.T) {
 	for _, name := range Samples() {
 		h := hook.XDP
-		if name == "std/bridge.weir" || name == "std/mirror.weir" { // which send copies
+		if name == "std/mirror.weir" { // which sends copies
 			h = hook.TCIngress
 		}
 		t.Run(name, func(t *testing.T) {

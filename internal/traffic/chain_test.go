@@ -22,7 +22,7 @@ import (
 type place struct {
 	at   lab.Iface
 	hook hook.Hook
-	mode attach.Mode        // that it must be attached in; empty: the best
+	mode attach.Mode        // that it is attached in; empty: the best
 	fn   string             // empty: main
 	then []lang.Part        // chains that follow
 	keep *trace.DropBuffers // for what is dropped; nil: not kept
@@ -70,6 +70,7 @@ func run(t *testing.T, source string, places ...place) *chain {
 		if p.hook == hook.XDP && p.at.MTU > 1500 {
 			c.Frags = compile(t, source, p, true)
 		}
+		o.Mode = cmp.Or(o.Mode, p.mode)
 		if p.keep != nil {
 			o.Loaded = p.keep.Loaded
 		}
