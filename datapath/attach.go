@@ -235,6 +235,12 @@ func (t *transaction) run() error {
 // place's network namespace.
 func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (us []*unit, err error) {
 	before := t.running(w)
+	if t.g.heir != nil {
+		t.g.heir.place = nil
+		if before != nil {
+			t.g.heir.place = before.unit
+		}
+	}
 	err = w.Do(func() (err error) {
 		if us, err = t.g.addAll(p, frags, interfaceIndex); err == nil && t.o.Loaded != nil {
 			err = t.o.Loaded(us[0].system)

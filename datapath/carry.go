@@ -40,6 +40,7 @@ type Change struct {
 // An heir is what takes over from a State.
 type heir struct {
 	from    *State
+	place   *unit     // what runs at the place that a program is loaded for; nil: nothing
 	changes []*Change // of user maps
 }
 
@@ -101,6 +102,9 @@ func (s *State) inherit(m *lang.Map) (obj *ebpf.Map, copied bool, err error) {
 		obj, err := s.heir.origins()
 		return obj, false, err
 	}
+	if m.System == lang.UserMap {
+		return s.heir.receivers()
+	}
 	if m.System != lang.User {
 		return nil, false, nil
 	}
@@ -137,6 +141,17 @@ func (h *heir) origins() (obj *ebpf.Map, err error) {
 		return err
 	})
 	return obj, err
+}
+
+// receivers finds the AF_XDP sockets of the place: who receives goes on to.
+func (h *heir) receivers() (obj *ebpf.Map, copied bool, err error) {
+	if h.place == nil {
+		return nil, false, nil
+	}
+	if was := h.place.system(lang.UserMap); was != nil {
+		obj, err = was.Clone()
+	}
+	return obj, false, err
 }
 
 // copyOld copies the entries of the generation before into a map of u, which is

@@ -60,7 +60,8 @@ type LoadOptions struct {
 func (s *State) At(now uint64) { s.now = now }
 
 // Load loads a program that is attached nowhere, with a State of its own. It is
-// run by [State.Object]. A rejection by the verifier is a [*VerifierError].
+// run by [State.Object], and finds a receiver for to_user() at queue 0, by which the
+// packets of test runs come. A rejection by the verifier is a [*VerifierError].
 func Load(p *lang.Program, o LoadOptions) (*State, error) {
 	s := newState()
 	s.now, s.stats = o.Now, o.Stats
@@ -77,6 +78,9 @@ func (s *State) Add(p *lang.Program, o LoadOptions) error {
 	_, err := s.addAll(p, false, o.Interface)
 	if err == nil && o.Frags != nil {
 		_, err = s.addAll(o.Frags, true, o.Interface)
+	}
+	if err == nil {
+		err = s.receive()
 	}
 	if err == nil {
 		err = s.set(o.Set)
@@ -189,7 +193,7 @@ func permission(err error) error {
 var mapTypes = [...]ebpf.MapType{
 	ir.Array: ebpf.Array, ir.PerCPUArray: ebpf.PerCPUArray, ir.Hash: ebpf.Hash, ir.LRUHash: ebpf.LRUHash,
 	ir.LPMTrie: ebpf.LPMTrie, ir.PerCPUHash: ebpf.PerCPUHash, ir.LRUPerCPUHash: ebpf.LRUCPUHash,
-	ir.PerfEventArray: ebpf.PerfEventArray, ir.CPUMap: ebpf.CPUMap, ir.SockMap: ebpf.SockMap, ir.DevMap: ebpf.DevMap,
+	ir.PerfEventArray: ebpf.PerfEventArray, ir.CPUMap: ebpf.CPUMap, ir.XSKMap: ebpf.XSKMap, ir.SockMap: ebpf.SockMap, ir.DevMap: ebpf.DevMap,
 	ir.RingBuf: ebpf.RingBuf, ir.Queue: ebpf.Queue, ir.Stack: ebpf.Stack, ir.BloomFilter: ebpf.BloomFilter,
 }
 

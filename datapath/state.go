@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -21,6 +22,8 @@ type State struct {
 	now   uint64               // instead of the clock for first content; 0: the clock
 	heir  *heir                // what it takes over; nil: nothing
 	stats bool                 // the verifier says what programs cost
+
+	receiver *os.File // see receive; nil: none is needed
 }
 
 func newState() *State { return &State{maps: map[string]*ebpf.Map{}} }
@@ -170,6 +173,10 @@ func (s *State) Close() error {
 	}
 	for _, m := range s.maps {
 		errs = append(errs, m.Close())
+	}
+	if s.receiver != nil {
+		errs = append(errs, s.receiver.Close())
+		s.receiver = nil
 	}
 	s.units, s.maps = nil, map[string]*ebpf.Map{}
 	return errors.Join(errs...)

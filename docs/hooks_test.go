@@ -90,6 +90,7 @@ func TestAbilities(t *testing.T) {
 		"TX, redirect":                    "return TX",
 		"reject":                          "return reject()",
 		"redirect_cpu":                    "return redirect_cpu(0)",
+		"to_user":                         "return to_user(0)",
 		"redirect_peer":                   `return redirect_peer("lo")`,
 		"clone":                           "clone(1)",
 		"pkt.mark, pkt.priority":          "pkt.mark = 9",

@@ -36,6 +36,7 @@ var abilities = []Ability{
 		return does(ok)
 	}},
 	{"redirect_cpu", "cpu", false, changes(func(i Info) bool { return i.RedirectCPU })},
+	{"to_user", "user", false, changes(func(i Info) bool { return i.ToUser })},
 	{"redirect_peer", "peer", false, changes(func(i Info) bool { return i.RedirectPeer })},
 	{"clone", "clone", false, changes(func(i Info) bool { return i.Clone })},
 	{"pkt.mark, pkt.priority", "mark", true, func(_ Hook, i Info) Access { return i.Mark }},

@@ -62,6 +62,8 @@ type Info struct {
 
 	RedirectCPU, RedirectPeer bool
 
+	ToUser bool // packets can be handed to AF_XDP sockets
+
 	Clone bool // copies of packets can be sent
 
 	// Conn says that a chain sees no packets but connections: it takes conn. Choose
@@ -84,7 +86,7 @@ var infos = [numHooks]Info{
 	XDP: {
 		Name: "xdp", Summary: "in the driver, before the kernel has made a socket buffer",
 		Needs: "Linux 4.8; multi-buffer frames 5.18", Ethernet: true, Write: true, Redirect: true, Move: true,
-		RedirectCPU: true, Keep: true,
+		RedirectCPU: true, Keep: true, ToUser: true,
 	},
 	Socket: {
 		Name: "socket", Summary: "a copy of each packet of an interface, for a packet socket: it observes",
@@ -200,7 +202,7 @@ func (h Hook) Code(verdict string) (int32, bool) {
 	case h == TCEgress:
 		codes["TX"] = 0 // the packet is leaving by that interface already
 	case h == XDP:
-		codes = map[string]int32{"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3}
+		codes = map[string]int32{"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3, "USER": 4}
 	}
 	c, ok := codes[verdict]
 	return c, ok

@@ -72,8 +72,8 @@ func (s *Source) Object() bool { return strings.HasSuffix(s.Name, ".o") }
 // System is the use that the program itself makes of a kernel map.
 type System uint8
 
-// Uses of kernel maps. All but User, TallyMap, ListMap, LogMap, CPUMap, GroupMap and OriginMap are
-// arrays with a u32 key.
+// Uses of kernel maps. All but User, TallyMap, ListMap, LogMap, CPUMap, GroupMap, UserMap and
+// OriginMap are arrays with a u32 key.
 const (
 	// User maps are those that the chain declares.
 	User System = iota
@@ -135,6 +135,9 @@ const (
 	// GroupMap holds the interfaces of Map.Group: who loads the program puts their
 	// indexes there. There may be several; each program has its own.
 	GroupMap
+	// UserMap holds the AF_XDP sockets that to_user() hands packets to, by the number
+	// of the receive queue that they are bound to. Each program has its own.
+	UserMap
 	// SocketMap holds the listening socket of each of Program.Sockets.
 	SocketMap
 	// OriginMap is where connections were to go before a chain at connect changed
@@ -209,7 +212,7 @@ type Line struct {
 // An Exit is a way in which the program can end: a verdict given at a return.
 type Exit struct {
 	Chain   int    // index in Program.Chains
-	Verdict string // PASS ACCEPT DROP TX REDIRECT REJECT SOCKET
+	Verdict string // PASS ACCEPT DROP TX REDIRECT REJECT SOCKET USER
 	Reason  string // "" where none was given
 	File    string
 	Line    int  // of the attached function's return, or of its def

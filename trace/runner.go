@@ -373,6 +373,8 @@ func (res *Result) end(p *lang.Program, o lang.Outcome, nameOf func(index int) s
 		res.To = fmt.Sprintf("cpu%d", o.To)
 	case e.ToGroup:
 		res.To = p.Groups[o.To]
+	case e.Verdict == "USER":
+		res.To = fmt.Sprintf("queue%d", o.To)
 	case e.Verdict == "REDIRECT" && o.To != 0: // else a program of an object knows
 		res.To = nameOf(int(o.To))
 	}

@@ -39,8 +39,11 @@ func lacks(x starlark.HasAttrs, what, name string) error {
 
 func newResult(h hook.Hook, r trace.Result, out []byte, before, after map[string]uint64) (*result, error) {
 	how := check.Outcome{Verdict: r.Verdict, Reason: r.Reason, To: r.To, ToCPU: r.Exit.ToCPU, ToPeer: r.Exit.ToPeer, ToGroup: r.Exit.ToGroup}
-	if how.ToCPU {
+	switch {
+	case how.ToCPU:
 		how.To = strings.TrimPrefix(r.To, "cpu")
+	case how.Verdict == "USER":
+		how.To = strings.TrimPrefix(r.To, "queue")
 	}
 	verdict, ok := check.VerdictOf(how)
 	if !ok {

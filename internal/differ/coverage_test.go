@@ -83,7 +83,7 @@ func (cov *coverage) report(t *testing.T, all bool) {
 	for op := ir.OpConst; op <= ir.OpCallFunc; op++ {
 		ops = append(ops, op.String())
 	}
-	for k := ir.Array; k <= ir.CPUMap; k++ {
+	for k := ir.Array; k <= ir.XSKMap; k++ {
 		kinds = append(kinds, k.String())
 	}
 	table(t, false, "feature of the language", cov.features, random.Features())

@@ -207,7 +207,7 @@ type kernel struct {
 
 // codes are what the kernel is told for a verdict.
 var codes = map[hook.Hook]map[string]uint32{
-	hook.XDP:       {"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3},
+	hook.XDP:       {"PASS": 2, "ACCEPT": 2, "DROP": 1, "TX": 3, "REDIRECT": 4, "REJECT": 3, "USER": 4},
 	hook.TCIngress: {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 7, "REDIRECT": 7, "REJECT": 7},
 	hook.TCEgress:  {"PASS": 1<<32 - 1, "ACCEPT": 0, "DROP": 2, "TX": 0, "REDIRECT": 7, "REJECT": 7}, // it is on its way out
 	hook.Socket:    {"PASS": 0, "ACCEPT": 0, "DROP": 0},                                              // nobody reads from the socket
@@ -312,7 +312,7 @@ func difference(want, got ref.Result) error {
 	w := ref.Result{Chain: want.Chain, Verdict: want.Verdict, Reason: want.Reason, Line: want.Line, Target: want.Target, Group: want.Group, Frame: want.Frame,
 		Mark: want.Mark, Priority: want.Priority}
 	for _, r := range []*ref.Result{&w, &got} {
-		if r.Verdict != "REDIRECT" {
+		if r.Verdict != "REDIRECT" && r.Verdict != "USER" {
 			r.Target = 0
 		}
 	}

@@ -144,7 +144,7 @@ var helperTable = []struct {
 	{"bpf_xdp_get_buff_len", asm.FnXdpGetBuffLen, atXDP, "5.18", "pkt.len of packets in fragments"},
 	{"bpf_xdp_adjust_head", asm.FnXdpAdjustHead, atXDP, "4.10", "pkt.push, pkt.pop, VLAN tags"},
 	{"bpf_xdp_adjust_tail", asm.FnXdpAdjustTail, atXDP, "4.18", "pkt.trim"},
-	{"bpf_redirect_map", asm.FnRedirectMap, atXDP, "4.14", "redirect_cpu()"},
+	{"bpf_redirect_map", asm.FnRedirectMap, atXDP, "4.14", "redirect_cpu(), to_user()"},
 	{"bpf_skb_load_bytes", asm.FnSkbLoadBytes, atTC, "4.5", "packets that do not lie in one piece"},
 	{"bpf_skb_store_bytes", asm.FnSkbStoreBytes, atTC, "4.1", "writing to packets"},
 	{"bpf_l4_csum_replace", asm.FnL4CsumReplace, atTC, "4.1", "writing to packets"},
@@ -191,6 +191,7 @@ var mapTable = []struct {
 	{ebpf.BloomFilter, "5.16", "bloom", false},
 	{ebpf.CPUMap, "4.15", "redirect_cpu()", false},
 	{ebpf.DevMap, "4.14", "redirect([…]) at xdp", false},
+	{ebpf.XSKMap, "4.18", "to_user()", false},
 	{ebpf.PerfEventArray, "4.3", "weir run -w", false},
 }
 

@@ -19,7 +19,7 @@ var families = [][2]string{
 	{"assign local *", "int signed,int bool ip4 ip6 ip mac octets verdict tuple"},
 	{"read local *", "int signed,int bool ip4 ip6 ip mac octets verdict tuple"},
 	{"call giving *", "int signed,int bool ip4 verdict tuple nothing"},
-	{"verdict *", "PASS ACCEPT DROP TX drop(reason) redirect(index) redirect(name) redirect(list) redirect_cpu() reject()"},
+	{"verdict *", "PASS ACCEPT DROP TX drop(reason) redirect(index) redirect(name) redirect(list) redirect_cpu() to_user() reject()"},
 	{"map *", "table lru array lpm ring queue stack bloom in,struct as,argument"},
 	{"swap *", "eth ip4 ip6 ip tcp udp locals"},
 	{"percpu *", "table lru array"},

@@ -127,6 +127,10 @@ func (g *gen) verdict(depth int) string {
 			g.use("verdict redirect_cpu()")
 			return fmt.Sprintf("redirect_cpu(%s & 3)", g.atom(g.varied(min(depth, 1))))
 		}},
+		{when(g.xdp, 3), func() string {
+			g.use("verdict to_user()")
+			return fmt.Sprintf("to_user(%s & 1)", g.atom(g.varied(min(depth, 1))))
+		}},
 		{when(!g.reads, 1), func() string { g.use("verdict reject()"); g.pay(100); return "reject()" }},
 		{when(!g.reads, 1), func() string {
 			g.use("verdict redirect(index)")

@@ -11,11 +11,6 @@ import (
 
 // packetCall calls a builtin of packet time.
 func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
-	if b.missing {
-		p.errorf(e, "version", missingHints[b.name], "%s() is not in this version of weir", b.name)
-		p.args(e)
-		return operand{}
-	}
 	pos := at(e)
 	switch b.name {
 	case "count", "hist", "log":
@@ -43,7 +38,7 @@ func (p *pass) packetCall(e *syntax.CallExpr, b *packetBuiltin) operand {
 		}
 	case "hash_of":
 		return p.hashCall(e)
-	case "redirect_cpu":
+	case "redirect_cpu", "to_user":
 		return p.redirect(e, b.name)
 	case "fib":
 		return p.fibCall(e)

@@ -53,7 +53,7 @@ var docs = map[string]map[string]string{
 		"redirect":      "redirect(interface): Out of another interface, by its name or its index; or, of a list of names, out of all of them but the one that the packet came in by.",
 		"redirect_peer": "redirect_peer(interface): To the other end of a veth pair, at tc-ingress.",
 		"redirect_cpu":  "redirect_cpu(n): To another CPU, at xdp.",
-		"to_user":       "to_user(queue): To an AF_XDP socket, at xdp.",
+		"to_user":       "to_user(queue): To the AF_XDP socket that receives from a queue of the interface, at xdp: to_user(pkt.queue).",
 		"reject":        "reject(): Dropped, and answered: a TCP reset, or ICMP unreachable. At connect the process is told that it was refused.",
 		"to_socket":     "to_socket(name): To a listening socket, at sk-lookup: \"tcp:127.0.0.1:8080\", or a name that weir maps gives a socket.",
 	},

@@ -249,7 +249,8 @@ type (
 	}
 	// RedirectTo is redirect(ifindex) or redirect("eth1"): one of Index and
 	// Name is set. By its Action it is redirect_peer, redirect_cpu(Index),
-	// to_socket(Name), or a redirect to the interfaces of a group by that name.
+	// to_user(Index), to_socket(Name), or a redirect to the interfaces of a group by that
+	// name.
 	RedirectTo struct {
 		Base
 		Action Action

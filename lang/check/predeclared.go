@@ -35,6 +35,8 @@ func (v verdictVal) String() string {
 		return fmt.Sprintf("redirect_peer(%q)", v.to)
 	case v.v.Action == RedirectCPU: // of scripts
 		return fmt.Sprintf("redirect_cpu(%s)", v.to)
+	case v.v.Action == ToUser: // likewise
+		return fmt.Sprintf("to_user(%s)", v.to)
 	case v.v.Action == ToSocket:
 		return fmt.Sprintf("to_socket(%q)", v.to)
 	case v.v.Action == Reject:
@@ -64,12 +66,8 @@ func (i ifaceVal) Freeze()               {}
 func (i ifaceVal) Truth() starlark.Bool  { return true }
 func (i ifaceVal) Hash() (uint32, error) { return hashOf([]byte(i.name)), nil }
 
-// A packetBuiltin is a builtin that means something at packet time only. With
-// missing set it is one of the language that this version has not.
-type packetBuiltin struct {
-	name    string
-	missing bool
-}
+// A packetBuiltin is a builtin that means something at packet time only.
+type packetBuiltin struct{ name string }
 
 var _ starlark.Callable = (*packetBuiltin)(nil)
 
@@ -82,20 +80,11 @@ func (p *packetBuiltin) Name() string          { return p.name }
 
 // CallInternal refuses.
 func (p *packetBuiltin) CallInternal(*starlark.Thread, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
-	if p.missing {
-		return nil, fault("version", missingHints[p.name], "%s() is not in this version of weir", p.name)
-	}
 	return nil, fault("build", "call it inside a function that handles packets", "%s() has no meaning while the file is read", p.name)
 }
 
 // packetOnly are the builtins that mean something at packet time only.
-var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu", "fib", "clone", "syncookie", "syncookie_ok", "mask", "bit_length", "tai"}
-
-// missingHints are the builtins of the language that are still to come, with
-// what to do instead.
-var missingHints = map[string]string{
-	"to_user": "redirect(\"eth1\") sends out of an interface",
-}
+var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu", "to_user", "fib", "clone", "syncookie", "syncookie_ok", "mask", "bit_length", "tai"}
 
 // predeclared are the names that every file sees beside Starlark's own.
 func (b *builder) predeclared() starlark.StringDict {
@@ -130,10 +119,7 @@ func (b *builder) predeclared() starlark.StringDict {
 		d[t.String()] = &typeVal{t}
 	}
 	for _, n := range packetOnly {
-		d[n] = &packetBuiltin{name: n}
-	}
-	for n := range missingHints {
-		d[n] = &packetBuiltin{name: n, missing: true}
+		d[n] = &packetBuiltin{n}
 	}
 	return d
 }

@@ -143,7 +143,7 @@ func (pr *printer) special(x Expr) string {
 		if x.Action == ToGroup {
 			return "redirect(" + groupText(x.Name) + ")"
 		}
-		name := map[Action]string{Redirect: "redirect", RedirectPeer: "redirect_peer", RedirectCPU: "redirect_cpu"}[x.Action]
+		name := map[Action]string{Redirect: "redirect", RedirectPeer: "redirect_peer", RedirectCPU: "redirect_cpu", ToUser: "to_user"}[x.Action]
 		if x.Index == nil {
 			return fmt.Sprintf("%s(%q)", name, x.Name)
 		}

@@ -53,7 +53,7 @@ func RunScript(file string, src []byte, o ScriptOptions) (*Script, diag.List) {
 	b := newBuilder(Options{Load: o.Load}, sources)
 	b.script = &o
 	b.scriptEnv = b.predeclared()
-	for name, f := range map[string]builtinFunc{"redirect": o.redirect, "redirect_peer": o.redirect, "redirect_cpu": redirectCPU} {
+	for name, f := range map[string]builtinFunc{"redirect": o.redirect, "redirect_peer": o.redirect, "redirect_cpu": toNumber, "to_user": toNumber} {
 		b.scriptEnv[name] = builtin(name, f)
 	}
 	for name, v := range o.Env {

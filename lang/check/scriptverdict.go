@@ -12,7 +12,7 @@ import (
 type Outcome struct {
 	Verdict string // as a chain's exits have it
 	Reason  string // of a drop
-	To      string // of a redirect: the interface, or the number of the CPU
+	To      string // of a redirect: the interface, or the number of the CPU; of to_user() that of the queue
 	ToCPU   bool   // it was redirect_cpu()
 	ToPeer  bool   // it was redirect_peer()
 	ToGroup bool   // it was redirect([…]): To has commas between the interfaces
@@ -29,7 +29,7 @@ func VerdictOf(o Outcome) (starlark.Value, bool) {
 	case o.ToGroup:
 		return verdictVal{Verdict{Action: ToGroup}, o.To}, true
 	}
-	for a := Pass; a <= ToSocket; a++ {
+	for a := Pass; a <= ToUser; a++ {
 		if a.String() == o.Verdict {
 			return verdictVal{Verdict{Action: a, Reason: o.Reason}, o.To}, true
 		}
@@ -62,19 +62,19 @@ func (o *ScriptOptions) redirect(th *starlark.Thread, name string, args starlark
 	return verdictVal{Verdict{Action: redirects[name]}, o.Interface(int(index))}, nil
 }
 
-// redirectCPU is redirect_cpu(n) of a script.
-func redirectCPU(_ *starlark.Thread, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	a, err := bindArgs(name, []string{"n"}, 1, args, kwargs)
+// toNumber is redirect_cpu(n) and to_user(queue) of a script.
+func toNumber(_ *starlark.Thread, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	a, err := bindArgs(name, []string{numbered[name].arg}, 1, args, kwargs)
 	if err != nil {
 		return nil, err
 	}
-	n, ok := a["n"].(starlark.Int)
+	n, ok := a[numbered[name].arg].(starlark.Int)
 	if !ok {
-		return nil, fault("type", "write "+name+"(1)", "%s() takes the number of a CPU, not %s", name, describe(a["n"]))
+		return nil, fault("type", numbered[name].hint, "%s() takes the number of a %s, not %s", name, numbered[name].of, describe(a[numbered[name].arg]))
 	}
-	cpu, ok := n.Uint64()
-	if !ok || cpu > 1<<32-1 {
+	number, ok := n.Uint64()
+	if !ok || number > 1<<32-1 {
 		return nil, doesNotFit(n.String(), value.U32)
 	}
-	return verdictVal{Verdict{Action: RedirectCPU}, strconv.FormatUint(cpu, 10)}, nil
+	return verdictVal{Verdict{Action: redirects[name]}, strconv.FormatUint(number, 10)}, nil
 }

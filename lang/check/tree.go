@@ -58,6 +58,7 @@ const (
 	RedirectCPU
 	Reject
 	ToSocket // to a listening socket, whatever it is bound to
+	ToUser   // to the AF_XDP socket of a receive queue
 	Sent     // to where a program of an object has said with a helper of the kernel
 	ToGroup  // to several interfaces, but not to the one that it came in by
 )
@@ -70,6 +71,10 @@ const NoCPU = "no such CPU"
 // XDP the kernel makes no copies of a frame of several fragments.
 const NoCopies = "too long to copy"
 
+// NoReceiver is the reason of a PASS that was to go to a queue that no AF_XDP socket
+// receives from, or that is not the packet's own.
+const NoReceiver = "nobody receives"
+
 // NoSocket is the reason of a PASS that was to go to a socket that is not there, or
 // cannot take it.
 const NoSocket = "no such socket"
@@ -78,7 +83,7 @@ const NoSocket = "no such socket"
 // chosen one already.
 const Chosen = "another has chosen a socket"
 
-var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT", "SOCKET", "REDIRECT", "REDIRECT"}
+var actionNames = [...]string{"PASS", "ACCEPT", "DROP", "TX", "REDIRECT", "REDIRECT", "REDIRECT", "REJECT", "SOCKET", "USER", "REDIRECT", "REDIRECT"}
 
 // String returns the action as counters and reports name it.
 func (a Action) String() string { return actionNames[a] }

@@ -65,9 +65,6 @@ func builtinNames() []string {
 	for n, v := range starlark.Universe {
 		d[n] = v
 	}
-	for n := range missingHints {
-		delete(d, n)
-	}
 	return sortedKeys(d)
 }
 

@@ -224,6 +224,7 @@ const (
 	Stack       // no keys
 	BloomFilter // no keys; values are what is in it
 	CPUMap
+	XSKMap
 	SockMap
 	DevMap
 )

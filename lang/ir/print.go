@@ -181,7 +181,7 @@ func (f *Func) String() string { return f.Text(false) }
 
 var mapKindNames = [...]string{Array: "array", PerCPUArray: "percpu_array", Hash: "hash", LRUHash: "lru_hash",
 	LPMTrie: "lpm_trie", PerCPUHash: "percpu_hash", LRUPerCPUHash: "lru_percpu_hash",
-	PerfEventArray: "perf_event_array", RingBuf: "ringbuf", Queue: "queue", Stack: "stack", BloomFilter: "bloom_filter", CPUMap: "cpumap", SockMap: "sockmap", DevMap: "devmap"}
+	PerfEventArray: "perf_event_array", RingBuf: "ringbuf", Queue: "queue", Stack: "stack", BloomFilter: "bloom_filter", CPUMap: "cpumap", XSKMap: "xskmap", SockMap: "sockmap", DevMap: "devmap"}
 
 // String returns the kernel's name of k in small letters.
 func (k MapKind) String() string { return mapKindNames[k] }

@@ -88,6 +88,8 @@ func (e *exitBlock) leave(l *lowerer, a check.Action, target *ir.Value, slot fun
 		e.toGroup(l, slot)
 	case a == check.RedirectCPU:
 		e.toCPU(l, target, slot)
+	case a == check.ToUser:
+		e.toUser(l, target, slot)
 	case a == check.Reject && l.conn():
 		e.refuse(l)
 	case a == check.ToSocket:
@@ -105,14 +107,40 @@ func (e *exitBlock) leave(l *lowerer, a check.Action, target *ir.Value, slot fun
 // toCPU hands the packet to another CPU, or, if there is none of that number, to
 // the kernel on this one.
 func (e *exitBlock) toCPU(l *lowerer, cpu *ir.Value, slot func(verdict int) *ir.Value) {
-	const xdpPass = 2
-	code := l.call(helperRedirectMap, "redirect_map", ir.Int, l.mapPtr(l.maps[CPUMap]), cpu, l.konst(xdpPass))
-	l.set(e.code, code)
 	here := l.coldBlock()
-	l.branch(ir.Eq, code, l.konst(xdpPass), here, e.blk)
+	e.redirectMap(l, CPUMap, cpu, here)
 	l.start(here)
-	l.set(e.slot, slot(l.verdictOf(check.Verdict{Action: check.Pass, Reason: check.NoCPU})))
+	e.here(l, slot(l.verdictOf(check.Verdict{Action: check.Pass, Reason: check.NoCPU})))
+}
+
+// toUser hands the packet to the AF_XDP socket of a queue, or, if there is none, to the
+// kernel. A socket gets packets of the one queue that it is bound to (xsk_rcv_check in
+// net/xdp/xsk.c): those of another queue the kernel would drop without a word.
+func (e *exitBlock) toUser(l *lowerer, queue *ir.Value, slot func(verdict int) *ir.Value) {
+	own, here := l.block(), l.coldBlock()
+	l.branch(ir.Eq, queue, l.load(4, l.ctx, xdpQueue), own, here)
+	l.start(own)
+	e.redirectMap(l, UserMap, queue, here)
+	l.start(here)
+	e.here(l, slot(l.verdictOf(check.Verdict{Action: check.Pass, Reason: check.NoReceiver})))
+}
+
+// xdpPass is what the kernel is told of a packet that stays, enum xdp_action.
+const xdpPass = 2
+
+// redirectMap ends the program with a redirect to what a map has under a number, or goes
+// to nobody if it has nothing there.
+func (e *exitBlock) redirectMap(l *lowerer, name string, number *ir.Value, nobody *ir.Block) {
+	code := l.call(helperRedirectMap, "redirect_map", ir.Int, l.mapPtr(l.maps[name]), number, l.konst(xdpPass))
+	l.set(e.code, code)
+	l.branch(ir.Eq, code, l.konst(xdpPass), nobody, e.blk)
+}
+
+// here ends the program with a PASS in the place of a redirect that was not possible.
+func (e *exitBlock) here(l *lowerer, slot *ir.Value) {
+	l.set(e.slot, slot)
 	l.set(e.target, l.konst(0))
+	l.set(e.code, l.konst(xdpPass))
 	l.jump(e.blk)
 }
 

@@ -55,6 +55,7 @@ const (
 	ScratchMap = ".scratch"
 	ConstMap   = ".consts"
 	CPUMap     = ".cpus"
+	UserMap    = ".users"
 	SocketMap  = ".sockets"
 	OriginMap  = ".origins"
 	CaptureMap = ".capture"
@@ -63,6 +64,10 @@ const (
 	LineMap    = ".lines"
 	TimeMap    = ".times"
 )
+
+// UserQueues is how many receive queues of an interface to_user() knows. No driver of
+// Linux has more; a slot is a pointer.
+const UserQueues = 1024
 
 // An Exit is a way out of the program: a verdict at a return.
 type Exit struct {
@@ -296,6 +301,9 @@ func (l *lowerer) declare() {
 	}
 	if l.verdictOf(check.Verdict{Action: check.RedirectCPU}) >= 0 {
 		l.addMap(&ir.Map{Name: CPUMap, Kind: ir.CPUMap, KeySize: 4, ValueSize: 4})
+	}
+	if l.verdictOf(check.Verdict{Action: check.ToUser}) >= 0 {
+		l.addMap(&ir.Map{Name: UserMap, Kind: ir.XSKMap, KeySize: 4, ValueSize: 4, MaxEntries: UserQueues})
 	}
 	if len(l.p.Sockets) > 0 {
 		l.addMap(&ir.Map{Name: SocketMap, Kind: ir.SockMap, KeySize: 4, ValueSize: 8, MaxEntries: uint32(len(l.p.Sockets))})

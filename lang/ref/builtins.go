@@ -17,7 +17,7 @@ var (
 )
 
 // packetOnly are the builtins that build time cannot call.
-var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu", "clone", "syncookie", "syncookie_ok", "mask", "bit_length", "tai"}
+var packetOnly = []string{"count", "hist", "log", "sample", "rand", "now", "cpu", "hash_of", "redirect_cpu", "to_user", "clone", "syncookie", "syncookie_ok", "mask", "bit_length", "tai"}
 
 // names are the predeclared names.
 func (b *builder) names() starlark.StringDict {
@@ -84,6 +84,8 @@ func (b *builder) both(name string, arg value) (value, error) {
 		return verdict{kind: "REDIRECT", via: "peer", target: b.ifindex(string(text))}, nil
 	case name == "redirect_cpu" && isNum:
 		return verdict{kind: "REDIRECT", via: "cpu", target: uint32(index.bits)}, nil
+	case name == "to_user" && isNum:
+		return verdict{kind: "USER", target: uint32(index.bits)}, nil
 	case name == "interface" && isText:
 		return unsigned(uint64(b.ifindex(string(text)))), nil
 	}

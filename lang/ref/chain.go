@@ -68,9 +68,9 @@ type attached struct {
 // A Result is what a chain did with a packet.
 type Result struct {
 	Chain          string // that gave the verdict: its file's base name, with :FUNC if two are of one file
-	Verdict        string // PASS ACCEPT DROP TX REDIRECT REJECT SOCKET
+	Verdict        string // PASS ACCEPT DROP TX REDIRECT REJECT SOCKET USER
 	Reason         string
-	Target         uint32            // interface of a redirect
+	Target         uint32            // interface of a redirect, queue of to_user
 	Group          string            // interfaces of a redirect to several, with commas between
 	Socket         string            // that to_socket names
 	Line           int               // of the attached function's return; of its def where it ended without
@@ -242,8 +242,8 @@ func (e *evaluator) attached(a attached, subject value) (v verdict, line int) {
 }
 
 // carryOut does what a verdict asks for, and gives the verdict that counts: what
-// gets no answer is dropped, and on a machine without that CPU the packet stays
-// where it is.
+// gets no answer is dropped, and what is handed to a CPU that is not there, or to the
+// receivers of another queue, stays where it is.
 func (e *evaluator) carryOut(v verdict, subject value) verdict {
 	p, isPacket := subject.(*packet)
 	conn, _ := subject.(*connection)
@@ -256,6 +256,8 @@ func (e *evaluator) carryOut(v verdict, subject value) verdict {
 		p.frame = f
 	case v.kind == "SOCKET" && conn.NoSocket:
 		return verdict{kind: "PASS", reason: "no such socket"}
+	case v.kind == "USER" && v.target != e.opts.Queue:
+		return verdict{kind: "PASS", reason: "nobody receives"}
 	case v.via == "cpu" && v.target >= uint32(e.opts.CPUs):
 		return verdict{kind: "PASS", reason: "no such CPU"}
 	case v.via == "group" && e.opts.Copied > 0 && len(p.frame) > e.opts.Copied:

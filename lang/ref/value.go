@@ -200,7 +200,7 @@ func mask(v value, bits4, bits6 uint64) value {
 func bitAt(a [16]byte, i int) byte { return a[i/8] >> (7 - i%8) & 1 }
 
 // verdict is what an attached function returns. target is the interface of a
-// redirect.
+// redirect, or the queue of to_user.
 type verdict struct {
 	kind, reason string
 	via          string // of a redirect: "" to an interface, "peer", "cpu", "group"
