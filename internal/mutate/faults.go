@@ -86,6 +86,9 @@ var faults = []fault{
 		`l.branch(ir.SLt, age,`, `l.branch(ir.SLe, age,`, only(corpus("tables"))},
 	{"wrong verdict code", "lang/lower/exit.go",
 		`check.Accept: 0, check.Drop: 2, check.TX: 0`, `check.Accept: 0, check.Drop: 1, check.TX: 0`, only(corpus("verdicts"))},
+	{"copy back by the interface that a packet came in by", "lang/lower/group.go", `flagBroadcast|flagExcludeIngress`, `flagBroadcast`, only(test("internal/traffic", "TestRedirectGroup"))},
+	{"no copy but where a packet came in", "lang/lower/group.go", `l.branch(ir.Ne, to, in, send, next)`, `l.branch(ir.Eq, to, in, send, next)`, only(test("internal/traffic", "TestRedirectGroup"))},
+	{"group not told from another", "lang/lower/group.go", `l.branch(ir.Eq, of, l.konst(int64(i)), hit, miss)`, `l.branch(ir.ULe, of, l.konst(int64(i)+1), hit, miss)`, only(test("internal/traffic", "TestStdBridge"))},
 
 	// What the optimiser does.
 	{"mask of a remainder off by one", "lang/opt/fold.go",

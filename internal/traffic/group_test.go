@@ -117,15 +117,16 @@ func TestRedirectGroupLong(t *testing.T) {
 
 // TestRedirectGroupDown takes one of the ports down: the others get their copies.
 func TestRedirectGroupDown(t *testing.T) {
-	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
+	for _, at := range []place{{hook: hook.XDP}, {hook: hook.TCIngress}} {
 		for _, down := range []string{"eth1", "eth2"} {
-			t.Run(h.String()+"/"+down, func(t *testing.T) {
+			t.Run(at.hook.String()+"/"+down, func(t *testing.T) {
 				x := newStar(t, newLab(t), "m", 0, "eth0", "eth1", "eth2")
-				run(t, groupChain, place{at: x.at["eth0"], hook: h})
+				at.at = x.at["eth0"]
+				run(t, groupChain, at)
 				if err := x.at[down].Host.SetUp(down, false); err != nil {
 					t.Fatal(err)
 				}
-				x.copies(t, h, "eth0", map[string]string{"eth1": "eth2", "eth2": "eth1"}[down])
+				x.copies(t, at.hook, "eth0", map[string]string{"eth1": "eth2", "eth2": "eth1"}[down])
 			})
 		}
 	}
