@@ -26,7 +26,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
+	"regexp"
 	"sync"
 )
 
@@ -35,7 +35,7 @@ var names = []string{"6.1", "6.12", "newest"}
 
 func main() {
 	doc := flag.String("doc", "", "write the page to `FILE`")
-	run := flag.String("run", "", "only suites whose name has `TEXT` in it")
+	run := flag.String("run", "", "only suites whose name `REGEXP` matches")
 	machines := flag.Int("machines", 1, "run `N` machines at a time; each takes two processors and 2 GiB")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -50,9 +50,13 @@ func work(ctx context.Context, doc, run string, machines int, kernels []string) 
 	if len(kernels) == 0 {
 		kernels = names
 	}
+	only, err := regexp.Compile(run)
+	if err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
 	var chosen []suite
 	for _, s := range suites {
-		if strings.Contains(s.name, run) {
+		if only.MatchString(s.name) {
 			chosen = append(chosen, s)
 		}
 	}
