@@ -68,9 +68,11 @@ func TestTests(t *testing.T) {
 	}
 	for _, f := range files {
 		n, err := wtest.Run(t.Context(), f, wtest.Options{Load: os.ReadFile, Each: func(r wtest.Result) error {
-			if r.Status != wtest.Passed {
-				t.Errorf("%s:%d: %s: %s %q", r.File, r.Line, r.Name, r.Message, r.Details)
-			}
+			t.Run(strings.TrimSuffix(filepath.Base(r.File), wtest.Suffix)+"/"+r.Name, func(t *testing.T) {
+				if r.Status != wtest.Passed {
+					t.Errorf("%s:%d: %s %q", r.File, r.Line, r.Message, r.Details)
+				}
+			})
 			return nil
 		}})
 		if err != nil || n == 0 {
