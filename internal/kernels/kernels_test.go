@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,24 +27,24 @@ func TestFloor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(r.release, names[0]+".") {
-		t.Errorf("kernel %s came up", r.release)
+	if !strings.HasPrefix(r.Release, names[0]+".") {
+		t.Errorf("kernel %s came up", r.Release)
 	}
 	for _, s := range floor {
-		got := r.suites[s.name]
-		if got == nil || got.passed == 0 {
-			t.Errorf("%s: nothing passed: %+v", s.name, got)
+		got := r.Suites[s.name]
+		if got == nil || got.Passed == 0 {
+			t.Errorf("%s: nothing Passed: %+v", s.name, got)
 			continue
 		}
-		for _, f := range got.failed {
-			t.Errorf("%s: %s failed:\n%s", s.name, f.test, f.said)
+		for _, f := range got.Failed {
+			t.Errorf("%s: %s Failed:\n%s", s.name, f.Test, f.Said)
 		}
-		for _, k := range got.skipped {
-			if !strings.Contains(k.why, "not supported") && !strings.Contains(k.why, "(needs Linux ") {
-				t.Errorf("%s: %s was skipped, but not for what the kernel lacks: %s", s.name, k.test, k.why)
+		for _, k := range got.Skipped {
+			if !strings.Contains(k.Why, "not supported") && !strings.Contains(k.Why, "(needs Linux ") {
+				t.Errorf("%s: %s was skipped, but not for what the kernel lacks: %s", s.name, k.Test, k.Why)
 			}
 		}
-		t.Logf("%s: %d passed, %d skipped", s.name, got.passed, len(got.skipped))
+		t.Logf("%s: %d passed, %d skipped", s.name, got.Passed, len(got.Skipped))
 	}
 }
 
@@ -60,16 +61,16 @@ func TestCount(t *testing.T) {
 {"Action":"fail","Package":"p"}
 `
 	want := &tally{
-		passed:  1,
-		failed:  []failure{{"TestB", "    b_test.go:7: got 1\n"}},
-		skipped: []skip{{"TestC", "tcx: not supported (needs Linux 6.6)"}},
+		Passed:  1,
+		Failed:  []failure{{"TestB", "    b_test.go:7: got 1\n"}},
+		Skipped: []skip{{"TestC", "tcx: not supported (needs Linux 6.6)"}},
 	}
-	if d := cmp.Diff(want, count([]byte(events), true), cmp.AllowUnexported(tally{}, failure{}, skip{})); d != "" {
+	if d := cmp.Diff(want, count([]byte(events), true)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	// A binary that dies says so in no test's name.
 	died := count([]byte(`{"Action":"output","Package":"p","Output":"panic: no\n"}`), true)
-	if len(died.failed) != 1 || !strings.Contains(died.failed[0].said, "panic: no") {
+	if len(died.Failed) != 1 || !strings.Contains(died.Failed[0].Said, "panic: no") {
 		t.Errorf("of a binary that died: %+v", died)
 	}
 }
@@ -77,14 +78,14 @@ func TestCount(t *testing.T) {
 func TestPage(t *testing.T) {
 	all := []*result{
 		{
-			release: "6.1.0", suites: map[string]*tally{"attach": {passed: 3, skipped: []skip{{"TestC", "no tcx"}}}},
-			probe:  []check{{Name: "fentry", Status: "ok"}, {Name: "netkit", Status: "missing", Detail: "not supported"}},
-			doctor: []check{{Name: "JIT", Status: "ok"}, {Name: "tcx", Status: "missing"}},
+			Release: "6.1.0", Suites: map[string]*tally{"attach": {Passed: 3, Skipped: []skip{{"TestC", "no tcx"}}}},
+			Probe:  []check{{Name: "fentry", Status: "ok"}, {Name: "netkit", Status: "missing", Detail: "not supported"}},
+			Doctor: []check{{Name: "JIT", Status: "ok"}, {Name: "tcx", Status: "missing"}},
 		},
 		{
-			release: "7.2.0", suites: map[string]*tally{"attach": {passed: 4, failed: []failure{{"TestD", ""}}}},
-			probe:  []check{{Name: "fentry", Status: "ok"}, {Name: "netkit", Status: "ok"}},
-			doctor: []check{{Name: "JIT", Status: "ok"}, {Name: "tcx", Status: "ok"}},
+			Release: "7.2.0", Suites: map[string]*tally{"attach": {Passed: 4, Failed: []failure{{"TestD", ""}}}},
+			Probe:  []check{{Name: "fentry", Status: "ok"}, {Name: "netkit", Status: "ok"}},
+			Doctor: []check{{Name: "JIT", Status: "ok"}, {Name: "tcx", Status: "ok"}},
 		},
 	}
 	got := page([]suite{{name: "attach", pkg: "attach"}, {name: "other", pkg: "other"}}, all)
@@ -104,5 +105,38 @@ func TestPage(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(got)
+	}
+}
+
+// What is run in parts comes together, kernel by kernel and suite by suite; the last run of
+// a suite counts. Another kernel of the same name has done nothing yet.
+func TestKeep(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "kept")
+	one := func(kernel, release string, suites map[string]*tally) *result {
+		return &result{Kernel: kernel, Release: release, Suites: suites}
+	}
+	for _, tt := range []struct {
+		name string
+		run  *result
+		want []*result
+	}{
+		{"the newest first", one("newest", "7.2.0", map[string]*tally{"attach": {Passed: 1}}),
+			[]*result{one("newest", "7.2.0", map[string]*tally{"attach": {Passed: 1}})}},
+		{"an older one", one("6.1", "6.1.0", map[string]*tally{"attach": {Failed: []failure{{"TestA", "no"}}}}),
+			[]*result{one("6.1", "6.1.0", map[string]*tally{"attach": {Failed: []failure{{"TestA", "no"}}}}), one("newest", "7.2.0", map[string]*tally{"attach": {Passed: 1}})}},
+		{"another suite", one("newest", "7.2.0", map[string]*tally{"trace": {Skipped: []skip{{"TestB", "no"}}}}),
+			[]*result{one("6.1", "6.1.0", map[string]*tally{"attach": {Failed: []failure{{"TestA", "no"}}}}), one("newest", "7.2.0", map[string]*tally{"attach": {Passed: 1}, "trace": {Skipped: []skip{{"TestB", "no"}}}})}},
+		{"again", one("6.1", "6.1.0", map[string]*tally{"attach": {Passed: 2}}),
+			[]*result{one("6.1", "6.1.0", map[string]*tally{"attach": {Passed: 2}}), one("newest", "7.2.0", map[string]*tally{"attach": {Passed: 1}, "trace": {Skipped: []skip{{"TestB", "no"}}}})}},
+		{"a newer newest", one("newest", "7.3.0", map[string]*tally{"trace": {Passed: 1}}),
+			[]*result{one("6.1", "6.1.0", map[string]*tally{"attach": {Passed: 2}}), one("newest", "7.3.0", map[string]*tally{"trace": {Passed: 1}})}},
+	} {
+		got, err := keep(dir, []*result{tt.run})
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if d := cmp.Diff(tt.want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
 	}
 }

@@ -1,7 +1,7 @@
 // Kernels runs weir's tests on other kernels than this machine's, and writes
 // down what works where:
 //
-//	go run ./internal/kernels [-doc docs/kernels.md] [KERNEL]… | tally
+//	go run ./internal/kernels [-doc docs/kernels.md] [-run REGEXP -keep DIR] [KERNEL]… | tally
 //
 // The model: a kernel is Debian's, fetched by scripts/kernels.sh; a [suite] is
 // what one test binary does there; [machine] makes of them a machine of package
@@ -14,6 +14,10 @@
 // needs what its kernel lacks is skipped by the kernel's own error; the page
 // lists every skip with its reason.
 //
+// Where all of it takes too long at once, it is done in parts: results are kept in a
+// folder, and the page is made of all that is there. The folder belongs to one state
+// of the tree.
+//
 // What it does not do: no time that a test takes in a machine is told, since
 // emulated times mean nothing.
 package main
@@ -24,6 +28,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"regexp"
@@ -36,17 +41,18 @@ var names = []string{"6.1", "6.12", "newest"}
 func main() {
 	doc := flag.String("doc", "", "write the page to `FILE`")
 	run := flag.String("run", "", "only suites whose name `REGEXP` matches")
+	dir := flag.String("keep", "", "keep results in `DIR`, beside those of earlier runs, and make the page of all")
 	machines := flag.Int("machines", 1, "run `N` machines at a time; each takes two processors and 2 GiB")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := work(ctx, *doc, *run, *machines, flag.Args()); err != nil {
+	if err := work(ctx, *doc, *run, *dir, *machines, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "kernels:", err)
 		os.Exit(1)
 	}
 }
 
-func work(ctx context.Context, doc, run string, machines int, kernels []string) error {
+func work(ctx context.Context, doc, run, dir string, machines int, kernels []string) error {
 	if len(kernels) == 0 {
 		kernels = names
 	}
@@ -66,6 +72,10 @@ func work(ctx context.Context, doc, run string, machines int, kernels []string) 
 	}
 	defer b.remove()
 	all, err := b.runAll(ctx, kernels, chosen, machines)
+	if err == nil && dir != "" {
+		chosen = suites
+		all, err = keep(dir, all)
+	}
 	if err != nil || doc == "" {
 		return err
 	}
@@ -73,7 +83,7 @@ func work(ctx context.Context, doc, run string, machines int, kernels []string) 
 }
 
 // runAll runs suites on kernels, some at a time, and writes their events one
-// kernel after another.
+// kernel after another; as they come if there is one machine at a time.
 func (b *built) runAll(ctx context.Context, kernels []string, suites []suite, machines int) ([]*result, error) {
 	all, errs := make([]*result, len(kernels)), make([]error, len(kernels))
 	room := make(chan struct{}, max(machines, 1))
@@ -84,7 +94,11 @@ func (b *built) runAll(ctx context.Context, kernels []string, suites []suite, ma
 		wait.Go(func() {
 			defer func() { <-room }()
 			var events bytes.Buffer
-			r, err := b.run(ctx, k, suites, &events)
+			var out io.Writer = &events
+			if machines <= 1 {
+				out = os.Stdout
+			}
+			r, err := b.run(ctx, k, suites, out)
 			if err != nil {
 				err = fmt.Errorf("kernel %s: %w", k, err)
 			}

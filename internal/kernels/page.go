@@ -18,12 +18,12 @@ func page(suites []suite, all []*result) string {
 	b.WriteString(head)
 	var releases []string
 	for _, r := range all {
-		releases = append(releases, r.release)
+		releases = append(releases, r.Release)
 	}
 	b.WriteString("## What there is\n\nEach was tried, in the machine: attached to a pair of virtual Ethernet interfaces, loaded, or made. What every kernel has of `weir doctor` is left out.\n\n")
-	table(&b, releases, checks(all, func(r *result) []check { return r.probe }, false))
+	table(&b, releases, checks(all, func(r *result) []check { return r.Probe }, false))
 	b.WriteString("\nOf `weir doctor`, what differs:\n\n")
-	table(&b, releases, checks(all, func(r *result) []check { return r.doctor }, true))
+	table(&b, releases, checks(all, func(r *result) []check { return r.Doctor }, true))
 	b.WriteString("\n## Tests\n\nHow many passed, with those within others.\n\n")
 	table(&b, releases, tests(suites, all))
 	b.WriteString(skips(suites, all))
@@ -78,7 +78,7 @@ func tests(suites []suite, all []*result) (rows [][]string) {
 	for _, s := range suites {
 		row := []string{s.name}
 		for _, r := range all {
-			row = append(row, cell(r.suites[s.name]))
+			row = append(row, cell(r.Suites[s.name]))
 		}
 		rows = append(rows, row)
 	}
@@ -89,12 +89,12 @@ func cell(t *tally) string {
 	if t == nil {
 		return "did not run"
 	}
-	s := fmt.Sprint(t.passed)
-	if n := len(t.skipped); n > 0 {
+	s := fmt.Sprint(t.Passed)
+	if n := len(t.Skipped); n > 0 {
 		s += fmt.Sprintf(", %d skipped", n)
 	}
-	if n := len(t.failed); n > 0 {
-		s += fmt.Sprintf(", **%d failed**, the first %s", n, t.failed[0].test)
+	if n := len(t.Failed); n > 0 {
+		s += fmt.Sprintf(", **%d failed**, the first %s", n, t.Failed[0].Test)
 	}
 	return s
 }
@@ -108,19 +108,19 @@ func skips(suites []suite, all []*result) string {
 	for _, r := range all {
 		var lines []string
 		for _, s := range suites {
-			t := r.suites[s.name]
+			t := r.Suites[s.name]
 			if t == nil {
 				continue
 			}
-			for _, k := range t.skipped[:min(shown, len(t.skipped))] {
-				lines = append(lines, fmt.Sprintf("- %s, `%s`: %s\n", s.name, k.test, k.why))
+			for _, k := range t.Skipped[:min(shown, len(t.Skipped))] {
+				lines = append(lines, fmt.Sprintf("- %s, `%s`: %s\n", s.name, k.Test, k.Why))
 			}
-			if more := len(t.skipped) - shown; more > 0 {
+			if more := len(t.Skipped) - shown; more > 0 {
 				lines = append(lines, fmt.Sprintf("- %s: %d more like these\n", s.name, more))
 			}
 		}
 		if len(lines) > 0 {
-			fmt.Fprintf(&b, "\nSkipped on %s:\n\n%s", r.release, strings.Join(lines, ""))
+			fmt.Fprintf(&b, "\nSkipped on %s:\n\n%s", r.Release, strings.Join(lines, ""))
 		}
 	}
 	return b.String()

@@ -22,23 +22,23 @@ const (
 
 // A result is what a kernel was found to do.
 type result struct {
-	kernel  string // 6.1, newest
-	release string // as the kernel calls itself
-	suites  map[string]*tally
-	doctor  []check
-	probe   []check
+	Kernel  string // 6.1, newest
+	Release string // as the kernel calls itself
+	Suites  map[string]*tally
+	Doctor  []check
+	Probe   []check
 }
 
 // A tally is what became of a suite's tests.
 type tally struct {
-	passed  int
-	failed  []failure
-	skipped []skip
+	Passed  int
+	Failed  []failure
+	Skipped []skip
 }
 
-type skip struct{ test, why string }
+type skip struct{ Test, Why string }
 
-type failure struct{ test, said string }
+type failure struct{ Test, Said string }
 
 // A check is one thing that was tried: a line of probe, or of weir doctor.
 type check struct {
@@ -59,13 +59,13 @@ func (b *built) run(ctx context.Context, kernel string, suites []suite, out io.W
 	if err != nil {
 		return nil, err
 	}
-	r := &result{kernel: kernel, suites: map[string]*tally{}}
+	r := &result{Kernel: kernel, Suites: map[string]*tally{}}
 	lines := map[string]*bytes.Buffer{}
 	var broken []error
 	err = m.Run(ctx, func(e vm.Event) {
 		switch e.Kind {
 		case vm.Booted:
-			r.release = e.Text
+			r.Release = e.Text
 		case vm.Module:
 			broken = append(broken, errors.New(e.Text))
 		case vm.Line:
@@ -101,10 +101,10 @@ func (r *result) ended(e vm.Event, said *bytes.Buffer, out io.Writer) error {
 		if err := json.Unmarshal(said.Bytes(), &all); err != nil {
 			return fmt.Errorf("weir doctor: %w: %s", err, said)
 		}
-		r.doctor = all.Checks
+		r.Doctor = all.Checks
 		return nil
 	case jobProbe:
-		if err := json.Unmarshal(said.Bytes(), &r.probe); err != nil {
+		if err := json.Unmarshal(said.Bytes(), &r.Probe); err != nil {
 			return fmt.Errorf("probe: %w: %s", err, said)
 		}
 		return nil
@@ -112,13 +112,13 @@ func (r *result) ended(e vm.Event, said *bytes.Buffer, out io.Writer) error {
 	if e.Code != 0 && e.Text != "" {
 		fmt.Fprintln(said, e.Text)
 	}
-	cmd := exec.Command("go", "tool", "test2json", "-p", fmt.Sprintf("linux-%s: %s", r.kernel, e.Job))
+	cmd := exec.Command("go", "tool", "test2json", "-p", fmt.Sprintf("linux-%s: %s", r.Kernel, e.Job))
 	cmd.Stdin = said
 	events, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("test2json: %w", err)
 	}
-	r.suites[e.Job] = count(events, e.Code != 0)
+	r.Suites[e.Job] = count(events, e.Code != 0)
 	_, err = out.Write(events)
 	return err
 }
@@ -138,15 +138,15 @@ func count(events []byte, failed bool) *tally {
 				said[e.Test] += e.Output
 			}
 		case "pass":
-			t.passed++
+			t.Passed++
 		case "fail":
-			t.failed = append(t.failed, failure{e.Test, said[e.Test]})
+			t.Failed = append(t.Failed, failure{e.Test, said[e.Test]})
 		case "skip":
-			t.skipped = append(t.skipped, skip{e.Test, reason(said[e.Test])})
+			t.Skipped = append(t.Skipped, skip{e.Test, reason(said[e.Test])})
 		}
 	}
-	if failed && len(t.failed) == 0 {
-		t.failed = []failure{{"(the binary)", string(events)}}
+	if failed && len(t.Failed) == 0 {
+		t.Failed = []failure{{"(the binary)", string(events)}}
 	}
 	return t
 }
