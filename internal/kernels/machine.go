@@ -147,6 +147,7 @@ func (b *built) job(s suite) vm.Job {
 	bin := filepath.Join(source, s.pkg, filepath.Base(b.binary(s)))
 	j := vm.Job{
 		Name: s.name, Dir: filepath.Join(source, s.pkg), Limit: s.limit,
+		Env:  []string{"GOGC=400"}, // there is memory, and little time
 		Args: append([]string{bin, "-test.v=test2json", "-test.run", s.tests, "-test.timeout", "0"}, s.args...),
 	}
 	if j.Limit == 0 {
