@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,7 +36,23 @@ var tries = []try{
 	{"BPF at socket lookup (link)", func() error { return attach(ebpf.SkLookup, ebpf.AttachSkLookup, lookup) }},
 	{"XDP on a tap device", func() error { return xdp(&netlink.Tuntap{LinkAttrs: named("weirtap"), Mode: netlink.TUNTAP_MODE_TAP}) }},
 	{"XDP on a bond", func() error { return xdp(netlink.NewLinkBond(named("weirbond"))) }},
-	{"VLAN device", vlan},
+	{"VLAN device", func() error { return vlan(netlink.VLAN_PROTOCOL_8021Q) }},
+	{"VLAN device of 802.1ad", func() error { return vlan(netlink.VLAN_PROTOCOL_8021AD) }},
+	{"IPIP device", func() error { return made(&netlink.Iptun{LinkAttrs: named("weiripip"), Local: near, Remote: far}) }},
+	{"sit device", func() error { return made(&netlink.Sittun{LinkAttrs: named("weirsit"), Local: near, Remote: far}) }},
+	{"GRE device", func() error { return made(&netlink.Gretun{LinkAttrs: named("weirgre"), Local: near, Remote: far}) }},
+	{"VXLAN device", func() error {
+		return made(&netlink.Vxlan{LinkAttrs: named("weirvx"), VxlanId: 42, Group: far, Port: 4789})
+	}},
+	{"Geneve device", func() error { return made(&netlink.Geneve{LinkAttrs: named("weirgnv"), ID: 42, Remote: far}) }},
+	{"receiver of GUE", func() error {
+		fou := netlink.Fou{Family: netlink.FAMILY_V4, Port: 6080, EncapType: netlink.FOU_ENCAP_GUE}
+		if err := netlink.FouAdd(fou); err != nil {
+			return err
+		}
+		return netlink.FouDel(fou)
+	}},
+	{"segment of SRv6 (End)", segment},
 	{"netkit device", netkit},
 	{"raw tracepoint", rawTracepoint},
 	{"typed tracepoint (tp_btf)", func() error { return tracing(ebpf.AttachTraceRawTp, "kfree_skb") }},
@@ -147,8 +165,26 @@ func netkit() error {
 	return made(pair)
 }
 
+// segment makes a route that is the end of a segment.
+func segment() error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	end := &netlink.SEG6LocalEncap{Action: nl.SEG6_LOCAL_ACTION_END}
+	end.Flags[nl.SEG6_LOCAL_ACTION] = true
+	r := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: netlink.NewIPNet(net.ParseIP("fc00::e")), Encap: end}
+	if err := netlink.RouteAdd(r); err != nil {
+		return err
+	}
+	return netlink.RouteDel(r)
+}
+
+// near and far are the ends of tunnels.
+var near, far = net.IPv4(10, 0, 1, 1), net.IPv4(10, 0, 1, 2)
+
 // vlan takes names that no module gives to interfaces of its own.
-func vlan() error {
+func vlan(of netlink.VlanProtocol) error {
 	under := &netlink.Dummy{LinkAttrs: named("weirdummy")}
 	if err := netlink.LinkAdd(under); err != nil {
 		return fmt.Errorf("make dummy: %w", err)
@@ -156,7 +192,7 @@ func vlan() error {
 	defer netlink.LinkDel(under)
 	a := named("weirvlan")
 	a.ParentIndex = under.Attrs().Index
-	return made(&netlink.Vlan{LinkAttrs: a, VlanId: 7})
+	return made(&netlink.Vlan{LinkAttrs: a, VlanId: 7, VlanProtocol: of})
 }
 
 // xdp attaches to an interface in native mode.
