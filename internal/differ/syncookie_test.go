@@ -27,6 +27,7 @@ func cookieMaker(t testing.TB, ip int32, helper asm.BuiltinFunc) *ebpf.Program {
 		asm.LoadMem(asm.R3, asm.R7, int16(ip)+12, asm.Byte), // the length of the TCP header
 		asm.And.Imm(asm.R3, 0xf0),
 		asm.RSh.Imm(asm.R3, 2),
+		asm.JLT.Imm(asm.R3, 20, "out"), // Linux 6.1 takes no length that may be 0
 		asm.Mov.Reg(asm.R1, asm.R7),
 		asm.Mov.Reg(asm.R2, asm.R7),
 		asm.Add.Imm(asm.R2, ip),
