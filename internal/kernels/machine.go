@@ -16,8 +16,9 @@ import (
 // source is where the repository lies in a machine.
 const source = "/src"
 
-// usual is the limit of a suite that has none of its own.
-const usual = 5 * time.Minute
+// usual is the limit of a suite that has none of its own: ten times what an idle machine
+// needs.
+const usual = 15 * time.Minute
 
 // built is what machines are made of.
 type built struct {

@@ -19,11 +19,12 @@ var suites = []suite{
 	{name: "trace: replay", pkg: "trace", args: []string{"-test.skip", "WhileTiming"}}, // which is about time
 	{name: "doctor: what there is", pkg: "internal/doctor"},
 	{name: "VLAN devices", pkg: "internal/traffic", tests: "^TestVLANDevice"},
-	{name: "tunnels: the kernel's own devices at the other end", pkg: "internal/traffic", tests: "^TestTunnel", limit: 15 * time.Minute},
-	{name: "standard library: on real traffic", pkg: "internal/traffic", tests: "^TestStd", limit: 15 * time.Minute},
-	{name: "standard library: every module against the reference", pkg: "internal/differ", tests: "^TestStd$", args: []string{"-every", "20"}, limit: 15 * time.Minute},
+	{name: "tunnels: the kernel's own devices at the other end", pkg: "internal/traffic", tests: "^TestTunnel"},
+	{name: "standard library: on real traffic", pkg: "internal/traffic", tests: "^TestStd"},
+	{name: "standard library: every module against the reference", pkg: "internal/differ", tests: "^TestStd$", args: []string{"-every", "20"}},
 	{name: "SYN cookies, against the kernel's", pkg: "internal/differ", tests: "^TestCookies$", args: []string{"-every", "20"}},
 	{name: "hooks: what only some can do, against the reference", pkg: "internal/differ", tests: "^TestHooks$", args: []string{"-every", "20"}},
+	{name: "answers of chains, against the reference", pkg: "internal/differ", tests: "^TestCorpus$/^reject$", args: []string{"-every", "20"}},
 	{name: "corpus at tc, against the reference", pkg: "internal/differ", tests: "^TestCorpusOfTC$", args: []string{"-every", "20"}},
 	{name: "corpus, a twentieth, against the reference", pkg: "internal/differ", tests: "^TestCorpus$", args: []string{"-cases", "20", "-every", "20"}, limit: 20 * time.Minute},
 }
