@@ -220,7 +220,7 @@ func TestOffload(t *testing.T) {
 	for _, on := range []bool{false, true, false} {
 		offs := append([]Offload(nil), Offloads...)
 		if on { // what others depend on first
-			offs = []Offload{RXChecksum, TXChecksum, SG, TSO, GSO, GRO}
+			offs = []Offload{RXChecksum, TXChecksum, SG, TSO, GSO, GRO, TXVLAN}
 		}
 		if err := a.Host.SetOffload("eth0", on, offs...); err != nil {
 			t.Error(err)

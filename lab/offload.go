@@ -22,22 +22,25 @@ const (
 	TSO                       // tso: TCP packets larger than the MTU
 	GSO                       // gso: the same, cut late and in software
 	GRO                       // gro: received packets are merged
+	TXVLAN                    // txvlan: an 802.1Q tag that the kernel sets stays beside the packet
 )
 
 // Offloads lists all of them, in an order in which they can be turned off.
-var Offloads = []Offload{TSO, GSO, GRO, SG, TXChecksum, RXChecksum}
+var Offloads = []Offload{TSO, GSO, GRO, SG, TXChecksum, RXChecksum, TXVLAN}
 
-// ethtoolCmds are the get and set commands of linux/ethtool.h.
+// ethtoolCmds are the get and set commands of linux/ethtool.h, and the bits that are the
+// offload's in what they carry.
 var ethtoolCmds = map[Offload]struct {
-	name     string
-	get, set uint32
+	name           string
+	get, set, bits uint32
 }{
-	TXChecksum: {"tx", 0x16, 0x17},
-	RXChecksum: {"rx", 0x14, 0x15},
-	SG:         {"sg", 0x18, 0x19},
-	TSO:        {"tso", 0x1e, 0x1f},
-	GSO:        {"gso", 0x23, 0x24},
-	GRO:        {"gro", 0x2b, 0x2c},
+	TXChecksum: {"tx", 0x16, 0x17, 1},
+	RXChecksum: {"rx", 0x14, 0x15, 1},
+	SG:         {"sg", 0x18, 0x19, 1},
+	TSO:        {"tso", 0x1e, 0x1f, 1},
+	GSO:        {"gso", 0x23, 0x24, 1},
+	GRO:        {"gro", 0x2b, 0x2c, 1},
+	TXVLAN:     {"txvlan", 0x25, 0x26, 1 << 7}, // ETH_FLAG_TXVLAN
 }
 
 // String returns the name that ethtool -K knows.
@@ -46,12 +49,16 @@ func (o Offload) String() string { return ethtoolCmds[o].name }
 // SetOffload turns offloads of an interface on or off. It fails if the
 // interface then does not have them as asked (some depend on others).
 func (h *Host) SetOffload(ifname string, on bool, offloads ...Offload) error {
-	var data uint32
-	if on {
-		data = 1
-	}
 	for _, o := range offloads {
-		if _, err := h.ethtool(ifname, ethtoolCmds[o].set, data); err != nil {
+		c := ethtoolCmds[o]
+		data, err := h.ethtool(ifname, c.get, 0)
+		if err == nil {
+			if data &^= c.bits; on {
+				data |= c.bits
+			}
+			_, err = h.ethtool(ifname, c.set, data)
+		}
+		if err != nil {
 			return fmt.Errorf("host %s: %s %s=%t: %w", h.name, ifname, o, on, err)
 		}
 		is, err := h.Offload(ifname, o)
@@ -71,7 +78,7 @@ func (h *Host) Offload(ifname string, o Offload) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("host %s: %s %s: %w", h.name, ifname, o, err)
 	}
-	return data != 0, nil
+	return data&ethtoolCmds[o].bits != 0, nil
 }
 
 // EnableXDPReceive makes a veth interface take the frames that an XDP program
