@@ -1,0 +1,110 @@
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"weir/datapath"
+	"weir/examples"
+	"weir/hook"
+	"weir/lab"
+)
+
+// TestVLANDeviceBehindTrunk joins a host at an access port of a switch that a chain is to
+// one behind its trunk, where the kernel's VLAN device takes the tags off and puts them on.
+func TestVLANDeviceBehindTrunk(t *testing.T) {
+	for name, source := range map[string]string{"module": sampleOf(t, "bridge"), "example": string(examples.MustRead("switch.weir"))} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			m := newHost(t, l, "m")
+			end := func(name, to string, ss ...string) (lab.Iface, lab.Iface) {
+				return link(t, l, newHost(t, l, name), m, "eth0", to, lab.LinkOptions{A: lab.End{Addrs: lab.MustPrefixes(ss...)}})
+			}
+			a, pa := end("a", "eth0", "10.0.7.1/24", "fd07::1/64")
+			far, trunk := end("far", "eth9")
+			places := []place{{at: pa, hook: hook.TCIngress}, {at: trunk, hook: hook.TCIngress}}
+			for _, port := range []string{"eth1", "eth2", "eth3"} { // the source names them
+				_, p := end("at-"+port, port)
+				places = append(places, place{at: p, hook: hook.TCIngress})
+			}
+			v := vlan(t, far, 10, "10.0.7.2/24", "fd07::2/64")
+			c := run(t, source, places...)
+			throughTags(t, a, v)
+			if got := c.ended(func(x datapath.ExitCount) bool { return x.Verdict == "REDIRECT" }); got < 50 {
+				t.Errorf("%d frames went to the port of their station, want most of 16 MiB", got)
+			}
+			if got := c.dropped("vlan"); got != 0 {
+				t.Errorf("%d frames were of a VLAN that their port does not carry", got)
+			}
+		})
+	}
+}
+
+// TestVLANDeviceOverWire joins VLAN devices by a wire that a chain is: it carries the tags.
+func TestVLANDeviceOverWire(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		hook  hook.Hook
+		outer string // protocol of one more tag
+	}{
+		{"one tag", hook.XDP, ""},
+		{"one tag", hook.TCIngress, ""},
+		{"two tags of 802.1Q", hook.XDP, "802.1Q"},
+		{"two tags of 802.1Q", hook.TCIngress, "802.1Q"},
+		{"802.1ad", hook.TCIngress, "802.1ad"},
+	} {
+		t.Run(x.name+"/"+x.hook.String(), func(t *testing.T) {
+			n := apart(t)
+			va := tagging(t, n.a, x.hook, x.outer, "10.0.7.1/24", "fd07::1/64")
+			vc := tagging(t, n.c, x.hook, x.outer, "10.0.7.2/24", "fd07::2/64")
+			c := run(t, sampleOf(t, "xconnect"), place{at: n.m0, hook: x.hook}, place{at: n.m1, hook: x.hook})
+			throughTags(t, va, vc)
+			if got := c.ended(func(e datapath.ExitCount) bool { return e.Verdict == "REDIRECT" }); got < 50 {
+				t.Errorf("%d frames went through the chain, want most of 16 MiB", got)
+			}
+		})
+	}
+}
+
+// tagging makes a VLAN device, above one for another tag if that is asked for. At XDP, which
+// cannot look beside the packet, all tags are in the data.
+func tagging(t *testing.T, under lab.Iface, h hook.Hook, outer string, addrs ...string) lab.Iface {
+	t.Helper()
+	if h == hook.XDP {
+		finishing(t, under)
+		if err := under.Host.SetOffload(under.Name, false, lab.TXVLAN); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if outer != "" {
+		err := configure(t, under.Host, fmt.Sprintf("link add link %s name outer type vlan proto %s id 100", under.Name, outer))
+		if errors.Is(err, lab.ErrNotSupported) {
+			t.Skip(err)
+		}
+		if err == nil {
+			err = configure(t, under.Host, "link set outer mtu 1496 up") // a link has room for one tag beyond its MTU
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		under.Name = "outer"
+	}
+	return vlan(t, under, vlanID, addrs...)
+}
+
+// throughTags sends pings and downloads between the two ends of a VLAN, both ways.
+func throughTags(t *testing.T, a, b lab.Iface) {
+	t.Helper()
+	for i, f := range vlanFamilies {
+		p := newPinger(t, a.Host, f.a)
+		for seq := range 5 {
+			p.ping(f.b, uint16(77+i), uint16(seq), pattern(100+200*seq))
+		}
+		if got := p.answers(uint16(77+i), 5); got != 5 {
+			t.Errorf("%s: %d of 5 pings were answered", f.name, got)
+		}
+		download(t, b, a, f.b, 4<<20)
+		download(t, a, b, f.a, 4<<20)
+	}
+}
