@@ -27,6 +27,7 @@ const (
 	sysM      = "golang.org/x/sys/unix"
 	gopacketM = "github.com/gopacket/gopacket/..."
 	cmpM      = "github.com/google/go-cmp/..."
+	yamlM     = "github.com/goccy/go-yaml/..."
 	pprofM    = "github.com/google/pprof/profile"
 )
 
@@ -57,6 +58,7 @@ var rows = []row{
 	{"datapath", []string{"lang", "attach"}, []string{ebpfM, sysM}, "generations: mechanism, never policy"},
 	{"trace", []string{"datapath", "internal/listing"}, []string{ebpfM, gopacketM, pprofM, sysM}, "watches and replays what the datapath runs"},
 	{"wtest", []string{"trace", "internal/spell"}, []string{starlarkM}, "the tests of chains: a user of what runs packets"},
+	{"config", []string{"hook", "internal/spell", "lang/diag"}, []string{yamlM}, "the file says what shall be; it knows no chain, and asks no kernel"},
 	{"lab", []string{"datapath"}, []string{ebpfM, linkM, sysM}, "networks for tests, demos and measurements"},
 	{"examples", nil, nil, "samples are text"},
 	{"internal/skeleton", []string{"examples"}, nil, "what one begins with is text"},
