@@ -71,10 +71,10 @@ var fields = [numHeaders][]Field{
 		u("next", 0, 1), u("segments_left", 3, 1), u("last_entry", 4, 1).readOnly(),
 		u("flags", 5, 1), u("tag", 6, 2),
 	},
-	// RFC 9293, section 3.1.
+	// RFC 9293, section 3.1; ae by RFC 9768, section 3.1.
 	TCP: {
 		u("sport", 0, 2), u("dport", 2, 2), u("seq", 4, 4), u("ack", 8, 4),
-		bits("doff", 12, 1, 4, 4).readOnly(),
+		bits("doff", 12, 1, 4, 4).readOnly(), flag("ae", 12, 1, 0),
 		u("flags", 13, 1),
 		flag("cwr", 13, 1, 7), flag("ece", 13, 1, 6), flag("urg", 13, 1, 5), flag("ack_flag", 13, 1, 4),
 		flag("psh", 13, 1, 3), flag("rst", 13, 1, 2), flag("syn", 13, 1, 1), flag("fin", 13, 1, 0),

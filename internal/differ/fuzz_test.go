@@ -257,7 +257,7 @@ var walked = []struct{ header, ints, values string }{
 	{"ip4", "proto ttl dscp ecn len id frag_off mf df ihl", "src dst"},
 	{"ip6", "next hop_limit dscp ecn flow", "src dst"},
 	{"ip", "proto ttl dscp ecn len fragment", "src dst"},
-	{"tcp", "sport dport seq ack window doff flags syn ack_flag fin rst psh urg ece cwr", ""},
+	{"tcp", "sport dport seq ack window doff flags syn ack_flag fin rst psh urg ece cwr ae", ""},
 	{"udp", "sport dport len", ""},
 	{"sctp", "sport dport tag", ""},
 	{"l4", "sport dport", ""},

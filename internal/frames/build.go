@@ -80,7 +80,7 @@ func ip6(next layers.IPProtocol, src, dst net.IP) *layers.IPv6 {
 	return &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: next, SrcIP: src, DstIP: dst}
 }
 
-// tcp takes flags as letters: fin syn rst psh ack urg ece cwr are "FSRPAUEC".
+// tcp takes flags as letters: fin syn rst psh ack urg ece cwr ae are "FSRPAUECN".
 func tcp(sport, dport layers.TCPPort, flags string) *layers.TCP {
 	t := &layers.TCP{SrcPort: sport, DstPort: dport, Seq: 0x01020304, Window: 64240}
 	for _, f := range flags {
@@ -101,6 +101,8 @@ func tcp(sport, dport layers.TCPPort, flags string) *layers.TCP {
 			t.ECE = true
 		case 'C':
 			t.CWR = true
+		case 'N':
+			t.NS = true // what is AE today (RFC 9768)
 		default:
 			panic(fmt.Sprintf("frames: flag %c", f))
 		}

@@ -41,7 +41,7 @@ func tcp4() []Frame {
 		{"tcp4-ecn-syn", to("SEC")},
 		{"tcp4-null", to("")},
 		{"tcp4-xmas", to("FPU")},
-		{"tcp4-all-flags", to("FSRPAUEC")},
+		{"tcp4-all-flags", to("FSRPAUECN")},
 		{"tcp4-doff-6", withOptions(1)},
 		{"tcp4-doff-10", withOptions(5)},
 		{"tcp4-doff-15", withOptions(10)},

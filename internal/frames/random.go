@@ -145,7 +145,7 @@ func randomUpper(r *rand.Rand, icmp layers.IPProtocol) (layers.IPProtocol, []lay
 	case 11, 12:
 		return randomTunnel(r)
 	case 0, 1, 2, 3:
-		t := tcp(layers.TCPPort(port()), layers.TCPPort(port()), pick(r, "S", "SA", "A", "PA", "FA", "R", "", "FSRPAUEC"))
+		t := tcp(layers.TCPPort(port()), layers.TCPPort(port()), pick(r, "S", "SA", "A", "PA", "FA", "R", "", "FSRPAUECN"))
 		t.Seq, t.Ack, t.Window = r.Uint32(), r.Uint32(), uint16(r.Uint32())
 		for range 4 * pick(r, 0, 0, r.IntN(11)) {
 			t.Options = append(t.Options, layers.TCPOption{OptionType: layers.TCPOptionKindNop})

@@ -52,7 +52,7 @@ var fields = slices.Concat(
 		{"srh", "flags", unsigned, 8, false}, {"srh", "tag", unsigned, 16, false},
 	},
 	ports("tcp"), ports("udp"), ports("l4"), tagFields("vlan"), tagFields("vlan2"), icmpFields("icmp4"), icmpFields("icmp6"),
-	flags("syn", "ack_flag", "fin", "rst", "psh", "urg", "ece", "cwr"),
+	flags("syn", "ack_flag", "fin", "rst", "psh", "urg", "ece", "cwr", "ae"),
 )
 
 func ports(h string) []field {

@@ -164,7 +164,7 @@ var docs = map[string]map[string]string{
 		"sport": docSport, "dport": docDport, "seq": "Sequence number.", "ack": "Acknowledgement number.", "window": "Receive window, as sent.",
 		"doff": "Length of the header, in 32-bit words.", "flags": "All eight flags.", "syn": "Opens a connection.", "ack_flag": "ack is valid.",
 		"fin": "No more data from the sender.", "rst": "Resets the connection.", "psh": "Push.", "urg": "Urgent pointer is valid.",
-		"ece": "ECN echo.", "cwr": "Congestion window reduced.", "mss": "The greatest segment that the sender takes, of the option; 0 without one.",
+		"ece": "ECN echo.", "cwr": "Congestion window reduced.", "ae": "Accurate ECN.", "mss": "The greatest segment that the sender takes, of the option; 0 without one.",
 		"option": "option(kind): The bytes of an option, false if it is not there.",
 	},
 	"udp":   {"sport": docSport, "dport": docDport, "len": "Bytes of header and payload."},

@@ -203,7 +203,7 @@ func tcpField(raw []byte, name string) value {
 	var l layers.TCP
 	decode(&l, b)
 	flag := map[string]bool{"syn": l.SYN, "ack_flag": l.ACK, "fin": l.FIN, "rst": l.RST,
-		"psh": l.PSH, "urg": l.URG, "ece": l.ECE, "cwr": l.CWR}
+		"psh": l.PSH, "urg": l.URG, "ece": l.ECE, "cwr": l.CWR, "ae": l.NS} // RFC 3540 called it NS
 	if on, ok := flag[name]; ok {
 		return starlark.Bool(on)
 	}

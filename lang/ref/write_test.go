@@ -97,6 +97,7 @@ func TestWrites(t *testing.T) {
 		{"udp6 port", "pkt.udp.dport += 1", u6, at(56, 4001>>8, 4001&255)},
 		{"seq", "pkt.tcp.seq += 0x30000000\n    pkt.tcp.ack = 1", t4, at(38, 0x0e, 0xad, 0xbe, 0xef, 0, 0, 0, 1)},
 		{"tcp flags", "pkt.tcp.syn = False\n    pkt.tcp.rst = True\n    pkt.tcp.cwr = True", t4, at(47, 0x94)},
+		{"tcp flag beside the data offset", "pkt.tcp.ae = True", t4, at(46, 0x61)},
 		{"tcp flags at once", "pkt.tcp.flags |= 0x29", t4, at(47, 0x3b)},
 		{"window", "pkt.tcp.window = 65535", t4, at(48, 255, 255)},
 		{"icmp", "pkt.icmp4.type = 0\n    pkt.icmp4.id += 1\n    pkt.icmp4.seq = 9", i4, at(34, 0, 0, 0, 0, 0, 78, 0, 9)},

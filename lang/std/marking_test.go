@@ -13,7 +13,7 @@ import (
 func randomTCP(r *rand.Rand) *layers.TCP {
 	t := &layers.TCP{
 		Seq: r.Uint32(), Ack: r.Uint32(), Window: 1000,
-		SYN: r.IntN(2) == 0, ACK: r.IntN(2) == 0, ECE: r.IntN(2) == 0, CWR: r.IntN(2) == 0, PSH: r.IntN(2) == 0,
+		SYN: r.IntN(2) == 0, ACK: r.IntN(2) == 0, ECE: r.IntN(2) == 0, CWR: r.IntN(2) == 0, NS: r.IntN(2) == 0, PSH: r.IntN(2) == 0,
 	}
 	for range r.IntN(3) {
 		t.Options = append(t.Options, layers.TCPOption{OptionType: layers.TCPOptionKindNop})
@@ -88,7 +88,7 @@ def main(pkt):
 			}
 			if p.tcp != nil && p.tcp.SYN {
 				c := *p.tcp
-				c.ECE, c.CWR = false, false
+				c.ECE, c.CWR, c.NS = false, false, false
 				p.tcp = &c
 			}
 		}},
