@@ -17,7 +17,7 @@ const corpusDir = "../../lang/testdata/corpus"
 var predeclared = strings.Fields(`
 	u8 u16 u32 u64 i8 i16 i32 i64 bool ip4 ip6 ip mac prefix4 prefix6 prefix record struct
 	table lru array lpm ring bloom queue stack param count hash_of rand hist octets text header sample log
-	drop redirect redirect_peer redirect_cpu to_user reject fib pcap_filter clone syncookie syncookie_ok mask bit_length tai PASS ACCEPT DROP TX`)
+	drop ns redirect redirect_peer redirect_cpu to_user reject fib pcap_filter clone syncookie syncookie_ok mask bit_length tai PASS ACCEPT DROP TX`)
 
 // A corpusFile is a topic; its cases are the functions without a leading _.
 type corpusFile struct {

@@ -46,7 +46,7 @@ for over enumerate; for over list of bools; for over list of both signs; for ove
 for over list of ip4; for over zip; function as argument; hash_of; header in local; if; in; in array; in dict of ints; 
 in dict of ip4; in list by comprehension; in list of bools; in list of both signs; in list of ints; 
 in list of ip4; in list of prefix4; in list of prefix6; in lpm; in lru; in prefix; in prefix4; in prefix6; 
-in table; in tuple; init of array; init of map; init of set; ip(ip4); ip(ip6); ip4(int); ip4.int; 
+in table; in tuple; init of array; init of map; init of set; ip(ip4); ip(ip6); ip4(int); ip4(ip); ip6(ip); mac(int); mac.int; ip4.int; 
 int to flag; keyword argument; list[int]; list[int] that may be past the end; lpm set; lpm.get(k); lpm[k]; lru reference; 
 lru.add; lru.discard; lru.get(k); lru.get(k, d); lru.incr(k); lru.incr(k, n); lru.pop as statement; 
 lru.pop(k); lru[k]; lru[k] = x; lru[k] op= x; lru[k].field; max; min; mixed operation; move in condition; negative constant; 

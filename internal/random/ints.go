@@ -203,11 +203,15 @@ func (g *gen) negative() string {
 
 // addressInt grows the integer of an address that is no literal.
 func (g *gen) addressInt() string {
-	g.use("ip4.int")
-	v, ok := g.local(addr4, assignable)
+	of, name := addr4, "ip4.int"
+	if g.one(3) {
+		of, name = hardware, "mac.int"
+	}
+	g.use(name)
+	v, ok := g.local(of, assignable)
 	return g.grow(
 		rule{when(ok, 2), func() string { return v.name + ".int" }},
-		rule{when(g.pkt, 1), func() string { return g.field(addr4) + ".int" }},
+		rule{when(g.pkt, 1), func() string { return g.field(of) + ".int" }},
 		rule{when(!ok && !g.pkt, 1), g.unsignedLeaf},
 	)
 }

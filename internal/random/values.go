@@ -45,6 +45,7 @@ func (g *gen) addr4(depth int) string {
 	return g.grow(
 		rule{6, g.addr4Leaf},
 		rule{2, func() string { g.use("ip4(int)"); g.pay(2); return fmt.Sprintf("ip4(%s)", g.varied(d)) }},
+		rule{1, func() string { g.use("ip4(ip)"); g.pay(4); return fmt.Sprintf("ip4(%s)", g.addr(0)) }},
 		rule{1, func() string { return g.choice(g.addr4Leaf(), g.addr4(d), d) }},
 		rule{1, func() string { return g.element(addr4, d) }},
 		rule{2, func() string { return g.mapRead(addr4, d) }},
@@ -71,6 +72,7 @@ func (g *gen) addr6(depth int) string {
 	}
 	return g.grow(
 		rule{6, leaf},
+		rule{1, func() string { g.use("ip6(ip)"); g.pay(4); return fmt.Sprintf("ip6(%s)", g.addr(0)) }},
 		rule{1, func() string { return g.choice(leaf(), leaf(), depth-1) }},
 		rule{2, func() string { return g.mapRead(addr6, depth-1) }},
 		rule{when(g.pkt, 1), g.segment},
@@ -100,6 +102,7 @@ func (g *gen) hardware(depth int) string {
 	}
 	return g.grow(
 		rule{5, leaf},
+		rule{1, func() string { g.use("mac(int)"); g.pay(2); return fmt.Sprintf("mac(%s)", g.varied(depth-1)) }},
 		rule{1, func() string { return g.choice(leaf(), leaf(), depth-1) }},
 		rule{2, func() string { return g.mapRead(hardware, depth-1) }},
 	)

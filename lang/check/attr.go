@@ -42,12 +42,12 @@ func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 			return p.laidField(e, base.x)
 		}
 		return p.spanAttr(e, base.x)
-	case value.IP4:
+	case value.IP4, value.MAC:
 		if name == "int" {
-			return run(&Convert{Base{value.U32, at(e)}, base.x})
+			return run(&Convert{Base{intOf(t), at(e)}, base.x})
 		}
-		p.errorAt(pos, "name", "an ip4 has .int", "%s has no %s", what(t), name)
-	case value.IP, value.IP6, value.MAC:
+		p.errorAt(pos, "name", article(t)+" has .int", "%s has no %s", what(t), name)
+	case value.IP, value.IP6:
 		p.errorAt(pos, "name", "compare it, look it up in a map, or test it: addr in prefix", "%s has no %s", what(t), name)
 	case value.None:
 		p.errorAt(pos, "name", "let the function return something", "a call that gives no value has no %s", name)
@@ -55,6 +55,14 @@ func (p *pass) attrOf(e *syntax.DotExpr, base operand) operand {
 		p.errorAt(pos, "name", fieldHint(t, name), "%s has no %s", what(t), name)
 	}
 	return operand{}
+}
+
+// intOf is the type of the integer that an address is.
+func intOf(t value.Type) value.Type {
+	if t.Kind == value.MAC {
+		return value.U64
+	}
+	return value.U32
 }
 
 // pktAttr is pkt.NAME.

@@ -119,7 +119,7 @@ func (p *pass) builtinCall(e *syntax.CallExpr, b *starlark.Builtin) operand {
 		}
 		p.args(e)
 		return operand{}
-	case "interface":
+	case "interface", "ns":
 		return p.callStatic(e, b, name)
 	case "table", "lru", "array", "lpm", "ring", "bloom", "queue", "stack", "param", "record", "struct":
 		p.errorf(e, "build", "declare it at the top level, or in a function that the top level calls", "%s() is for build time: a packet cannot declare anything", name)
@@ -353,16 +353,14 @@ func (p *pass) convert(e *syntax.CallExpr, t *typeVal) operand {
 		return run(p.coerce(x, value.IPT))
 	case t.T.Kind == value.Octets && t.T.Width <= 8 && from.Kind == value.Int:
 		return run(&Words{Base{t.T, at(e)}, []Expr{x}})
-	case t.T.Kind == value.IP4 && from.Kind == value.Int:
-		return run(&Convert{Base{value.IP4T, at(e)}, x})
+	case from.Kind == value.Int && (t.T.Kind == value.IP4 || t.T.Kind == value.MAC):
+		return run(&Convert{Base{t.T, at(e)}, x})
+	case from.Kind == value.IP && isIP(t.T.Kind):
+		return run(&Convert{Base{t.T, at(e)}, x})
 	case from.Kind == value.Octets && from.Width == t.T.Size() && (t.T.Kind == value.IP4 || t.T.Kind == value.IP6 || t.T.Kind == value.MAC):
 		return run(&Convert{Base{t.T, at(e)}, x})
 	}
-	hint := "write " + example(t.T)
-	if from.Kind == value.IP && isIP(t.T.Kind) {
-		hint = "take it from pkt." + t.T.Kind.String()
-	}
-	p.errorf(e, "type", hint, "%s cannot be made of %s", article(t.T), what(from))
+	p.errorf(e, "type", "write "+example(t.T), "%s cannot be made of %s", article(t.T), what(from))
 	return operand{}
 }
 

@@ -100,8 +100,9 @@ type (
 	}
 	// Convert changes representation, by the types of X and itself: Int to Int
 	// (keep the low Width octets, extend by the sign of Base.T), Bool to Int,
-	// Int to Bool (not 0), IP4 to Int (.int) and back (ip4(n)), IP4 or IP6 to IP,
-	// Octets of its size to IP4, IP6 or MAC.
+	// Int to Bool (not 0), IP4 and MAC to Int (.int) and back (ip4(n), mac(n)),
+	// IP4 or IP6 to IP and back (zero where it holds the other family), Octets of
+	// its size to IP4, IP6 or MAC.
 	// An Int's conversion of Width 8 only changes signedness.
 	Convert struct {
 		Base

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"time"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -108,7 +109,7 @@ func (b *builder) predeclared() starlark.StringDict {
 		"drop":   builtin("drop", buildDrop), "redirect": builtin("redirect", buildRedirect),
 		"redirect_peer": builtin("redirect_peer", buildRedirect), "reject": builtin("reject", buildReject),
 		"to_socket": builtin("to_socket", buildToSocket),
-		"interface": builtin("interface", buildInterface), "pcap_filter": builtin("pcap_filter", buildFilter),
+		"interface": builtin("interface", buildInterface), "ns": builtin("ns", buildNS), "pcap_filter": builtin("pcap_filter", buildFilter),
 	}
 	for _, t := range []value.Type{
 		value.U8, value.U16, value.U32, value.U64, value.BoolT, value.IP4T, value.IP6T, value.IPT, value.MACT,
@@ -199,6 +200,20 @@ func buildInterface(_ *starlark.Thread, name string, args starlark.Tuple, kwargs
 		return nil, err
 	}
 	return ifaceVal{s}, nil
+}
+
+// buildNS is ns("10s"): a time as the number that clocks and params count in.
+func buildNS(_ *starlark.Thread, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	a, err := bindArgs(name, []string{"time"}, 1, args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := starlark.AsString(a["time"])
+	d, err := time.ParseDuration(s)
+	if !ok || err != nil || d < 0 {
+		return nil, fault("value", `write ns("500ms"), ns("10s"), ns("5m") or ns("2h")`, "%s is no time", describe(a["time"]))
+	}
+	return starlark.MakeInt64(d.Nanoseconds()), nil
 }
 
 // interfaceName checks the name of an interface: IFNAMSIZ is 16 with the final

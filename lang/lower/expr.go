@@ -252,6 +252,8 @@ func (l *lowerer) convert(e *check.Convert) parts {
 	switch {
 	case to.Kind == value.Int && from.Kind == value.IP4:
 		return parts{l.swap(4, p[0])}
+	case to.Kind == value.Int && from.Kind == value.MAC:
+		return parts{l.opi(ir.OpShr, l.swap(8, p[0]), 16)}
 	case to.Kind == value.Int && to.Width == 8:
 		return p
 	case to.Kind == value.Int && to.Signed:
@@ -264,8 +266,12 @@ func (l *lowerer) convert(e *check.Convert) parts {
 		return core(from, p)
 	case to.Kind == value.IP4 && from.Kind == value.Int:
 		return parts{l.swap(4, p[0])}
+	case to.Kind == value.MAC && from.Kind == value.Int:
+		return parts{l.swap(8, l.opi(ir.OpShl, p[0], 16))}
 	case to.Kind == value.IP && from.Kind == value.IP4:
 		return l.mapped(p[0])
+	case from.Kind == value.IP && to.Kind != value.IP:
+		return l.ofFamily(to, p)
 	}
 	return p
 }

@@ -71,6 +71,17 @@ func (b *builder) mapped(ip4 *ir.Value) parts {
 	return parts{b.konst(0), lo}
 }
 
+// ofFamily is the address of one family that an address of either holds, zero if
+// it holds one of the other.
+func (l *lowerer) ofFamily(t value.Type, x parts) parts {
+	none := func() parts { return l.zero(t) }
+	cond := func(then, els *ir.Block) { l.unlessMapped(x, els, then) }
+	if t.Kind == value.IP4 {
+		return l.choose(t, cond, func() parts { return parts{l.opi(ir.OpShr, x[1], 32)} }, none)
+	}
+	return l.choose(t, cond, none, func() parts { return x })
+}
+
 // truth makes 1 or 0 of a branch.
 func (l *lowerer) truth(cond func(then, els *ir.Block)) *ir.Value {
 	return l.choose1(cond, func() *ir.Value { return l.konst(1) }, func() *ir.Value { return l.konst(0) })

@@ -3,6 +3,7 @@ package ref
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"go.starlark.net/starlark"
 )
@@ -47,7 +48,7 @@ func (b *builder) names() starlark.StringDict {
 	builtin("header", newHeaderType)
 	builtin("struct", newStruct)
 	builtin("reject", func(starlark.Tuple, []starlark.Tuple) (starlark.Value, error) { return reject, nil })
-	for _, name := range []string{"drop", "redirect", "redirect_peer", "interface", "to_socket"} {
+	for _, name := range []string{"drop", "redirect", "redirect_peer", "interface", "to_socket", "ns"} {
 		builtin(name, func(args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 			if len(args) != 1 || len(kwargs) != 0 {
 				return nil, fmt.Errorf("%s: want one argument", name)
@@ -86,6 +87,9 @@ func (b *builder) both(name string, arg value) (value, error) {
 		return verdict{kind: "REDIRECT", via: "cpu", target: uint32(index.bits)}, nil
 	case name == "to_user" && isNum:
 		return verdict{kind: "USER", target: uint32(index.bits)}, nil
+	case name == "ns" && isText:
+		d, err := time.ParseDuration(string(text))
+		return unsigned(uint64(d)), err
 	case name == "interface" && isText:
 		return unsigned(uint64(b.ifindex(string(text)))), nil
 	}

@@ -165,7 +165,7 @@ func (fr *frame) builtin(b *starlark.Builtin, args []value, named map[string]val
 		v, err := newFilter(toBuild(starlark.Tuple(args)).(starlark.Tuple), nil)
 		check(err)
 		return v
-	case "drop", "redirect", "redirect_peer", "redirect_cpu", "to_user", "interface", "to_socket":
+	case "drop", "redirect", "redirect_peer", "redirect_cpu", "to_user", "interface", "to_socket", "ns":
 		v, err := fr.e.builder.both(name, arg(0, "x", nil))
 		check(err)
 		return v

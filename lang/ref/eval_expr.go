@@ -165,6 +165,10 @@ func attr(v value, name string) value {
 		if name == "int" {
 			return unsigned(uint64(v.uint32()))
 		}
+	case macVal:
+		if name == "int" {
+			return unsigned(v.uint64())
+		}
 	case *structVal:
 		if out := v.vals[name]; out != nil {
 			return toPacket(out)

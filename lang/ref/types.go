@@ -136,8 +136,21 @@ func (s *scalar) construct(v value) (value, error) {
 		if s == typeIP4 {
 			return ip4Of(uint32(a.bits)), nil
 		}
+		if s == typeMAC {
+			return macOf(a.bits), nil
+		}
 		if s == typeBool {
 			return starlark.Bool(a.bits != 0), nil
+		}
+	case ipVal:
+		four, is4 := a.unmapped()
+		switch {
+		case s == typeIP4:
+			return four, nil
+		case s == typeIP6 && is4:
+			return ip6Val{}, nil
+		case s == typeIP6:
+			return ip6Val(a), nil
 		}
 	case octets:
 		switch {

@@ -92,6 +92,21 @@ func (a ip4Val) Attr(name string) (starlark.Value, error) {
 // AttrNames is part of starlark.HasAttrs.
 func (a ip4Val) AttrNames() []string { return []string{"int"} }
 
+// Attr gives .int at build time.
+func (a macVal) Attr(name string) (starlark.Value, error) {
+	if name == "int" {
+		return starlark.MakeUint64(a.uint64()), nil
+	}
+	return nil, nil
+}
+
+// AttrNames is part of starlark.HasAttrs.
+func (a macVal) AttrNames() []string { return []string{"int"} }
+
+func (a macVal) uint64() uint64 { return binary.BigEndian.Uint64(append([]byte{0, 0}, a[:]...)) }
+
+func macOf(n uint64) macVal { return macVal(binary.BigEndian.AppendUint64(nil, n)[2:]) }
+
 func (a ip4Val) uint32() uint32 { return binary.BigEndian.Uint32(a[:]) }
 
 func ip4Of(n uint32) (a ip4Val) {
