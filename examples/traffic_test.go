@@ -65,6 +65,19 @@ var captures = map[string]func() []sent{
 			{after: ms, src: stranger6, dst: "fcbb:bb00:1:2::", l4: udp(4000, 53)},
 		}
 	},
+	"vlan_router": func() []sent {
+		to := func(vlan uint16, src, dst string, p sent) sent {
+			p.after, p.src, p.dst, p.tags = ms, src, dst, []uint16{vlan}
+			return p
+		}
+		question, echo := sent{l4: udp(4000, 53)}, sent{l4: icmp4(8), body: 40}
+		return append([]sent{
+			to(10, "10.0.10.2", "10.0.20.2", question), to(10, "fd00:10::2", "fd00:30::2", question),
+			to(10, "10.0.10.2", "10.0.10.1", echo), to(20, "fd00:20::2", "fd00:20::1", sent{l4: icmp6(128), body: 40}),
+			to(20, "10.0.20.2", "10.0.10.2", sent{ttl: 1, l4: tcp(4000, 80, "S")}), to(10, "10.0.10.2", server4, question),
+			to(40, "10.0.40.2", "10.0.10.2", question),
+		}, stock("arp-request")...)
+	},
 	"flood": func() []sent {
 		return append([]sent{
 			{src: "198.18.3.4", dst: server4, l4: udp(4000, 53)},
