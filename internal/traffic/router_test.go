@@ -11,9 +11,9 @@ import (
 	"weir/lab"
 )
 
-// tagging is what VLAN devices do, which not every kernel has: what leaves has the tag,
+// vlanOfOwn is what VLAN devices do, which not every kernel has: what leaves has the tag,
 // what comes has lost it.
-const tagging = `
+const vlanOfOwn = `
 def push(pkt):
     return PASS if pkt.vlan_push(VLAN_) else drop("push")
 
@@ -40,7 +40,7 @@ func tagsInData(t *testing.T, i lab.Iface) {
 func inVLAN(t *testing.T, i lab.Iface, vlan int) {
 	t.Helper()
 	tagsInData(t, i)
-	run(t, text(tagging, "VLAN_", vlan),
+	run(t, text(vlanOfOwn, "VLAN_", vlan),
 		place{at: i, hook: hook.TCEgress, fn: "push"}, place{at: i, hook: hook.TCIngress, fn: "pop"})
 }
 

@@ -72,10 +72,7 @@ func TestVLANDeviceOverWire(t *testing.T) {
 func tagging(t *testing.T, under lab.Iface, h hook.Hook, outer string, addrs ...string) lab.Iface {
 	t.Helper()
 	if h == hook.XDP {
-		finishing(t, under)
-		if err := under.Host.SetOffload(under.Name, false, lab.TXVLAN); err != nil {
-			t.Fatal(err)
-		}
+		tagsInData(t, under)
 	}
 	if outer != "" {
 		err := configure(t, under.Host, fmt.Sprintf("link add link %s name outer type vlan proto %s id 100", under.Name, outer))
