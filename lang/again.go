@@ -3,8 +3,8 @@ package lang
 import "fmt"
 
 // Again compiles the sources of p once more, as they are kept in it, for the same hook.
-// Of o what says how counts, and not what: File, Func, Line, Then, Hook and Load are
-// those of p.
+// Of o what says how counts, and not what: File, Func, Line, Then, Among, Hook and
+// Load are those of p.
 func (p *Program) Again(o Options) (*Program, error) {
 	text := map[string]string{}
 	for _, s := range p.Sources {
@@ -12,6 +12,10 @@ func (p *Program) Again(o Options) (*Program, error) {
 	}
 	parts := p.Parts()
 	o.File, o.Func, o.Then, o.Hook = parts[0].File, parts[0].Func, parts[1:], p.Hook
+	o.Among = nil
+	for _, file := range p.Among {
+		o.Among = append(o.Among, Part{File: file, Source: []byte(text[file])})
+	}
 	o.Line = p.Chains[0].Name == LineName && Name(o.File) != LineName
 	o.Load = func(path string) ([]byte, error) {
 		if s, ok := text[path]; ok {

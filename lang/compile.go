@@ -39,6 +39,11 @@ type Options struct {
 	Then []Part    // chains on the same hook: PASS of the first goes on to them, in order
 	Hook hook.Hook // where it will run
 
+	// Among, if not nil, is the files of all chains that run under one name, at whatever
+	// place, those of this program too: what they share is named alike in each program,
+	// and maps, params and counts are called CHAIN.NAME, however many chains there are.
+	Among []Part
+
 	// Load reads the file that a load statement names, with its path already
 	// joined to the folder of the file that loads it. Nil: only std/… can be
 	// loaded.
@@ -94,7 +99,7 @@ type compiler struct {
 
 func (c *compiler) compile(source []byte) (*Program, error) {
 	tree, ds := check.Check(c.opts.File, source, check.Options{
-		Func: c.opts.Func, Then: c.opts.Then, Line: c.opts.Line, Mark: c.opts.Lines || c.opts.Steps || c.opts.Times > 0, Match: c.opts.Match, Hook: c.opts.Hook, Load: c.load,
+		Func: c.opts.Func, Then: c.opts.Then, Among: c.opts.Among, Line: c.opts.Line, Mark: c.opts.Lines || c.opts.Steps || c.opts.Times > 0, Match: c.opts.Match, Hook: c.opts.Hook, Load: c.load,
 	})
 	if err := ds.Err(); err != nil {
 		return nil, err
@@ -287,6 +292,9 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 	}
 	for _, x := range t.Chains {
 		p.Chains = append(p.Chains, Chain{Name: x.Name, File: x.File, Func: x.Func})
+	}
+	for _, x := range c.opts.Among {
+		p.Among = append(p.Among, x.File)
 	}
 	if c.opts.Line {
 		p.Name, p.Chains[0].Name = LineName, LineName

@@ -19,8 +19,9 @@ import (
 // machine, fit for encoding/gob and comparable by its encoding. Package datapath
 // loads it.
 type Program struct {
-	Name     string  // of the attachment: the first file's base name
-	Chains   []Chain // in the order in which packets go through them
+	Name     string   // of the attachment: the first file's base name
+	Chains   []Chain  // in the order in which packets go through them
+	Among    []string // files that its names were given among, see [Options].Among
 	Hook     hook.Hook
 	Code     gen.Code
 	Points   []Point // at connect, in the place of Code

@@ -66,6 +66,7 @@ type Request struct {
 	Func   string
 	Line   bool        // Source is a one-liner
 	Then   []lang.Part // chains that follow; those without a Source are read by the child
+	Among  []lang.Part // as in lang.Options, read by the child likewise
 	Forms  []Form      // to compile, in order; none is the zero Form
 	Stages bool        // return the text of the stages, of all forms
 

@@ -89,7 +89,7 @@ func readAll(parts []lang.Part) (err error) {
 func compile(r Request) *answer {
 	a := new(answer)
 	parts := append([]lang.Part{{File: r.File, Func: r.Func, Source: r.Source}}, r.Then...)
-	if err := readAll(parts); err != nil {
+	if err := errors.Join(readAll(parts), readAll(r.Among)); err != nil {
 		a.Err = err.Error()
 		return a
 	}
@@ -102,7 +102,7 @@ func compile(r Request) *answer {
 	}
 	for _, f := range r.Forms {
 		opts := lang.Options{
-			File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Load: os.ReadFile,
+			File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Among: r.Among, Load: os.ReadFile,
 			Hook: f.Hook, Frags: f.Frags, Trace: f.Trace, Clock: f.Clock, Capture: f.Capture, Steps: f.Steps, Lines: f.Lines, Times: f.Times,
 		}
 		if r.Stages {

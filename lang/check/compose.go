@@ -63,7 +63,7 @@ func (b *builder) roots(parts []Part) []root {
 		if slices.ContainsFunc(parts, func(q Part) bool { return sameFile(p, q) && q.Func != p.Func }) {
 			r.name += ":" + p.Func
 		}
-		if len(parts) > 1 {
+		if len(parts) > 1 || len(b.opts.Among) > 0 {
 			r.prefix = r.name + "."
 		}
 		out = append(out, r)
@@ -71,6 +71,22 @@ func (b *builder) roots(parts []Part) []root {
 	if len(out) < len(parts) {
 		return nil
 	}
+	return out
+}
+
+// among runs the build time of files that names are given among. What is wrong with
+// them is told where they are compiled.
+func (b *builder) among(parts []Part) (out []*module) {
+	before := b.diags
+	for _, p := range parts {
+		if isObject(p.File) {
+			continue
+		}
+		if m := b.root(p.File, p.Source); m != nil && !slices.Contains(out, m) {
+			out = append(out, m)
+		}
+	}
+	b.diags = before
 	return out
 }
 
@@ -104,8 +120,9 @@ func (b *builder) newProgram() *Program {
 	return p
 }
 
-// program types the attached functions of the roots, and gathers what they use.
-func (b *builder) program(roots []root) (*Program, diag.List) {
+// program types the attached functions of the roots, and gathers what they use. Names
+// are given among the roots, or the files that were given for that.
+func (b *builder) program(roots []root, among []*module) (*Program, diag.List) {
 	p := b.newProgram()
 	var modules []*module
 	for _, r := range roots {
@@ -113,7 +130,13 @@ func (b *builder) program(roots []root) (*Program, diag.List) {
 			modules = append(modules, r.module)
 		}
 	}
-	reached := nameAll(b, modules)
+	var reached map[*Map]bool
+	if len(among) > 0 {
+		nameAll(b, among, true)
+		reached, _ = reaches(b, modules)
+	} else {
+		reached = nameAll(b, modules, len(modules) > 1)
+	}
 	params := map[*Param]bool{}
 	list := b.clashes()
 	uses := func(c *checker) {

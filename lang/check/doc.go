@@ -40,8 +40,12 @@ import (
 type Options struct {
 	Func string // the attached function; "" is main
 	Then []Part // the chains that PASS goes on to, in order
-	Line bool   // the text is a one-liner: the body of main
-	Mark bool   // the tree says where each statement of the text begins
+
+	// Among, if not nil, is all files whose chains run under one name, wherever: what they
+	// share is named alike in each program, and all names begin with the chain's.
+	Among []Part
+	Line  bool // the text is a one-liner: the body of main
+	Mark  bool // the tree says where each statement of the text begins
 
 	Match string // an expression over the packet and the values of the first file: see Program.Match
 	Hook  hook.Hook
@@ -93,12 +97,13 @@ func Check(file string, src []byte, opts Options) (p *Program, list diag.List) {
 		b.errorf(diag.Pos{File: file}, "name", "run them: weir test "+file, "the file holds tests, not a chain")
 		return nil, b.diags
 	}
+	among := b.among(opts.Among)
 	roots := b.roots(append([]Part{{file, opts.Func, src}}, opts.Then...))
 	list = b.diags
 	if roots == nil || len(b.diags.Errors()) > b.unknown {
 		return nil, b.diags
 	}
-	p, ds := b.program(roots)
+	p, ds := b.program(roots, among)
 	return p, append(b.diags, ds...)
 }
 

@@ -117,7 +117,7 @@ func (b *builder) locals(m *module, chain string) (facts []Fact) {
 		}
 	}
 	c := newChecker(b, b.newProgram(), root{module: m, fn: chain})
-	nameAll(b, []*module{m})
+	nameAll(b, []*module{m}, false)
 	c.run()
 	conn := c.conn()
 	b.opts.Hook = old

@@ -39,12 +39,13 @@ func newNamer(b *builder) *namer {
 
 // nameAll names every map and param, and returns the maps that the own globals of
 // the attached files reach.
-func nameAll(b *builder, attached []*module) (reach map[*Map]bool) {
+// With prefix a path begins with the name of the file.
+func nameAll(b *builder, attached []*module, prefixed bool) (reach map[*Map]bool) {
 	n := newNamer(b)
 	reach, n.skip = reaches(b, attached)
 	for _, m := range attached {
 		prefix := ""
-		if len(attached) > 1 {
+		if prefixed {
 			prefix = Name(m.name) + "."
 		}
 		n.module(m, prefix, true)
