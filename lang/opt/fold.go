@@ -349,6 +349,8 @@ func (s *folder) shift(v, x *ir.Value, c int) *ir.Value {
 		return s.become(v, 0)
 	case v.Op == ir.OpSar && n < 64:
 		return s.set(v, ir.OpShr, x, v.Args[1])
+	case v.Op == ir.OpShl && isBounded(x): // an index of a list: the verifier knows the bound of x alone
+		return v
 	case v.Op == ir.OpShl && x.Op == ir.OpShr && x.Args[1].IsConst(int64(c)): // only clears the low bits
 		return s.set(v, ir.OpAnd, x.Args[0], s.constant(-1<<c, v))
 	case v.Op == x.Op && x.Args[1].Op == ir.OpConst && v.Op != ir.OpSar:

@@ -1,6 +1,7 @@
 package opt
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -248,6 +249,24 @@ func TestShortCircuit(t *testing.T) {
 	got := optimised(t, x.f)
 	if strings.Contains(got, "phi") || strings.Contains(got, "cmp") || strings.Count(got, "if ") != 2 {
 		t.Errorf("not straight:\n%s", got)
+	}
+}
+
+// The offset of what a list has at an index is made of the very value that was compared
+// with the length: of another the verifier knows no bound.
+func TestIndexKeepsItsBound(t *testing.T) {
+	for name, op := range map[string]ir.Op{"after a shift to the left": ir.OpShl, "after a shift to the right": ir.OpShr} {
+		x := build()
+		x.need(x.data, 54, x.ret(1))
+		index := x.i(op, x.load(0, 2), x.c(3))
+		in := x.f.NewBlock()
+		x.b.If(ir.ULt, index, x.c(33), in, x.ret(0))
+		x.b = in
+		in.Return(x.i(ir.OpShl, index, x.c(3)))
+		got := optimised(t, x.f)
+		if want := fmt.Sprintf("shl v%d", index.ID); !strings.Contains(got, want) {
+			t.Errorf("%s: no %s in\n%s", name, want, got)
+		}
 	}
 }
 
