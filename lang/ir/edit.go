@@ -69,6 +69,55 @@ func (b *Block) Phis() []*Value {
 // IsConst reports whether v is the constant n.
 func (v *Value) IsConst(n int64) bool { return v.Op == OpConst && v.Imm == n }
 
+// IsReckoned reports whether v is a number that is made of its arguments alone, of
+// nothing that is merged, loaded or compared.
+func (v *Value) IsReckoned() bool {
+	switch v.Op {
+	case OpAdd, OpSub, OpMul, OpDiv, OpMod, OpAnd, OpOr, OpXor, OpShl, OpShr, OpSar, OpNeg, OpSwap, OpZExt, OpSExt:
+		return v.Type == Int
+	}
+	return false
+}
+
+// IsPlain reports whether v is a number of the chain: a phi that says so, what is read
+// from elsewhere than the stack, and what is reckoned of such values.
+func (v *Value) IsPlain() bool { return v.isPlain(map[*Value]bool{}) }
+
+func (v *Value) isPlain(known map[*Value]bool) bool {
+	switch {
+	case known[v]:
+		return true
+	case v.Op == OpPhi:
+		return v.Soft || v.Plain
+	case v.Op == OpConst, v.Op == OpCmp:
+		return true
+	case v.Op == OpLoad:
+		s, sure := v.Args[0].Base()
+		return s == nil && sure
+	case !v.IsReckoned():
+		return false
+	}
+	known[v] = !slices.ContainsFunc(v.Args, func(a *Value) bool { return !a.isPlain(known) })
+	return known[v]
+}
+
+// Base returns the slot that the address v points into, nil if it is sure to point
+// elsewhere.
+func (v *Value) Base() (s *Slot, sure bool) {
+	for v.Op == OpAdd && v.Args[0].Type == Ptr {
+		v = v.Args[0]
+	}
+	switch v.Op {
+	case OpSlot:
+		return v.Slot, true
+	case OpPktData, OpMapValue, OpCall, OpAdd, OpLoad:
+		return nil, true
+	case OpParam:
+		return nil, v.Block.Func.Linkage == Entry
+	}
+	return nil, false
+}
+
 // Bits returns n such that only the low n bits of v can be set, from what is
 // near at hand. A pointer and what is not known have 64; so has what the verifier
 // does not know (quotients), since checks that it wants to see rest on this.

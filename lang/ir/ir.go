@@ -128,7 +128,8 @@ type Value struct {
 	Block *Block
 	Pos   diag.Pos
 	Fresh bool // the verifier must not know that it equals another: no pass shares it or makes it one
-	Soft  bool // OpPhi: no check that the verifier must follow rests on which value it is
+	Plain bool // OpPhi: a number of the chain, as opposed to what the compiler notes about a packet
+	Soft  bool // OpPhi: plain, and no check that the verifier must follow rests on which value it is
 }
 
 // A Kind says how a block ends.

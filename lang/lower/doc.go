@@ -65,7 +65,8 @@
 //
 //   - loops.go, outline.go: a loop beyond a few hundred instructions becomes
 //     bpf_loop, its body a function that is looked at once or twice;
-//   - forget.go: where ways meet, numbers of the chain are made unknown;
+//   - forget.go, follow.go, tested.go: numbers of the chain that come of many ways,
+//     or are tested often, are made unknown where they are tested;
 //   - read.go: each read of raw bytes takes the packet's bounds anew;
 //   - Options.Copy: no fast path at all, for long programs that parse many kinds
 //     of headers. Package lang decides.

@@ -189,11 +189,7 @@ func (l *lowerer) inline(c *check.Call) parts {
 }
 
 func (l *lowerer) frameOf(f *check.Func) *frame {
-	fr := &frame{fn: f, vars: map[*check.Local][]variable{}, ret: l.block()}
-	for range numParts(f.Result) {
-		fr.result = append(fr.result, l.newVar())
-	}
-	return fr
+	return &frame{fn: f, vars: map[*check.Local][]variable{}, ret: l.block(), result: l.softVars(f.Result)}
 }
 
 // body lowers the function of a frame in place, for as many of its parameters as there

@@ -11,7 +11,7 @@ func (t *threader) repair(b *ir.Block, ways []way, outside []bool) {
 		if v.ID < len(outside) && !outside[v.ID] {
 			continue // phis that were made since are used behind
 		}
-		r := &reaching{v: v, at: map[*ir.Block]*ir.Value{b: v}, soft: v.Soft && !isBounded(v)}
+		r := &reaching{v: v, at: map[*ir.Block]*ir.Value{b: v}, plain: v.IsPlain(), soft: v.Soft && !isBounded(v)}
 		for i := range ways {
 			r.at[ways[i].edge] = ways[i].values[v]
 		}
@@ -60,10 +60,11 @@ func isEdge(ways []way, b *ir.Block) bool {
 // A reaching is a value that has got several definitions, and which of them, or
 // phi of them, is the one at the end of a block.
 type reaching struct {
-	v    *ir.Value
-	at   map[*ir.Block]*ir.Value
-	phis []*ir.Value // made, not yet placed
-	soft bool        // whether the phis are
+	v     *ir.Value
+	at    map[*ir.Block]*ir.Value
+	phis  []*ir.Value // made, not yet placed
+	soft  bool        // whether the phis are
+	plain bool
 }
 
 // isBounded reports whether a branch compares v, other than for being equal where
@@ -94,7 +95,7 @@ func (r *reaching) leaving(b *ir.Block) *ir.Value {
 	}
 	if x == nil {
 		phi := b.NewValue(ir.OpPhi, r.v.Type, r.v.Pos)
-		phi.Soft = r.soft
+		phi.Soft, phi.Plain = r.soft, r.plain
 		r.at[b] = phi
 		r.phis = append(r.phis, phi)
 		for _, p := range b.Preds {
