@@ -247,6 +247,14 @@ func mentions(code []ir.Raw, reg uint8) bool {
 	return slices.ContainsFunc(code, func(in ir.Raw) bool { return in.Dst == reg || in.Src == reg })
 }
 
+// unlinked reports whether m adds a constant to a copy of a number, which is emitted as the
+// number added to the constant. Linux 6.12 links a copy with what was added to it: what a
+// comparison says of the one it reckons back to the other, and then takes the lower bound
+// for lost, or an offset that it knows to be 32767 for no number at all.
+func (e *emitter) unlinked(m *minst, d uint8) bool {
+	return m.v.Op == ir.OpAdd && m.v.Type != ir.Ptr && !m.half && m.b.imm > 0 && m.a.kind == opReg && e.reg(m.a, m.at+1) != d
+}
+
 // arith emits d = a op b.
 func (e *emitter) arith(m *minst) {
 	v, d := m.v, e.dst(m)
@@ -266,6 +274,11 @@ func (e *emitter) arith(m *minst) {
 		}
 	}
 	if m.b.kind == opImm {
+		if e.unlinked(m, d) {
+			e.op(Insn{Op: movImm, Dst: d, Imm: m.b.imm})
+			e.op(Insn{Op: aluOp(v.Op, m.half, true), Dst: d, Src: e.reg(m.a, m.at+1)})
+			return
+		}
 		e.set(d, m.a, m.at+1)
 		e.op(Insn{Op: aluOp(v.Op, m.half, false), Dst: d, Imm: m.b.imm})
 		return

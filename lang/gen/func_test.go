@@ -221,3 +221,25 @@ func TestSizeArg(t *testing.T) {
 		}
 	}
 }
+
+// TestUnlinked: a constant and a number that lives on are added the other way round, so that
+// Linux 6.12 links the sum to nothing; where the number ends there is nothing to link.
+func TestUnlinked(t *testing.T) {
+	for _, livesOn := range []bool{true, false} {
+		m := xdp(128)
+		x := m.load(m.data, 0, 1)
+		sum := m.i(ir.OpAdd, x, m.c(77))
+		if livesOn {
+			sum = m.i(ir.OpMul, sum, x)
+		}
+		m.pass(sum)
+		code, ds := Generate(program(m.f))
+		if ds.Err() != nil {
+			t.Fatal(ds)
+		}
+		if got := !strings.Contains(code.String(), " += 77\n"); got != livesOn {
+			t.Errorf("lives on: %t, added to the constant: %t\n%s", livesOn, got, code)
+		}
+		check(t, program(m.f), packets(4)...)
+	}
+}

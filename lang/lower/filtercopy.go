@@ -89,21 +89,23 @@ func headSize(f *pcap.Filter) int64 {
 }
 
 // copyTo copies from off of the buffer on to the place at of the frame: up to the end
-// of either. It goes to done.
+// of either. It goes to done. The helper takes no size that may be 0: so the size less one
+// is what is bounded, since the verifier before Linux 6.18 does not see that a difference
+// is not 0 where the test of that is one of what it was made of.
 func (w *filtering) copyTo(off, at int64, buffer *ir.Value, done *ir.Block) {
-	room := w.head.size - at
-	n := w.newVar()
+	most := w.head.size - at - 1
+	last := w.newVar() // the size less one
 	some, less, copy := w.block(), w.block(), w.block()
-	w.set(n, w.konst(room))
-	rest := w.opi(ir.OpSub, buffer, off)
-	w.branch(ir.UGt, rest, w.konst(room), copy, less)
-	w.start(less)
-	w.branch(ir.UGt, rest, w.konst(0), some, w.fail)
+	w.set(last, w.konst(most))
+	w.branch(ir.UGt, buffer, w.konst(off), some, w.fail)
 	w.start(some)
-	w.set(n, rest)
+	rest := w.opi(ir.OpSub, buffer, off+1)
+	w.branch(ir.UGt, rest, w.konst(most), copy, less)
+	w.start(less)
+	w.set(last, rest)
 	w.jump(copy)
 	w.start(copy)
-	r := w.loadSome(w.konst(off), w.opi(ir.OpAdd, w.head.slot, headAt+at), w.get(n))
+	r := w.loadSome(w.konst(off), w.opi(ir.OpAdd, w.head.slot, headAt+at), w.opi(ir.OpAdd, w.get(last), 1))
 	w.branch(ir.Eq, r, w.konst(0), done, w.fail)
 }
 
