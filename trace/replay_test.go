@@ -149,10 +149,10 @@ func TestReplay(t *testing.T) {
 {"n":1,"verdict":"","reason":"","line":0,"in_len":33,"out_len":0,"error":"frame of 33 octets: cut off in the IP header, which this kernel's test run does not take at tc-egress"}
 {"packets":1,"verdicts":{},"counts":{},"reasons":{},"errors":1}
 `},
-		{name: "large at tc", hooks: []hook.Hook{hook.TCIngress}, in: pcapFile(t, ether[0], frameOf(3500), frameOf(4000), frameOf(65537)),
-			want: atTC(t, 3500, 4000, 65537)},
-		{name: "too large for tc", hooks: []hook.Hook{hook.TCIngress}, in: pcapFile(t, ether[0], frameOf(80000)), want: `
-{"n":1,"verdict":"","reason":"","line":0,"in_len":80000,"out_len":0,"error":"frame of 80000 octets: larger than this kernel's test run takes at tc-ingress"}
+		{name: "large at tc", hooks: []hook.Hook{hook.TCIngress}, in: pcapFile(t, ether[0], frameOf(3500), frameOf(4000), frameOf(65536)),
+			want: atTC(t, 3500, 4000, 65536)},
+		{name: "too large for tc", hooks: []hook.Hook{hook.TCIngress}, in: pcapFile(t, ether[0], frameOf(65537)), want: `
+{"n":1,"verdict":"","reason":"","line":0,"in_len":65537,"out_len":0,"error":"frame of 65537 octets: larger than any that is replayed, which are up to 65536 octets"}
 {"packets":1,"verdicts":{},"counts":{},"reasons":{},"errors":1}
 `},
 		{name: "too large for linear XDP", hooks: []hook.Hook{hook.XDP}, in: pcapFile(t, ether[0], frameOf(3520), frameOf(3521)), want: `
@@ -165,7 +165,7 @@ func TestReplay(t *testing.T) {
 {"n":1,"verdict":"PASS","reason":"","line":6,"in_len":3520,"out_len":3520}
 {"n":2,"verdict":"PASS","reason":"","line":6,"in_len":9014,"out_len":9014}
 {"n":3,"verdict":"PASS","reason":"","line":6,"in_len":65536,"out_len":65536}
-{"n":4,"verdict":"","reason":"","line":0,"in_len":65537,"out_len":0,"error":"frame of 65537 octets: larger than this kernel's test run takes at xdp"}
+{"n":4,"verdict":"","reason":"","line":0,"in_len":65537,"out_len":0,"error":"frame of 65537 octets: larger than any that is replayed, which are up to 65536 octets"}
 {"packets":4,"verdicts":{"PASS":3},"counts":{"seen":3},"reasons":{},"errors":1}
 `},
 	}

@@ -270,7 +270,9 @@ func (r *Runner) refusal(c chain, frame []byte) string {
 	switch h := c.linear.prog.Hook; {
 	case n < minFrame:
 		return fmt.Sprintf("frame of %d octets: shorter than an Ethernet header", n)
-	case h == hook.XDP && c.frags == nil && n <= maxFrame:
+	case n > maxFrame:
+		return fmt.Sprintf("frame of %d octets: larger than any that is replayed, which are up to %d octets", n, maxFrame)
+	case h == hook.XDP && c.frags == nil:
 		return fmt.Sprintf("frame of %d octets: the program takes XDP frames in one piece, up to %d octets", n, r.maxLinear)
 	case h != hook.XDP && n < minFrame+fixedHeader(frame):
 		return fmt.Sprintf("frame of %d octets: cut off in the IP header, which this kernel's test run does not take at %s", n, h)
