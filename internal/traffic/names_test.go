@@ -1,10 +1,14 @@
 package traffic
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"log"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"slices"
@@ -30,21 +34,34 @@ func resolving(c *net.UDPConn, asked chan<- string) {
 			close(asked)
 			return
 		}
-		var d layers.DNS
-		if d.DecodeFromBytes(b[:n], gopacket.NilDecodeFeedback) != nil || len(d.Questions) != 1 {
-			continue
-		}
-		q := d.Questions[0]
-		asked <- string(q.Name)
-		d.QR, d.Additionals = true, nil
-		if q.Type == layers.DNSTypeA {
-			d.Answers = []layers.DNSResourceRecord{{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1, IP: net.IP{192, 0, 2, 7}}}
-		}
-		out := gopacket.NewSerializeBuffer()
-		if d.SerializeTo(out, gopacket.SerializeOptions{FixLengths: true}) == nil {
-			c.WriteToUDPAddrPort(out.Bytes(), from)
+		if name, answer := resolved(b[:n], false); answer != nil {
+			asked <- name
+			c.WriteToUDPAddrPort(answer, from)
 		}
 	}
+}
+
+// resolved returns the name that a DNS query asks for, and the answer: an address for A,
+// nothing for other types. Answers about names that begin with "big." do not fit into a
+// datagram: who asks has to ask again over TCP, where all fits.
+func resolved(query []byte, fits bool) (name string, answer []byte) {
+	var d layers.DNS
+	if d.DecodeFromBytes(query, gopacket.NilDecodeFeedback) != nil || len(d.Questions) != 1 {
+		return "", nil
+	}
+	q := d.Questions[0]
+	d.QR, d.Additionals = true, nil
+	switch {
+	case !fits && bytes.HasPrefix(q.Name, []byte("big.")):
+		d.TC = true
+	case q.Type == layers.DNSTypeA:
+		d.Answers = []layers.DNSResourceRecord{{Name: q.Name, Type: q.Type, Class: q.Class, TTL: 1, IP: net.IP{192, 0, 2, 7}}}
+	}
+	out := gopacket.NewSerializeBuffer()
+	if d.SerializeTo(out, gopacket.SerializeOptions{FixLengths: true}) != nil {
+		return "", nil
+	}
+	return string(q.Name), out.Bytes()
 }
 
 // TestDNSFilter has Go's resolver ask a server behind the filter.
@@ -102,17 +119,9 @@ func TestSNIFilter(t *testing.T) {
 			t.Run(h.String()+"/"+f.name, func(t *testing.T) {
 				a, b := pair(t, lab.LinkOptions{})
 				finishing(t, a)
-				places := []place{{at: b, hook: h}}
-				if h == hook.XDP { // veth wakes the receiver of XDP_TX only then
-					places = append(places, place{at: a, hook: h})
-				}
-				c := run(t, string(examples.MustRead("sni_filter.weir")), places...)
+				c := answering(t, string(examples.MustRead("sni_filter.weir")), h, []lab.Iface{b}, []lab.Iface{a})
 				c.set("polite", "True")
-				s := httptest.NewUnstartedServer(nil)
-				s.Listener.Close()
-				s.Listener = listen(t, b.Host, f.b, 443)
-				s.StartTLS()
-				t.Cleanup(s.Close)
+				webServer(t, b.Host, netip.AddrPortFrom(f.b, 443)).StartTLS()
 				shake := func(name string) error {
 					conn, err := dial(a.Host, 0, netip.AddrPortFrom(f.b, 443), 5*time.Second)
 					if err != nil {
@@ -137,6 +146,19 @@ func TestSNIFilter(t *testing.T) {
 			})
 		}
 	}
+}
+
+// webServer makes a server of HTTP or HTTPS, which tells the host that it was asked for.
+func webServer(t *testing.T, at *lab.Host, addr netip.AddrPort) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "host "+r.Host)
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are cut off are what tests are about
+	s.Listener.Close()
+	s.Listener = listen(t, at, addr.Addr(), addr.Port())
+	t.Cleanup(s.Close)
+	return s
 }
 
 // TestMSSOfThePath has a router clamp segments to the MTU of the link behind it.
