@@ -35,5 +35,21 @@ if [ ${#missing[@]} -gt 0 ]; then
 	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
+# What others wrote, which tests point at chains on real traffic. Where one of them is
+# not to be had its tests say so and are skipped.
+others=()
+for pair in dig:bind9-dnsutils curl:curl ping:iputils-ping arping:iputils-arping ndisc6:ndisc6 scapy3:python3-scapy; do
+	PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || others+=("${pair##*:}")
+done
+if [ ${#others[@]} -gt 0 ] && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+	echo "setup: installing ${others[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	[ ${#missing[@]} -gt 0 ] || apt-get update -qq || true
+	for package in "${others[@]}"; do
+		apt-get install -y -qq --no-install-recommends "$package" >/dev/null ||
+			echo "setup: $package is not to be had: its tests are skipped" >&2
+	done
+fi
+
 go mod download
 go mod download -modfile=scripts/tools.mod
