@@ -100,11 +100,12 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	}
 }
 
-// A skip must come from an error: not from a guess about the machine, nor from
-// being told to be short. WEIR_SOAK is the one switch.
+// A skip must come from an error, of the kernel or of looking for a program of others
+// that serves that test alone: not from a guess about the machine, nor from being told to
+// be short. WEIR_SOAK is the one switch.
 var (
 	skip     = regexp.MustCompile(`\b[tbf]\.(Skip|Skipf|SkipNow)\(`)
-	skipWhy  = regexp.MustCompile(`ErrNotSupported|WEIR_SOAK`)
+	skipWhy  = regexp.MustCompile(`ErrNotSupported|exec\.ErrNotFound|WEIR_SOAK`)
 	unfinish = regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`)
 )
 
@@ -118,7 +119,7 @@ func TestSkips(t *testing.T) {
 			}
 			// The condition stands within the three lines above.
 			if f.test && skip.MatchString(l) && !skipWhy.MatchString(strings.Join(lines[max(0, i-3):i+1], "\n")) {
-				t.Errorf("%s:%d: a skip that does not rest on ErrNotSupported: %s", f.path, i+1, strings.TrimSpace(l))
+				t.Errorf("%s:%d: a skip that does not rest on ErrNotSupported or exec.ErrNotFound: %s", f.path, i+1, strings.TrimSpace(l))
 			}
 		}
 	}

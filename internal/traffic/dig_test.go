@@ -2,6 +2,7 @@ package traffic
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -19,7 +20,7 @@ import (
 // installs it where Debian has it.
 func needs(t *testing.T, program string) {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
+	if _, err := exec.LookPath(program); errors.Is(err, exec.ErrNotFound) {
 		t.Skipf("%s is not installed: run scripts/setup.sh", program)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"net/netip"
-	"os/exec"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,10 +34,8 @@ type reflection struct {
 
 // TestSTAMPOfOthers measures by a sender that others wrote: Scapy's.
 func TestSTAMPOfOthers(t *testing.T) {
+	needs(t, "scapy3")
 	const python = "/usr/bin/python3" // Debian's, which has Debian's modules
-	if out, err := exec.Command(python, "-c", "import scapy.contrib.stamp").CombinedOutput(); err != nil {
-		t.Skipf("Scapy is not installed: run scripts/setup.sh (%v: %s)", err, out)
-	}
 	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
 		for _, x := range []struct{ own, reflector string }{{"192.0.2.9/24", "192.0.2.1"}, {"2001:db8::9/64", "2001:db8::1"}} {
 			t.Run(h.String()+"/"+x.reflector, func(t *testing.T) {
