@@ -39,6 +39,20 @@ func (a *Attachment) PutReceiver(queue uint32, fd int) error {
 	return wrap(m.Put(queue, uint32(fd)), "%s: receive from queue %d", a.Where, queue)
 }
 
+// RemoveReceiver takes the socket of a queue away, and returns when the chain hands it
+// nothing more: what it was given until then has come.
+func (a *Attachment) RemoveReceiver(queue uint32) error {
+	m := a.unit.system(lang.UserMap)
+	if m == nil {
+		return nil
+	}
+	if err := m.Delete(queue); err != nil {
+		return wrap(err, "%s: receive from queue %d", a.Where, queue)
+	}
+	quiesce()
+	return nil
+}
+
 // receive puts a socket into the maps of receivers of programs that are attached
 // nowhere, at queue 0. It is bound to nothing: to be there is all that a test run asks.
 func (s *State) receive() error {
