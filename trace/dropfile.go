@@ -73,20 +73,9 @@ func newDropFile(w io.Writer, g *datapath.Generation, snap int, text diag.Source
 		return nil, fmt.Errorf("read clock: %w", err)
 	}
 	f.offset = time.Now().UnixNano() - mono
-	for i, a := range g.Attachments {
-		intf := pcapgo.NgInterface{
-			Name: a.Where.On(), LinkType: linkType(a.Where.Hook),
-			SnapLength: uint32(snap), OS: runtime.GOOS,
-			Description: fmt.Sprintf("what %s %s at %s (%s)", g.Name, does(a.Where.Hook), a.Where.Hook, a.Mode),
-		}
-		if i == 0 {
-			o := pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: "weir"}}
-			f.w, err = pcapgo.NewNgWriterInterface(w, intf, o)
-		} else {
-			_, err = f.w.AddInterface(intf)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("write capture: %w", err)
+	for _, a := range g.Attachments {
+		if f.w, err = addInterface(w, f.w, g.Name, does(a.Where.Hook), a, snap); err != nil {
+			return nil, err
 		}
 		var exits []string
 		for _, x := range a.Program.Exits {
@@ -104,6 +93,26 @@ func newDropFile(w io.Writer, g *datapath.Generation, snap int, text diag.Source
 		return nil, errors.New("nothing is attached")
 	}
 	return f, f.flush()
+}
+
+// addInterface adds a place to a pcapng file, which the first one begins.
+func addInterface(w io.Writer, to *pcapgo.NgWriter, name, does string, a *datapath.Attachment, snap int) (*pcapgo.NgWriter, error) {
+	intf := pcapgo.NgInterface{
+		Name: a.Where.On(), LinkType: linkType(a.Where.Hook),
+		SnapLength: uint32(snap), OS: runtime.GOOS,
+		Description: fmt.Sprintf("what %s %s at %s (%s)", name, does, a.Where.Hook, a.Mode),
+	}
+	var err error
+	if to == nil {
+		o := pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: "weir"}}
+		to, err = pcapgo.NewNgWriterInterface(w, intf, o)
+	} else {
+		_, err = to.AddInterface(intf)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write capture: %w", err)
+	}
+	return to, nil
 }
 
 // dropComment says why and where: DROP "dns", edge.weir:17: return drop("dns").
