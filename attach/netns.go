@@ -69,16 +69,34 @@ func netnsPath(name string) string {
 // for that: see [Link.Share]. It is for a listing; what comes later it does not see. A
 // nil Finder looks each time.
 type Finder struct {
-	once sync.Once
-	all  []Namespace
+	once  sync.Once
+	table holder.Table
+	all   []Namespace
+}
+
+// look looks at all processes, if nobody has.
+func (f *Finder) look() {
+	f.once.Do(func() {
+		f.table = holder.Find()
+		f.all = Namespaces(f.table)
+	})
 }
 
 func (f *Finder) namespaces() []Namespace {
 	if f == nil {
 		return Namespaces(holder.Find())
 	}
-	f.once.Do(func() { f.all = Namespaces(holder.Find()) })
+	f.look()
 	return f.all
+}
+
+// held is who holds what.
+func (f *Finder) held() holder.Table {
+	if f == nil {
+		return holder.Find()
+	}
+	f.look()
+	return f.table
 }
 
 // Share lets l find namespaces by f.

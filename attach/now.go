@@ -81,6 +81,13 @@ func (l *Link) standing() standing {
 	return s
 }
 
+// among reports whether s is one of a row.
+func (s standing) among(row []Standing) bool {
+	return slices.ContainsFunc(row, func(x Standing) bool {
+		return x.Program == s.program && (x.Link == 0 || x.Link == s.link)
+	})
+}
+
 // in looks for s in a network namespace: indices of interfaces mean others there.
 func (s standing) in(netns string) (w Where, ok bool) {
 	_ = InNetns(netns, func() error {
@@ -90,11 +97,11 @@ func (s standing) in(netns string) (w Where, ok bool) {
 		}
 		row := xdpRow(dev)
 		if s.hook != hook.XDP {
-			row, err = tcRow(s.ifindex, s.hook)
+			if row, err = tcxRow(s.ifindex, s.hook); err != nil || s.link == 0 {
+				row, err = tcRow(s.ifindex, s.hook)
+			}
 		}
-		ok = slices.ContainsFunc(row, func(x Standing) bool {
-			return x.Program == s.program && (x.Link == 0 || x.Link == s.link)
-		})
+		ok = s.among(row)
 		w = Where{Netns: netns, Interface: dev.Attrs().Name, Hook: s.hook}
 		return err
 	})

@@ -8,7 +8,6 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"weir/hook"
-	"weir/internal/holder"
 )
 
 // A Spot is a place by the kernel's numbers: two are equal if they are the same place,
@@ -59,7 +58,10 @@ func (l *Link) Spot() (Spot, bool) {
 // network namespace has none, and that of the caller the one that it was given. Where
 // it was given none it has none either, and only its number tells. A cgroup's path
 // counts from the root.
-func (w Where) Lasting() Where {
+func (w Where) Lasting() Where { return (*Finder)(nil).Lasting(w) }
+
+// Lasting is [Where.Lasting] for many places.
+func (f *Finder) Lasting(w Where) Where {
 	if w.Hook.Info().Place == hook.Cgroup {
 		w.Cgroup = cgroupPath(w.Cgroup)
 		return w
@@ -67,8 +69,8 @@ func (w Where) Lasting() Where {
 	own, host := inode(ownNetns), inode(hostNetns)
 	switch {
 	case w.Netns == "" && own != host:
-		w.Netns = givenName(own)
-	case w.Netns != "" && inode(netnsPath(w.Netns)) == host && (own == host || givenName(own) != ""):
+		w.Netns = f.givenName(own)
+	case w.Netns != "" && inode(netnsPath(w.Netns)) == host && (own == host || f.givenName(own) != ""):
 		w.Netns = ""
 	}
 	return w
@@ -76,8 +78,8 @@ func (w Where) Lasting() Where {
 
 // givenName returns the name of a network namespace, or the path that it is mounted at;
 // empty if it has neither.
-func givenName(ino uint64) string {
-	path := holder.Find().Netns[ino]
+func (f *Finder) givenName(ino uint64) string {
+	path := f.held().Netns[ino]
 	if strings.HasPrefix(path, "/proc/") {
 		return "" // of a process, which ends
 	}

@@ -20,7 +20,7 @@ import (
 // A Chain is a program and the place for it.
 type Chain struct {
 	Where   attach.Where
-	Program *lang.Program // compiled for the hook of Where
+	Program *lang.Program // compiled for the hook of Where; one that is shared is the same in all Chains
 
 	// Frags is the same chain compiled for XDP frames of several fragments,
 	// taken where the interface's MTU asks for it; nil if there is none.
@@ -75,6 +75,10 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 		return nil, err
 	}
 	defer unlock()
+	t := &transaction{ctx: ctx, o: o, dir: k.dir(o.Name), seats: attach.Seats(o.places())}
+	if err := t.twice(); err != nil {
+		return nil, err
+	}
 	if o.Pin {
 		if err := k.mount(); err != nil {
 			return nil, err
@@ -83,11 +87,10 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 			return nil, err
 		}
 	}
-	old, err := k.free(o)
+	old, err := k.free(o, t.seats)
 	if err != nil {
 		return nil, err
 	}
-	t := &transaction{ctx: ctx, o: o, dir: k.dir(o.Name)}
 	t.from = old
 	t.g = &Generation{State: newState(), Name: o.Name, Number: 1, Time: time.Now().Round(0), Pinned: o.Pin, lock: k.lock}
 	t.g.name = o.Name
@@ -116,17 +119,7 @@ func (o Options) check() error {
 	if len(o.Chains) == 0 {
 		return fmt.Errorf("attach %s: no place is given", o.Name)
 	}
-	seen := map[attach.Spot]attach.Where{}
 	for _, c := range o.Chains {
-		if spot, err := c.Where.Spot(); err == nil { // else attaching says why
-			switch w, ok := seen[spot]; {
-			case ok && w == c.Where:
-				return fmt.Errorf("attach %s: %s is given twice", o.Name, w)
-			case ok:
-				return fmt.Errorf("attach %s: %s and %s are one place: give it once", o.Name, w, c.Where)
-			}
-			seen[spot] = c.Where
-		}
 		for _, p := range []*lang.Program{c.Program, c.Frags} {
 			if p != nil && p.Hook != c.Where.Hook {
 				return fmt.Errorf("attach %s: a program for %s at %s", o.Name, p.Hook, c.Where)
@@ -136,11 +129,38 @@ func (o Options) check() error {
 	return nil
 }
 
+func (o Options) places() []attach.Where {
+	var out []attach.Where
+	for _, c := range o.Chains {
+		out = append(out, c.Where)
+	}
+	return out
+}
+
+// twice refuses places that are one.
+func (t *transaction) twice() error {
+	seen := map[attach.Spot]attach.Where{}
+	for i, c := range t.o.Chains {
+		s := t.seats[i]
+		if s.Err != nil {
+			continue // attaching says why
+		}
+		switch w, ok := seen[s.Spot]; {
+		case ok && w == c.Where:
+			return fmt.Errorf("attach %s: %s is given twice", t.o.Name, w)
+		case ok:
+			return fmt.Errorf("attach %s: %s and %s are one place: give it once", t.o.Name, w, c.Where)
+		}
+		seen[s.Spot] = c.Where
+	}
+	return nil
+}
+
 // free refuses a name that is taken, unless it is to be replaced, and then
 // returns what has it; and an interface's XDP that is weir's own under another
 // name, also by force: a generation is whole or not there.
-func (k Kernel) free(o Options) (old *Generation, err error) {
-	if err := k.freeXDP(o); err != nil {
+func (k Kernel) free(o Options, seats []attach.Seat) (old *Generation, err error) {
+	if err := k.freeXDP(o, seats); err != nil {
 		return nil, err
 	}
 	old, err = k.open(o.Name)
@@ -178,6 +198,9 @@ type transaction struct {
 	o   Options
 	dir string // of the name
 	g   *Generation
+
+	seats []attach.Seat // of Options.Chains
+	find  attach.Finder
 }
 
 // path returns the path of a pin of the generation.
@@ -195,13 +218,13 @@ func (t *transaction) run() error {
 	}
 	// All programs are loaded before the first is attached: most of what can
 	// fail then has not touched a packet.
-	units := make([][]*unit, len(t.o.Chains))
-	for i, c := range t.o.Chains {
-		us, err := t.load(c.Where, c.Program, false)
+	all := bundles(t.o.Chains, t.seats)
+	for _, b := range all {
+		us, err := t.bundle(b, b.chain.Program, false)
 		if err != nil {
 			return err
 		}
-		units[i] = us
+		b.units = us
 	}
 	if err := t.inherit(); err != nil {
 		return err
@@ -209,18 +232,11 @@ func (t *transaction) run() error {
 	if err := t.g.set(t.o.Set); err != nil {
 		return err
 	}
-	if err := t.try(); err != nil {
+	if err := t.try(all); err != nil {
 		return err
 	}
-	for i, c := range t.o.Chains {
-		if err := t.ctx.Err(); err != nil {
-			return err
-		}
-		for _, u := range slices.Backward(units[i]) { // the way back first: see attach.WayBack
-			if err := t.attach(c, u); err != nil {
-				return err
-			}
-		}
+	if err := t.attachAll(all); err != nil {
+		return err
 	}
 	if !t.o.Pin {
 		return nil
@@ -234,7 +250,10 @@ func (t *transaction) run() error {
 // load loads a program for a place: names of interfaces mean those of the
 // place's network namespace.
 func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (us []*unit, err error) {
-	before := t.running(w)
+	var before *Attachment
+	if spot, err := w.Spot(); err == nil {
+		before = t.running(spot)
+	}
 	if t.g.heir != nil {
 		t.g.heir.place = nil
 		if before != nil {
@@ -256,28 +275,40 @@ func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (us []*u
 	return us, wrap(err, "attach %s on %s", t.o.Name, w)
 }
 
-func (t *transaction) attach(c Chain, linear *unit) error {
-	o := t.o.at(c.Where.Hook)
-	o.Linear = func() (*ebpf.Program, error) { return linear.obj, nil }
-	var frags *unit
-	if c.Frags != nil {
-		o.Frags = func() (_ *ebpf.Program, err error) {
-			us, err := t.load(c.Where, c.Frags, true)
-			if err == nil && t.from != nil {
-				err = t.selfTest(c.Where, c.Frags, true)
-			}
-			if err != nil {
-				return nil, err
-			}
-			frags = us[0]
-			return frags.obj, nil
+// attachAll brings the programs to their places, in the order of these.
+func (t *transaction) attachAll(all []*bundle) error {
+	of, n := make([]*bundle, len(t.o.Chains)), make([]int, len(t.o.Chains))
+	for _, b := range all {
+		for row, i := range b.places {
+			of[i], n[i] = b, b.row(row)
 		}
 	}
-	c.Where.Point = linear.point
+	for i := range t.o.Chains {
+		if err := t.ctx.Err(); err != nil {
+			return err
+		}
+		for _, u := range slices.Backward(of[i].units) { // the way back first: see attach.WayBack
+			if err := t.attach(i, of[i], u, n[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return t.g.dropUnused()
+}
+
+// attach attaches a program of a bundle to place i, whose exits are counted in a row.
+func (t *transaction) attach(i int, b *bundle, linear *unit, row int) error {
+	c, spot := t.o.Chains[i], t.seats[i].Spot
+	o := t.o.at(c.Where.Hook)
+	o.Linear = func() (*ebpf.Program, error) { return linear.obj, nil }
+	if c.Frags != nil {
+		o.Frags = func() (*ebpf.Program, error) { return t.ofFragments(b) }
+	}
+	c.Where.Point, spot.Point = linear.point, linear.point
 	if t.o.Pin {
 		o.Pin = linkPin(t.dir, c.Where, t.g.Number)
 	}
-	had := t.running(c.Where)
+	had := t.running(spot)
 	if err := t.stays(had, c.Where, o); err != nil {
 		return err
 	}
@@ -285,19 +316,19 @@ func (t *transaction) attach(c Chain, linear *unit) error {
 	if err != nil {
 		return err
 	}
-	used, unused := linear, frags
+	a := &Attachment{Record: l.Record, unit: linear, row: row, link: l}
 	if l.Frags {
-		used, unused = frags, linear
+		a.unit = b.frags
 	}
-	a := &Attachment{Record: l.Record, Program: used.prog, unit: used, link: l}
+	a.Program = a.unit.prog
 	if a.Where = c.Where; t.o.Pin {
-		a.Where = c.Where.Lasting()
+		a.Where = t.find.Lasting(c.Where)
 	}
 	t.g.Attachments = append(t.g.Attachments, a)
-	if unused == nil {
+	if l.Ifindex == spot.Ifindex {
 		return nil
 	}
-	return t.g.drop(unused)
+	return a.unit.setRow(l.Ifindex, row) // the name was given to another just now
 }
 
 // undo takes back all that was done.

@@ -158,8 +158,8 @@ type ExitCount struct {
 	Packets, Bytes uint64
 }
 
-// exits returns the counters of a unit's exits, in order of their slot.
-func (u *unit) exits() ([]ExitCount, error) {
+// exits returns the counters of a row of a unit's exits, in order of their slot.
+func (u *unit) exits(row int) ([]ExitCount, error) {
 	m := u.system(lang.ExitMap)
 	if m == nil {
 		return nil, nil
@@ -168,7 +168,7 @@ func (u *unit) exits() ([]ExitCount, error) {
 	for i, x := range u.prog.Exits {
 		out[i].Exit = x
 		var perCPU [][2]uint64
-		if err := m.Lookup(uint32(i), &perCPU); err != nil {
+		if err := m.Lookup(uint32(row*len(out)+i), &perCPU); err != nil {
 			return nil, fmt.Errorf("read exit %d: %w", i, err)
 		}
 		for _, n := range perCPU {

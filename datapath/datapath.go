@@ -2,10 +2,10 @@
 // attaches them, and reads and changes their state while packets flow.
 //
 // The model: a [Generation] is what runs under one NAME. It has an
-// [Attachment] for each place, each with a program object of its own (a chain at
-// connect has one for each of the kernel's points there), and a
-// [State]: the maps, parameters and counters, shared by all attachments of the
-// generation but for the counters of exits, of which each attachment has its
+// [Attachment] for each place, with a program of the kernel (a chain at connect has
+// one for each of the kernel's points there), which places at interfaces share if they
+// run the same chain, and a [State]: the maps, parameters and counters, shared by all
+// attachments of the generation but for the counters of exits, of which each has its
 // own. [Load] makes a State with a program that is attached nowhere, for
 // replay and tests.
 //
@@ -24,7 +24,7 @@
 //
 //	ROOT/NAME/record                 a symbolic link: which generation runs, which
 //	                                 was before, until when it is to be confirmed
-//	ROOT/NAME/GENERATION/prog/WHERE  programs
+//	ROOT/NAME/GENERATION/prog/WHERE  programs, each by the first place that it is at
 //	ROOT/NAME/GENERATION/map/MAP     maps; those that were kept in two generations
 //	ROOT/NAME/GENERATION/manifest    a frozen map: how to read the others
 //	ROOT/NAME/link/GENERATION:WHERE  links, by which the programs run, and which

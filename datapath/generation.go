@@ -48,14 +48,14 @@ type Attachment struct {
 	attach.Record
 	Program *lang.Program // of an opened generation without code and first content
 	unit    *unit
+	row     int          // of the unit's exits, see share.go
 	link    *attach.Link // nil if its pin was removed by hand
-	tag     string       // of the manifest; empty if it was not opened
 	stopped bool         // by Generation.Stop
 }
 
 // Exits returns the counters of the ways in which packets ended here.
 func (a *Attachment) Exits() ([]ExitCount, error) {
-	x, err := a.unit.exits()
+	x, err := a.unit.exits(a.row)
 	return x, wrap(err, "%s", a.Where)
 }
 
@@ -97,29 +97,13 @@ func (a *Attachment) LinkID() link.ID {
 	return a.link.ID()
 }
 
-// ProgramID returns the kernel's number of the program.
-func (a *Attachment) ProgramID() ebpf.ProgramID {
-	info, err := a.unit.obj.Info()
-	if err != nil {
-		return 0
-	}
-	id, _ := info.ID()
-	return id
-}
+// ProgramID returns the kernel's number of the program. Several places may share one.
+func (a *Attachment) ProgramID() ebpf.ProgramID { return a.unit.id }
 
 // Tag returns the kernel's hash of the program's instructions, 16 digits: the same
 // for the same chain at the same kind of place, on kernels that compute it alike. Of
 // an opened generation it is that of the manifest.
-func (a *Attachment) Tag() string {
-	if a.tag != "" {
-		return a.tag
-	}
-	info, err := a.unit.obj.Info()
-	if err != nil {
-		return ""
-	}
-	return info.Tag
-}
+func (a *Attachment) Tag() string { return a.unit.tag }
 
 // Close releases what this process holds. A generation that is not pinned ends
 // with it.
@@ -335,8 +319,13 @@ func (k Kernel) openNumber(name string, number int) (*Generation, error) {
 		return nil, permission(err)
 	}
 	g := &Generation{State: newState(), Name: m.Name, Number: m.Number, Time: m.Time, Pinned: true}
+	for _, mu := range m.Units {
+		if err := g.openUnit(dir, m, mu); err != nil {
+			return nil, errors.Join(wrap(err, "open %s", name), g.Close())
+		}
+	}
 	for _, ma := range m.Attachments {
-		if err := g.openAttachment(dir, m, ma); err != nil {
+		if err := g.openAttachment(ma); err != nil {
 			return nil, errors.Join(wrap(err, "open %s", name), g.Close())
 		}
 	}
@@ -356,13 +345,12 @@ func (g *Generation) repin(dir string) error {
 	return m.pin(dir)
 }
 
-func (g *Generation) openAttachment(dir string, m *manifest, ma manifestAttachment) error {
-	u := &unit{prog: m.Programs[ma.Program], point: ma.Record.Where.Point, frags: ma.Record.Frags, maps: map[string]*ebpf.Map{}}
+func (g *Generation) openUnit(dir string, m *manifest, mu manifestUnit) (err error) {
+	u := &unit{prog: m.Programs[mu.Program], point: mu.Point, frags: mu.Frags, maps: map[string]*ebpf.Map{}}
 	g.units = append(g.units, u)
-	for name, file := range ma.Maps {
+	for name, file := range mu.Maps {
 		obj := g.maps[file]
 		if obj == nil {
-			var err error
 			if obj, err = ebpf.LoadPinnedMap(filepath.Join(dir, "map", file), nil); err != nil {
 				return err
 			}
@@ -376,12 +364,17 @@ func (g *Generation) openAttachment(dir string, m *manifest, ma manifestAttachme
 			return err
 		}
 	}
-	var err error
-	u.obj, err = ebpf.LoadPinnedProgram(filepath.Join(dir, "prog", pinName(ma.Record.Where)), nil)
-	if err != nil {
+	if u.obj, err = ebpf.LoadPinnedProgram(filepath.Join(dir, "prog", mu.File), nil); err != nil {
 		return err
 	}
-	a := &Attachment{Record: ma.Record, Program: u.prog, unit: u, tag: ma.Tag}
+	err = u.identify()
+	u.tag = mu.Tag
+	return err
+}
+
+func (g *Generation) openAttachment(ma manifestAttachment) (err error) {
+	u := g.units[ma.Unit]
+	a := &Attachment{Record: ma.Record, Program: u.prog, unit: u, row: ma.Row}
 	if a.link, err = attach.Open(ma.Record); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

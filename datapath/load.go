@@ -29,6 +29,8 @@ type unit struct {
 	frags bool                 // for XDP frames of several fragments
 	maps  map[string]*ebpf.Map // by Map.Spec.Name
 	obj   *ebpf.Program
+	id    ebpf.ProgramID // of obj
+	tag   string         // of obj
 
 	point   string                       // where it is attached, of a chain that is several programs
 	stats   bool                         // the verifier says what it cost
@@ -146,8 +148,21 @@ func (u *unit) load(resolve func(string) (uint32, error)) error {
 			return err
 		}
 	}
-	u.obj, err = u.loadObject(ins)
-	return err
+	if u.obj, err = u.loadObject(ins); err != nil {
+		return err
+	}
+	return u.identify()
+}
+
+// identify asks the kernel what it calls the program.
+func (u *unit) identify() error {
+	info, err := u.obj.Info()
+	if err != nil {
+		return fmt.Errorf("query program: %w", err)
+	}
+	u.id, _ = info.ID()
+	u.tag = info.Tag
+	return nil
 }
 
 func (u *unit) loadObject(ins asm.Instructions) (*ebpf.Program, error) {

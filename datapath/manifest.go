@@ -20,7 +20,7 @@ import (
 const manifestName = "manifest"
 
 // manifestFormat changes when an older weir could not read a manifest.
-const manifestFormat = 3
+const manifestFormat = 4
 
 // A manifest is what is known of a pinned generation beside what the kernel
 // knows itself: enough to show it, read it and take it away. Programs come
@@ -31,14 +31,24 @@ type manifest struct {
 	Number      int
 	Time        time.Time
 	Programs    []*lang.Program
+	Units       []manifestUnit
 	Attachments []manifestAttachment
 }
 
-type manifestAttachment struct {
-	Record  attach.Record
-	Program int               // index in Programs
+// A manifestUnit is a program of the kernel.
+type manifestUnit struct {
+	Program int // index in Programs
+	Point   string
+	Frags   bool
+	File    string            // in prog/
 	Tag     string            // of the kernel's program
 	Maps    map[string]string // Map.Spec.Name to file in map/
+}
+
+type manifestAttachment struct {
+	Record attach.Record
+	Unit   int // index in Units
+	Row    int // of its exits
 }
 
 // A manifest map is an array of chunks. The first 8 octets are the length of
@@ -143,8 +153,13 @@ func decodeManifest(b []byte, path string) (*manifest, error) {
 	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(m); err != nil {
 		return nil, wrap(err, "manifest %s", path)
 	}
+	for _, u := range m.Units {
+		if u.Program < 0 || u.Program >= len(m.Programs) {
+			return nil, fmt.Errorf("manifest %s: program %s without a chain", path, u.File)
+		}
+	}
 	for _, a := range m.Attachments {
-		if a.Program < 0 || a.Program >= len(m.Programs) {
+		if a.Unit < 0 || a.Unit >= len(m.Units) {
 			return nil, fmt.Errorf("manifest %s: attachment %s without a program", path, a.Record.Where)
 		}
 	}

@@ -87,7 +87,7 @@ func TestProgramName(t *testing.T) {
 			t.Errorf("program %q, tag %q, %v; want %q, %q", info.Name, info.Tag, err, ProgramName(name), g.Attachments[0].Tag())
 		}
 		m, err := readManifest(filepath.Join(k.dir(name), "1", manifestName))
-		if err != nil || m.Attachments[0].Tag != info.Tag {
+		if err != nil || m.Units[0].Tag != info.Tag {
 			t.Errorf("manifest %+v, %v; want tag %s", m, err, info.Tag)
 		}
 		tags[info.Tag] = true

@@ -74,7 +74,7 @@ func TestObjectPrograms(t *testing.T) {
 // exitsOf returns how often a program ended in each way: "DROP aborted".
 func exitsOf(t *testing.T, s *State) map[string]uint64 {
 	t.Helper()
-	xs, err := s.units[0].exits()
+	xs, err := s.units[0].exits(0)
 	if err != nil {
 		t.Fatal(err)
 	}

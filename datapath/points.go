@@ -60,6 +60,9 @@ func (g *Generation) Places() []*Attachment {
 // Parts returns the attachments of all programs of a chain, of which a is one of
 // [Generation.Places].
 func (g *Generation) Parts(a *Attachment) []*Attachment {
+	if a.Where.Point == "" {
+		return []*Attachment{a}
+	}
 	var out []*Attachment
 	for _, b := range g.Attachments {
 		w := b.Where

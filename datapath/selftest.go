@@ -80,7 +80,7 @@ func (u *unit) try(f trialFrame) error {
 	if !sees {
 		return nil
 	}
-	before, err := u.exits()
+	before, err := u.exits(0)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (u *unit) try(f trialFrame) error {
 	if err != nil {
 		return err
 	}
-	after, err := u.exits()
+	after, err := u.exits(0)
 	if err != nil {
 		return err
 	}

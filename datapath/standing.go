@@ -54,38 +54,39 @@ func (a *Attachment) RunsAt() int32 {
 }
 
 // freeXDP refuses interfaces whose XDP is weir's own, under another name.
-func (k Kernel) freeXDP(o Options) error {
+func (k Kernel) freeXDP(o Options, seats []attach.Seat) error {
 	if !slices.ContainsFunc(o.Chains, func(c Chain) bool { return c.Where.Hook == hook.XDP }) {
 		return nil
 	}
-	taken := k.xdp()
-	for _, c := range o.Chains {
-		spot, err := c.Where.Spot()
-		if a, ok := taken[spot]; ok && err == nil && a.Chain != o.Name {
+	taken := k.xdp(o.Name)
+	for i, c := range o.Chains {
+		if a, ok := taken[seats[i].Spot]; ok && seats[i].Err == nil {
 			return fmt.Errorf("attach %s on %s: %w by weir's own %s: detach that first", o.Name, c.Where, attach.ErrInUse, a.Chain)
 		}
 	}
 	return nil
 }
 
-// xdp returns where XDP programs of weir's are at present. What of them cannot be read
-// is left out: it is not in the way, or the kernel will say so.
-func (k Kernel) xdp() map[attach.Spot]attach.Record {
-	out := map[attach.Spot]attach.Record{}
+// xdp returns where XDP programs of weir's are at present that have not this name. What of
+// them cannot be read is left out: it is not in the way, or the kernel will say so.
+func (k Kernel) xdp(but string) map[attach.Spot]attach.Record {
+	var links []*attach.Link
 	ms, _ := k.manifests()
 	for _, m := range ms {
 		for _, a := range m.Attachments {
-			if a.Record.Where.Hook != hook.XDP {
+			if m.Name == but || a.Record.Where.Hook != hook.XDP {
 				continue
 			}
-			l, err := attach.Open(a.Record)
-			if err != nil {
-				continue
+			if l, err := attach.Open(a.Record); err == nil {
+				defer l.Close()
+				links = append(links, l)
 			}
-			if spot, ok := l.Spot(); ok {
-				out[spot] = a.Record
-			}
-			l.Close()
+		}
+	}
+	out := map[attach.Spot]attach.Record{}
+	for i, spot := range attach.Spots(links) {
+		if spot != (attach.Spot{}) {
+			out[spot] = links[i].Record
 		}
 	}
 	return out

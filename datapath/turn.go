@@ -18,6 +18,8 @@ type turn struct {
 	from  *Generation // nil: nothing ran before
 	own   owned       // by the next one, before it takes the first place
 	steps []step
+
+	at map[attach.Spot]*Attachment // where those of from are; nil: not looked yet
 }
 
 // A step is a place that was taken.
@@ -46,25 +48,34 @@ func (t *turn) place(a *Attachment, w attach.Where, o attach.Options) (*attach.L
 	return s.link, nil
 }
 
-// running returns the attachment of the generation before at w, or nil: what counts
+// running returns the attachment of the generation before at a spot, or nil: what counts
 // is where that is now, not what its place was called.
-func (t *turn) running(w attach.Where) *Attachment {
+func (t *turn) running(spot attach.Spot) *Attachment {
 	if t.from == nil {
 		return nil
 	}
-	spot, err := w.Spot()
-	if err != nil {
-		return nil
+	if t.at == nil {
+		t.at = t.from.spots()
 	}
-	for _, a := range t.from.Attachments {
-		if a.link == nil {
-			continue
-		}
-		if s, ok := a.link.Spot(); ok && s == spot {
-			return a
-		}
+	if a := t.at[spot]; a != nil && a.link != nil { // not taken yet
+		return a
 	}
 	return nil
+}
+
+// spots returns what g has at each spot.
+func (g *Generation) spots() map[attach.Spot]*Attachment {
+	links := make([]*attach.Link, len(g.Attachments))
+	for i, a := range g.Attachments {
+		links[i] = a.link
+	}
+	at := map[attach.Spot]*Attachment{}
+	for i, s := range attach.Spots(links) {
+		if s != (attach.Spot{}) {
+			at[s] = g.Attachments[i]
+		}
+	}
+	return at
 }
 
 // kept returns what the generation before has of an attachment of an earlier one, or
@@ -136,12 +147,12 @@ func (t *transaction) inherit() error {
 }
 
 // try tests the programs before they take the places of others.
-func (t *transaction) try() error {
+func (t *transaction) try(all []*bundle) error {
 	if t.from == nil {
 		return nil
 	}
-	for _, c := range t.o.Chains {
-		if err := t.selfTest(c.Where, c.Program, false); err != nil {
+	for _, b := range all {
+		if err := t.selfTest(b.chain.Where, b.chain.Program, false); err != nil {
 			return err
 		}
 	}
@@ -291,7 +302,11 @@ func (t *turn) backTo(dir string, to *Generation, a *Attachment) error {
 		if w, err = a.Again(); err != nil {
 			return err
 		}
-		had = t.running(w)
+		spot, err := w.Spot()
+		if err != nil {
+			return err
+		}
+		had = t.running(spot)
 	}
 	o := attach.Options{
 		Chain: to.Name, Mode: a.Mode, Pin: linkPin(dir, a.Where, to.Number), Priority: a.Priority, Defrag: a.Defrag,

@@ -137,6 +137,10 @@ func (h Hook) String() string { return infos[h].Name }
 // Netfilter reports whether h is a hook of netfilter.
 func (h Hook) Netfilter() bool { return strings.HasPrefix(infos[h].Name, "netfilter-") }
 
+// Shares reports whether one program may be at several interfaces: it sees the number of
+// the one that a packet is at.
+func (h Hook) Shares() bool { return h == XDP || h == TCIngress || h == TCEgress }
+
 // Context returns the C name of the struct that the kernel gives programs at h.
 func (h Hook) Context() string {
 	switch {

@@ -63,6 +63,11 @@ type Options struct {
 	// and counts as Lines does; 0: of none.
 	Times int
 
+	// Shared makes a program that may be attached to several interfaces, at hooks that
+	// share programs (see [hook.Hook.Shares]): it finds by the SlotMap where exits are
+	// counted. At others it does nothing.
+	Shared bool
+
 	Capture bool // hand packets that are dropped, at hook socket those that are not, to the CaptureMap
 
 	// Dump, if set, is given the text of each stage: "check", "lower", "opt",
@@ -212,7 +217,7 @@ func (c *compiler) choose(low *lower.Result) form {
 func (c *compiler) lowerAs(tree *check.Program, f form) (*lower.Result, error) {
 	o := lower.Options{
 		Hook: c.opts.Hook, Frags: c.opts.Frags, Trace: c.opts.Trace, Clock: c.opts.Clock, Capture: c.opts.Capture,
-		Lines: c.opts.Lines, Steps: c.opts.Steps, Times: c.opts.Times,
+		Lines: c.opts.Lines, Steps: c.opts.Steps, Times: c.opts.Times, Shared: c.opts.Shared && c.opts.Hook.Shares(),
 		Tags: f.Tags, Copy: f.Copy, Apart: f.Apart, Family: c.family,
 	}
 	if f.unmarked {
@@ -341,7 +346,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 }
 
 var systemMaps = map[string]System{
-	lower.ParamMap: ParamMap, lower.CountMap: CountMap, lower.ExitMap: ExitMap, lower.RefusedMap: RefusedMap,
+	lower.ParamMap: ParamMap, lower.CountMap: CountMap, lower.ExitMap: ExitMap, lower.SlotMap: SlotMap, lower.RefusedMap: RefusedMap,
 	lower.TraceMap: TraceMap, lower.ClockMap: ClockMap, lower.ScratchMap: ScratchMap,
 	lower.ConstMap: ConstMap, lower.HistMap: HistMap, lower.LogMap: LogMap, lower.RateMap: RateMap,
 	lower.CaptureMap: CaptureMap, lower.LimitMap: LimitMap, lower.MissedMap: MissedMap, lower.CPUMap: CPUMap,

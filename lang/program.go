@@ -83,7 +83,8 @@ const (
 	// CountMap is a per-CPU array of u64, one for each of Program.Counts.
 	CountMap
 	// ExitMap is a per-CPU array of two u64, packets and octets, one entry for
-	// each of Program.Exits. Each attachment has its own.
+	// each of Program.Exits. Each attachment has its own; of a program with a SlotMap
+	// one entry is the first of a row of them.
 	ExitMap
 	// RefusedMap is a per-CPU array of u64, one for each of the user and tally maps
 	// in order: what a full table, queue, stack or ring refused; of an lru, the keys that came in less
@@ -156,6 +157,10 @@ const (
 	StepRing
 	// TimeMap is an array of one value, if Options.Times was set; see [DecodeTimes].
 	TimeMap
+	// SlotMap is an array of u32, if Options.Shared was set: of the number of an
+	// interface the index in the ExitMap at which its row of exits begins; of numbers
+	// behind its end that is 0. Who loads the program makes both as large as it needs.
+	SlotMap
 )
 
 // A Map is a kernel map of a program and what the language knows of it.

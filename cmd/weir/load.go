@@ -201,9 +201,10 @@ func compileFor(ctx context.Context, r child.Request, capture bool, places []att
 		if !slices.ContainsFunc(places, func(w attach.Where) bool { return w.Hook == h }) {
 			continue
 		}
-		r.Forms = append(r.Forms, child.Form{Hook: h, Capture: capture})
-		if h == hook.XDP {
-			r.Forms = append(r.Forms, child.Form{Hook: h, Frags: true, Capture: capture})
+		f := child.Form{Hook: h, Capture: capture, Shared: shared(h, places) && !capture}
+		r.Forms = append(r.Forms, f)
+		if f.Frags = h == hook.XDP; f.Frags {
+			r.Forms = append(r.Forms, f)
 		}
 	}
 	ps, _, err := child.Compile(ctx, r, child.Limits{})
@@ -221,6 +222,17 @@ func compileFor(ctx context.Context, r child.Request, capture bool, places []att
 		chains[f.Hook] = c
 	}
 	return chains, nil
+}
+
+// shared reports whether a hook is that of several places, which may share a program.
+func shared(h hook.Hook, places []attach.Where) bool {
+	n := 0
+	for _, w := range places {
+		if w.Hook == h {
+			n++
+		}
+	}
+	return n > 1 && h.Shares()
 }
 
 // settings reads PARAM=VALUE arguments.

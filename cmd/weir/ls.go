@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,15 +71,16 @@ func (a *app) listAttached(ctx context.Context, l listing) error {
 	// What can be opened is listed even if something cannot.
 	gs, err := a.kernel.List()
 	defer closeAll(gs)
-	var use map[cost.Program]cost.Use
+	var used uses
 	if ids := programIDs(gs); len(ids) > 0 {
 		var merr error
-		if use, merr = cost.Measure(ctx, orDefault(l.span, glance), ids); ctx.Err() != nil {
+		used.before = packetsAt(gs)
+		if used.by, merr = cost.Measure(ctx, orDefault(l.span, glance), ids); ctx.Err() != nil {
 			return ctx.Err()
 		}
 		a.unmeasured(merr)
 	}
-	rows, rerr := attachedRows(gs, use)
+	rows, rerr := attachedRows(gs, used)
 	return errors.Join(err, rerr, a.writeAttached(rows, l))
 }
 
@@ -104,12 +106,14 @@ func (a *app) watchAttached(ctx context.Context, l listing) error {
 	}
 	defer m.Close()
 	var before cost.Reading
+	var used uses
 	return a.again(ctx, l, func(bool) ([]string, any, error) {
 		gs, err := a.kernel.List()
 		defer closeAll(gs)
 		now := m.Read(programIDs(gs))
-		rows, rerr := attachedRows(gs, now.Since(before))
-		before = now
+		used.by = now.Since(before)
+		rows, rerr := attachedRows(gs, used)
+		before, used.before = now, packetsAt(gs)
 		return attachedLines(a.out, rows, true), rows, errors.Join(err, rerr)
 	})
 }
@@ -158,7 +162,8 @@ func programIDs(gs []*datapath.Generation) []cost.Program {
 			ids = append(ids, at.ProgramID())
 		}
 	}
-	return ids
+	slices.Sort(ids)
+	return slices.Compact(ids) // places may share one
 }
 
 // A row is one attachment in a listing.
@@ -189,13 +194,13 @@ type row struct {
 	trial bool // it is profiled
 }
 
-func attachedRows(gs []*datapath.Generation, use map[cost.Program]cost.Use) ([]row, error) {
+func attachedRows(gs []*datapath.Generation, used uses) ([]row, error) {
 	rows := []row{}
 	var errs []error
 	for _, g := range gs {
 		s, err := live.Take(g)
 		errs = append(errs, err)
-		places := g.Places()
+		places, shared := g.Places(), sharedPrograms(g)
 		for i, p := range s.Places {
 			at := places[i]
 			r := row{
@@ -210,7 +215,11 @@ func attachedRows(gs []*datapath.Generation, use map[cost.Program]cost.Use) ([]r
 				}
 			}
 			r.standing(at)
-			r.measured(useOf(g, at, use))
+			u := used.of(g, at)
+			if shared[at.ProgramID()] {
+				u = used.part(u, g, at, p.Packets)
+			}
+			r.measured(u)
 			rows = append(rows, r)
 		}
 	}
@@ -277,15 +286,6 @@ func placeNow(t *term.Term, on, now string) string {
 		return on
 	}
 	return on + t.Paint(term.Yellow, ", now "+now)
-}
-
-// useOf is the cost of all programs of a place.
-func useOf(g *datapath.Generation, at *datapath.Attachment, use map[cost.Program]cost.Use) (sum cost.Use) {
-	for _, x := range g.Parts(at) {
-		u := use[x.ProgramID()]
-		sum.Runs, sum.Time, sum.Span = sum.Runs+u.Runs, sum.Time+u.Time, max(sum.Span, u.Span)
-	}
-	return sum
 }
 
 func (r *row) measured(u cost.Use) {

@@ -84,6 +84,7 @@ type Form struct {
 	Steps               bool
 	Lines               bool
 	Times               int // as in lang.Options
+	Shared              bool
 }
 
 // order is what the child is sent.

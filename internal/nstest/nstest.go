@@ -112,8 +112,8 @@ func (n *Net) Delete(name string) {
 	})
 }
 
-// Send sends a frame out of an interface; that it is dropped there is no error.
-func (n *Net) Send(name string, frame []byte) {
+// Send sends frames out of an interface; that one is dropped there is no error.
+func (n *Net) Send(name string, frames ...[]byte) {
 	n.t.Helper()
 	n.Do(func() error {
 		l, err := netlink.LinkByName(name)
@@ -125,10 +125,12 @@ func (n *Net) Send(name string, frame []byte) {
 			return err
 		}
 		defer unix.Close(fd)
-		err = unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: l.Attrs().Index, Halen: 6})
-		if errors.Is(err, unix.ENOBUFS) {
-			return nil
+		for _, f := range frames {
+			err = unix.Sendto(fd, f, 0, &unix.SockaddrLinklayer{Ifindex: l.Attrs().Index, Halen: 6})
+			if err != nil && !errors.Is(err, unix.ENOBUFS) {
+				return err
+			}
 		}
-		return err
+		return nil
 	})
 }

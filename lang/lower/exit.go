@@ -248,7 +248,7 @@ func (e *exitBlock) finish(l *lowerer) {
 	if l.opts.Capture && !l.conn() {
 		l.capture(slot, code, length)
 	}
-	p := l.lookup(l.maps[ExitMap], l.indexKey(slot))
+	p := l.lookup(l.maps[ExitMap], l.indexKey(l.exitAt(slot)))
 	count, done := l.block(), l.block()
 	l.branch(ir.Ne, p, l.konst(0), count, done)
 	l.start(count)
@@ -262,6 +262,19 @@ func (e *exitBlock) finish(l *lowerer) {
 	l.stopWatch()
 	l.cur.Return(code)
 	l.cur = nil
+}
+
+// exitAt returns where in the exit map the exit of a slot is counted. In a program that
+// several places share the slot map says where the row of an interface begins; what is
+// not in it has the first row.
+func (l *lowerer) exitAt(slot *ir.Value) *ir.Value {
+	if !l.opts.Shared {
+		return slot
+	}
+	p := l.lookup(l.maps[SlotMap], l.indexKey(l.load(4, l.ctx, ctxIfIndex(l))))
+	row := l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, p, l.konst(0), then, els) },
+		func() *ir.Value { return l.load(4, p, 0) }, func() *ir.Value { return l.konst(0) })
+	return l.op(ir.OpAdd, row, slot)
 }
 
 // storeOutcome writes what lang.DecodeOutcome reads.

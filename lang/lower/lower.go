@@ -36,6 +36,10 @@ type Options struct {
 	// Times takes the time of each statement, of one packet in so many; 0: of none.
 	Times int
 
+	// Shared counts exits by the interface that the packet is at, at hooks that share
+	// programs: see the slot map.
+	Shared bool
+
 	// Apart forgets between two chains what is known of the packet: the program
 	// needs no more of the stack than its largest chain.
 	Apart bool
@@ -49,6 +53,7 @@ const (
 	LogMap     = ".log"
 	RateMap    = ".rates"
 	ExitMap    = ".exits"
+	SlotMap    = ".slots"
 	RefusedMap = ".refused"
 	TraceMap   = ".trace"
 	ClockMap   = ".clock"
@@ -309,6 +314,9 @@ func (l *lowerer) declare() {
 		l.addMap(&ir.Map{Name: SocketMap, Kind: ir.SockMap, KeySize: 4, ValueSize: 8, MaxEntries: uint32(len(l.p.Sockets))})
 	}
 	l.declareGroups()
+	if l.opts.Shared {
+		l.system(SlotMap, ir.Array, 4, 1)
+	}
 	if l.opts.Trace {
 		l.system(TraceMap, ir.Array, 32, 1) // lang.OutcomeSize
 	}
