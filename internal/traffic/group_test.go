@@ -18,17 +18,6 @@ def main(pkt):
     return redirect(PORTS)
 `
 
-// hub is a host with three ports, and what is at their other ends.
-func hub(t *testing.T, l *lab.Lab, name string, ports []string, mtu int) (at, ends map[string]lab.Iface) {
-	t.Helper()
-	m := newHost(t, l, name)
-	at, ends = map[string]lab.Iface{}, map[string]lab.Iface{}
-	for _, port := range ports {
-		ends[port], at[port] = link(t, l, newHost(t, l, name+port), m, "eth0", port, lab.LinkOptions{MTU: mtu})
-	}
-	return at, ends
-}
-
 // A star is a host with ports, and what is at their other ends.
 type star struct{ at, ends map[string]lab.Iface }
 
