@@ -14,28 +14,37 @@ import (
 // TestVLANDeviceBehindTrunk joins a host at an access port of a switch that a chain is to
 // one behind its trunk, where the kernel's VLAN device takes the tags off and puts them on.
 func TestVLANDeviceBehindTrunk(t *testing.T) {
-	for name, source := range map[string]string{"module": sampleOf(t, "bridge"), "example": string(examples.MustRead("switch.weir"))} {
-		t.Run(name, func(t *testing.T) {
+	example := string(examples.MustRead("switch.weir"))
+	for _, tt := range []struct {
+		name, source string
+		places       func(star) []place
+	}{
+		{"module at tc-ingress", mixedSwitch, func(x star) []place { return x.everywhere(hook.TCIngress, "") }},
+		{"module behind xdp", mixedSwitch, func(x star) []place {
+			return append(x.everywhere(hook.XDP, "fast"), x.everywhere(hook.TCIngress, "flood")...)
+		}},
+		{"example", example, func(x star) []place {
+			return append(x.everywhere(hook.XDP, ""), x.everywhere(hook.TCIngress, "flood")...)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
 			l := newLab(t)
-			m := newHost(t, l, "m")
-			end := func(name, to string, ss ...string) (lab.Iface, lab.Iface) {
-				return link(t, l, newHost(t, l, name), m, "eth0", to, lab.LinkOptions{A: lab.End{Addrs: lab.MustPrefixes(ss...)}})
+			x, m := star{map[string]lab.Iface{}, map[string]lab.Iface{}}, newHost(t, l, "m")
+			for _, port := range []string{"eth0", "eth1", "eth2", "eth3", "eth9"} { // the sources name them
+				var o lab.LinkOptions
+				if port == "eth2" {
+					o.A.Addrs = lab.MustPrefixes("10.0.7.1/24", "fd07::1/64")
+				}
+				x.ends[port], x.at[port] = link(t, l, newHost(t, l, "host"+port), m, "eth0", port, o)
 			}
-			a, pa := end("a", "eth0", "10.0.7.1/24", "fd07::1/64")
-			far, trunk := end("far", "eth9")
-			places := []place{{at: pa, hook: hook.TCIngress}, {at: trunk, hook: hook.TCIngress}}
-			for _, port := range []string{"eth1", "eth2", "eth3"} { // the source names them
-				_, p := end("at-"+port, port)
-				places = append(places, place{at: p, hook: hook.TCIngress})
-			}
-			v := vlan(t, far, 10, "10.0.7.2/24", "fd07::2/64")
-			c := run(t, source, places...)
+			a, far := x.ends["eth2"], x.ends["eth9"]
+			finishing(t, a)
+			tagsInData(t, far)
+			v := vlan(t, far, 20, "10.0.7.2/24", "fd07::2/64")
+			c := run(t, tt.source, tt.places(x)...)
 			throughTags(t, a, v)
 			if got := c.ended(func(x datapath.ExitCount) bool { return x.Verdict == "REDIRECT" }); got < 50 {
 				t.Errorf("%d frames went to the port of their station, want most of 16 MiB", got)
-			}
-			if got := c.dropped("vlan"); got != 0 {
-				t.Errorf("%d frames were of a VLAN that their port does not carry", got)
 			}
 		})
 	}
