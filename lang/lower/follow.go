@@ -27,13 +27,15 @@ type follower struct {
 	known  map[*ir.Value]bool        // followed: of some merge
 	cut    map[*ir.Value]bool        // to be forgotten
 	merges int                       // that reach tests in other blocks
+
+	decides map[*ir.Slot]bool // that are read back, or hold an index
 }
 
 func follow(g *forgetter) *follower {
 	f := g.f
 	fw := &follower{
 		g: g, f: f, tree: f.Tree(), users: map[*ir.Value][]*ir.Value{}, tests: map[*ir.Value][]*ir.Block{},
-		needed: needed(f, g.own), known: map[*ir.Value]bool{}, cut: map[*ir.Value]bool{},
+		needed: needed(f, g.own), decides: decidingSlots(f, g.own), known: map[*ir.Value]bool{}, cut: map[*ir.Value]bool{},
 	}
 	for _, b := range f.Blocks {
 		for _, v := range b.Values {
@@ -115,13 +117,14 @@ func (fw *follower) cuts() {
 
 func isMerge(v *ir.Value) bool { return v.Op == ir.OpPhi || v.Op == ir.OpCmp }
 
-// isPlainStore reports whether v only puts a number where the verifier does not follow
-// it to. See needed for the stack.
+// isPlainStore reports whether v only puts a number where nothing is decided on it: the
+// stack is that, too, but where it is read back, or holds the index of an array (whose
+// bound the verifier decides itself since Linux 6.15: get_constant_map_key).
 func (fw *follower) isPlainStore(v *ir.Value) bool {
 	switch v.Op {
 	case ir.OpStore, ir.OpAtomicAdd, ir.OpAtomicOr, ir.OpAtomicAnd, ir.OpAtomicXor, ir.OpFetchAdd, ir.OpAtomicXchg:
-		s, sure := v.Args[0].Base()
-		return sure && (s == nil || fw.g.own[s])
+		s, _ := v.Args[0].Base()
+		return !fw.decides[s]
 	}
 	return false
 }
@@ -259,4 +262,27 @@ func loadedSlots(f *ir.Func) map[*ir.Slot]bool {
 		}
 	}
 	return read
+}
+
+// decidingSlots returns the slots of f, but its own, on whose content the verifier may
+// decide something.
+func decidingSlots(f *ir.Func, own map[*ir.Slot]bool) map[*ir.Slot]bool {
+	decides := loadedSlots(f)
+	for _, b := range f.Blocks {
+		for _, v := range b.Values {
+			if !v.IsCall() || len(v.Args) < 2 || v.Args[0].Op != ir.OpMapPtr {
+				continue
+			}
+			if k := v.Args[0].Map.Kind; k != ir.Array && k != ir.PerCPUArray {
+				continue
+			}
+			if s, _ := v.Args[1].Base(); s != nil {
+				decides[s] = true
+			}
+		}
+	}
+	for s := range own {
+		delete(decides, s)
+	}
+	return decides
 }

@@ -24,7 +24,7 @@ func Forget(p *ir.Program) {
 	merges := 0
 	var all []*follower
 	for _, f := range p.Funcs {
-		g := &forgetter{f: f, own: map[*ir.Slot]bool{}}
+		g := &forgetter{f: f, own: map[*ir.Slot]bool{}, zero: func() *ir.Map { return scratch(p) }}
 		g.tests(testedOften(f))
 		fw := follow(g)
 		fw.cuts()
@@ -37,6 +37,18 @@ func Forget(p *ir.Program) {
 	for _, fw := range all {
 		fw.g.values(fw)
 	}
+}
+
+// scratch returns the map whose first word is always zero.
+func scratch(p *ir.Program) *ir.Map {
+	for _, m := range p.Maps {
+		if m.Name == ScratchMap {
+			return m
+		}
+	}
+	m := &ir.Map{Name: ScratchMap, Kind: ir.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}
+	p.Maps = append(p.Maps, m)
+	return m
 }
 
 // A forgetter makes numbers of a function that the verifier does not know.
@@ -52,31 +64,48 @@ func Forget(p *ir.Program) {
 type forgetter struct {
 	f    *ir.Func
 	own  map[*ir.Slot]bool // where tested numbers are kept
-	slot [2]*ir.Slot       // for the low and the high half of a number
+	zero func() *ir.Map    // whose first word is always zero
 }
 
 // through returns v, of at most max, as the verifier does not know it, and all that is to
 // be placed in b for that. What is stored is never zero: of a zero the verifier takes note
 // wherever it is stored, and asks how it came about.
 func (g *forgetter) through(b *ir.Block, v *ir.Value, max uint64) (*ir.Value, []*ir.Value) {
-	for i := range g.slot {
-		if g.slot[i] == nil {
-			g.slot[i] = g.f.NewSlot("forgotten", 8, 8, v.Pos)
-		}
-	}
+	s := g.f.NewSlot("forgotten", 8, 8, v.Pos) // of its own: so it is needed for no longer than this
 	m := &maker{b: b, pos: v.Pos}
 	if max < math.MaxUint32 {
-		m.keep(g.slot[0], m.op(ir.OpAdd, v, m.konst(1)))
-		return m.op(ir.OpSub, m.kept(g.slot[0]), m.konst(1)), m.made
+		m.keep(s, m.op(ir.OpAdd, v, m.konst(1)))
+		return m.op(ir.OpSub, m.kept(s), m.konst(1)), m.made
 	}
-	m.keep(g.slot[0], m.op(ir.OpXor, v, m.konst(-1)))
-	low := m.add(ir.OpZExt, ir.Int, m.op(ir.OpXor, m.kept(g.slot[0]), m.konst(-1)))
+	m.keep(s, m.op(ir.OpXor, v, m.konst(-1)))
+	low := m.add(ir.OpZExt, ir.Int, m.op(ir.OpXor, m.kept(s), m.konst(-1)))
 	low.Width = 4
 	if max == math.MaxUint32 {
 		return low, m.made
 	}
-	m.keep(g.slot[1], m.op(ir.OpAdd, m.op(ir.OpShr, v, m.konst(32)), m.konst(1)))
-	return m.op(ir.OpOr, low, m.op(ir.OpShl, m.op(ir.OpSub, m.kept(g.slot[1]), m.konst(1)), m.konst(32))), m.made
+	m.keep(s, m.op(ir.OpAdd, m.op(ir.OpShr, v, m.konst(32)), m.konst(1)))
+	return m.op(ir.OpOr, low, m.op(ir.OpShl, m.op(ir.OpSub, m.kept(s), m.konst(1)), m.konst(32))), m.made
+}
+
+// hide returns v, as the verifier does not know it, in the cheapest way. What fills a word
+// is compared with nothing that its bounds decide, and if it comes of no other merge it is
+// one of a few numbers: a xor does.
+func (g *forgetter) hide(fw *follower, b *ir.Block, v *ir.Value, max uint64) (*ir.Value, []*ir.Value) {
+	if v.Op == ir.OpPhi && max > math.MaxUint32 && !slices.ContainsFunc(v.Args, func(a *ir.Value) bool { return fw.known[a] }) {
+		return g.blurred(b, v)
+	}
+	return g.through(b, v, max)
+}
+
+// blurred returns v with a zero xored in that only the running program knows to be one,
+// and all that is to be placed in b for that.
+func (g *forgetter) blurred(b *ir.Block, v *ir.Value) (*ir.Value, []*ir.Value) {
+	m := &maker{b: b, pos: v.Pos}
+	at := m.add(ir.OpMapValue, ir.Ptr)
+	at.Map = g.zero()
+	word := m.add(ir.OpLoad, ir.Int, at)
+	word.Width = 8
+	return m.op(ir.OpXor, v, word), m.made
 }
 
 // A maker makes values of a block that are not placed yet.
@@ -133,7 +162,7 @@ func (g *forgetter) values(fw *follower) {
 			if !fw.cut[v] {
 				continue
 			}
-			x, vs := g.through(b, v, most[v])
+			x, vs := g.hide(fw, b, v, most[v])
 			if n := widths[v]; fw.needed[v] && n < 64 {
 				// What the optimiser has proved from its width, it must keep, however far it
 				// lies behind merges that have come since.
