@@ -82,6 +82,10 @@ func verifierError(p *lang.Program, ins asm.Instructions, err error) *VerifierEr
 	}
 	e.Message = "the kernel's verifier refused the program: " + words
 	e.Hint = "this is a fault of the compiler, not of the chain: please report it with the chain"
+	if errors.Is(err, unix.E2BIG) {
+		e.Message = "there are more ways through the chain than the kernel's verifier looks at, and here it gave up: " + words
+		e.Hint = "look in a table again instead of keeping many of its entries, and return as soon as a packet is decided; please report it with the chain"
+	}
 	if errors.Is(err, unix.E2BIG) && lookedAt(p) {
 		e.Hint = "the chain is too long to be looked at statement by statement: try a part of it"
 	}
