@@ -222,6 +222,17 @@ func TestSizeArg(t *testing.T) {
 	}
 }
 
+// TestIslandBehindNothing: an island may stand behind a block of which no code is left,
+// and is jumped over there, too.
+func TestIslandBehindNothing(t *testing.T) {
+	empty, next := &mblock{id: 1}, &mblock{id: 2}
+	island := segment{&mblock{id: -1}, []output{{Insn: Insn{Op: jumpOp}, target: next}}}
+	got := insert([]segment{{b: empty}, {b: next}}, map[int][]segment{1: {island}})
+	if len(got) != 3 || len(got[0].code) != 1 || got[0].code[0].Op != jumpOp || got[0].code[0].target != next {
+		t.Errorf("%d segments, want a jump to the last in the first: %+v", len(got), got)
+	}
+}
+
 // TestUnlinked: a constant and a number that lives on are added the other way round, so that
 // Linux 6.12 links the sum to nothing; where the number ends there is nothing to link.
 func TestUnlinked(t *testing.T) {

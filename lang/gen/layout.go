@@ -279,8 +279,11 @@ func insert(segs []segment, added map[int][]segment) []segment {
 	for i, s := range segs {
 		if list := added[i]; len(list) > 0 {
 			if before := &out[len(out)-1]; before.runsOn() {
-				pos := before.code[len(before.code)-1].pos
-				before.code = append(slices.Clip(before.code), output{Insn: Insn{Op: jumpOp}, target: s.b, pos: pos})
+				past := output{Insn: Insn{Op: jumpOp}, target: s.b}
+				if n := len(before.code); n > 0 { // a block of which nothing is left has none
+					past.pos = before.code[n-1].pos
+				}
+				before.code = append(slices.Clip(before.code), past)
 			}
 			out = append(out, list...)
 		}
