@@ -19,7 +19,7 @@ func pieces(frame []byte, l packet.Layer) []piece {
 	}
 	var out []piece
 	for _, f := range fieldsOf(l.Header) {
-		if f.Kind == packet.Flag && l.Header == packet.TCP {
+		if f.Kind == packet.Flag && l.Header == packet.TCP && f.Name != "ae" {
 			continue // in flags
 		}
 		text := read(f, b).String()

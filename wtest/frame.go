@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"hash/fnv"
+	"slices"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -117,16 +118,51 @@ func (v view) Attr(name string) (starlark.Value, error) {
 	if f, ok := fieldOf(v.h, name); ok {
 		return read(f, v.b), nil
 	}
+	if slices.Contains(v.tails(), name) {
+		if options := v.b[v.h.Size():]; name == "options" {
+			return starlark.Bytes(options), nil
+		} else {
+			return starlark.MakeInt(maxSegment(options)), nil
+		}
+	}
 	return nil, lacks(v, "the "+v.String(), name)
 }
 
 // AttrNames lists the fields.
 func (v view) AttrNames() []string {
-	names := []string{"bytes"}
+	names := append([]string{"bytes"}, v.tails()...)
 	for _, f := range fieldsOf(v.h) {
 		names = append(names, f.Name)
 	}
 	return names
+}
+
+// tails are the names of what is read behind the fixed part.
+func (v view) tails() []string {
+	if v.h == packet.IP4 || v.h == packet.TCP {
+		return tails[v.h]
+	}
+	return nil
+}
+
+// maxSegment is the value of the first option of that name among those of TCP, 0 where
+// there is none of 2 octets (RFC 9293, 3.1 and 3.2).
+func maxSegment(options []byte) int {
+	for len(options) > 1 && options[0] != 0 {
+		size := int(options[1])
+		switch {
+		case options[0] == 1:
+			size = 1
+		case size < 2 || size > len(options):
+			return 0
+		case options[0] == 2 && size == 4:
+			return int(options[2])<<8 | int(options[3])
+		case options[0] == 2:
+			return 0
+		}
+		options = options[size:]
+	}
+	return 0
 }
 
 // read returns a field of the header b as a chain sees it.

@@ -103,6 +103,19 @@ func TestRun(t *testing.T) {
     assert.fails(lambda: r.events[0].whom, "an event has no whom: did you mean who?")
     assert.eq((r.hook, r.line, r.to), ("xdp", 24, None))
 `, ""},
+		{"options of a packet", `
+    assert.eq(packet(ip4(), tcp(syn = True, mss = 1460)).tcp.mss, 1460)
+    assert.eq(packet(ip4(options = b"\1\1\1\1"), tcp()).ip4.options, b"\1\1\1\1")
+    for options, mss in [
+        (b"\1\1\2\4\5\xb4\1\0", 1460),
+        (b"", 0), (b"\0\2\4\1\1\0\0\0", 0), (b"\2\3\5\0", 0), (b"\2\1\5\0", 0), (b"\1\1\1\2", 0), (b"\2\5\5\0", 0),
+    ]:
+        assert.eq(packet(ip4(), tcp(options = options)).tcp.mss, mss)
+        assert.eq(packet(ip4(), tcp(options = options)).tcp.options, options)
+    assert.fails(lambda: packet(ip4(), udp()).udp.mss, "has no mss")
+    assert.true(packet(ip4(), tcp(ae = True)).tcp.ae)
+    assert.fails(lambda: assert.eq(packet(ip4(), tcp(ae = True)), packet(ip4(), tcp())), "not equal")
+`, ""},
 		{"first content", `
     assert.eq(len(blocked), 1)
     assert.true(ip4("198.51.100.7") in blocked)
