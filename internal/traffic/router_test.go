@@ -1,9 +1,14 @@
 package traffic
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"os/exec"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"weir/datapath"
 	"weir/examples"
@@ -106,9 +111,52 @@ func TestVLANRouter(t *testing.T) {
 					download(t, to.Iface, from.Iface, x.theirs, 2<<20)
 				}
 			}
+			tooLong(t, router, members[0], members[2])
+			expired(t, members[1])
 			if n := router.ended(func(x datapath.ExitCount) bool { return x.Verdict == "REDIRECT" }); n < 1000 {
 				t.Errorf("%d packets were forwarded, want most of 12 MiB", n)
 			}
 		})
+	}
+}
+
+// tooLong has the way to a host take packets of 1400 octets only: who sends is told so.
+func tooLong(t *testing.T, router *chain, to, from member) {
+	t.Helper()
+	routes := must(router.Map("routes"))(t)
+	for _, net := range []string{"10.0.10.0/24", "fd00:10::/64"} {
+		if err := routes.Put(net, "{vlan: 10, mtu: 1400, via: ::}"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range []struct{ mine, dst netip.Addr }{{from.four, to.four}, {from.six, to.six}} {
+		out := udp(t, from.Host, x.mine, 4000)
+		defer out.Close()
+		eventually(t, "the kernel knows that the way takes 1400 octets", func() bool {
+			// TCP comes merged at tc, and goes on as it came: a datagram does not.
+			if _, err := out.WriteToUDPAddrPort(pattern(1450), netip.AddrPortFrom(x.dst, 9)); err != nil && !errors.Is(err, unix.EMSGSIZE) && !errors.Is(err, unix.ECONNREFUSED) {
+				t.Fatal(err)
+			}
+			route := must(from.Host.Run(bounded(t), "ip", "route", "get", x.dst.String()))(t)
+			return strings.Contains(string(route), "mtu 1400")
+		})
+		// From here goes what is too long: who asks for pages sends little.
+		if _, err := to.Host.DownloadBlob(bounded(t), netip.AddrPortFrom(x.mine, 8080), 1<<20, 3); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// expired has ping send what goes no further than the gateway.
+func expired(t *testing.T, from member) {
+	t.Helper()
+	if _, err := exec.LookPath("ping"); err != nil {
+		return // TestPingOfOthers tells of it
+	}
+	for gateway, dst := range map[string]string{"10.0.20.1": "10.0.30.2", "fd00:20::1": "fd00:30::2"} {
+		out, err := from.Host.Run(bounded(t), "ping", "-n", "-c", "1", "-W", "5", "-t", "1", dst)
+		if err == nil || !strings.Contains(string(out), "From "+gateway+" icmp_seq=1 Time") {
+			t.Errorf("ping that goes one hop: %v %s, want an answer of %s", err, out, gateway)
+		}
 	}
 }
