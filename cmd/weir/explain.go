@@ -133,7 +133,7 @@ func (a *app) writeWay(out *bufio.Writer, w trace.Way) {
 	if w.Where != "" {
 		title += "  " + w.Where
 	}
-	fmt.Fprintf(out, "%s  %s\n", t.Paint(term.Bold, term.Clean(title)), describeFrame(w))
+	fmt.Fprintf(out, "%s  %s\n", t.Paint(term.Bold, term.Clean(title)), describeFrame(w.Frame, w.InLen, w.Bare))
 	if w.Error != "" {
 		fmt.Fprintf(out, "  %s\n\n", t.Paint(term.Yellow, term.Clean(w.Error)))
 		return
@@ -184,17 +184,18 @@ func (a *app) yesOrNo(holds bool) string {
 	return a.out.Paint(term.Red, "no")
 }
 
-// describeFrame says in a line what a packet is: its headers, and from where to where.
-func describeFrame(w trace.Way) string {
+// describeFrame says in a line what a packet of so many octets is: its headers, and from
+// where to where. A bare one has no Ethernet header: that of frame is made up.
+func describeFrame(frame []byte, octets int, bare bool) string {
 	var names []string
 	var src, dst string
-	for _, l := range packet.Layers(w.Frame) {
-		h := w.Frame[l.Off:][:l.Size]
+	for _, l := range packet.Layers(frame) {
+		h := frame[l.Off:][:l.Size]
 		switch l.Header {
 		case packet.None:
 			continue
 		case packet.Eth:
-			if w.Bare {
+			if bare {
 				continue
 			}
 		case packet.IP4:
@@ -208,7 +209,7 @@ func describeFrame(w trace.Way) string {
 		}
 		names = append(names, l.Header.String())
 	}
-	s := fmt.Sprintf("%s  %s", term.Plural(uint64(w.InLen), "byte"), strings.Join(names, " "))
+	s := fmt.Sprintf("%s  %s", term.Plural(uint64(octets), "byte"), strings.Join(names, " "))
 	if src != "" {
 		s += fmt.Sprintf("  %s > %s", src, dst)
 	}

@@ -57,6 +57,7 @@ func TestMain(m *testing.M) {
 //	nobody COMMAND…       the command, without any rights
 //	interrupt SIGNAL      to the last command in the background
 //	attached xdp|tc|clsact eth0 of $HOST has a program, or a clsact qdisc, within five seconds
+//	grown FILE            waits until a command in the background has written a kilobyte to it
 //	write FILE N [a|random] a file of N octets: lines, one line, or random
 //	foreign [tcx|clsact] NAME  a program that is not weir's on eth0 of $HOST: at
 //	                      XDP, or at the ingress of tc
@@ -81,7 +82,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "lab": makeLab, "send": send, "flow": flow, "cgroup": makeCgroup, "unplug": unplug, "pcap": writePcap,
 			"nobody": nobody, "interrupt": interrupt, "attached": attached, "foreign": foreign,
-			"write": writeFile, "busy": busy, "serve": serveTCP, "dial": dialFrom(cgroup),
+			"write": writeFile, "grown": grown, "busy": busy, "serve": serveTCP, "dial": dialFrom(cgroup),
 		},
 	})
 }
@@ -282,6 +283,17 @@ func busy(ts *testscript.TestScript, _ bool, _ []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("%v: did not work for half a second in thirty", last.Args)
+}
+
+// grown waits until a file has a kilobyte.
+func grown(ts *testscript.TestScript, _ bool, args []string) {
+	for range 3000 {
+		if s, err := os.Stat(ts.MkAbs(args[0])); err == nil && s.Size() >= 1024 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("%s: less than a kilobyte after thirty seconds", args[0])
 }
 
 // attached waits until eth0 of the host has a program at a hook, or has none.

@@ -160,7 +160,7 @@ them.`,
 		c.GroupID = "write"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{a.run(), a.attach(), a.detach(), a.rollback(), a.confirm(), a.ls(), a.show(), a.set(), a.maps()} {
+	for _, c := range []*cobra.Command{a.run(), a.attach(), a.detach(), a.rollback(), a.confirm(), a.ls(), a.show(), a.set(), a.maps(), a.user()} {
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}
