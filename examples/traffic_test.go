@@ -31,6 +31,10 @@ var captures = map[string]func() []sent{
 		return stock("udp4-dns-query", "udp4-dns-answer", "udp6-dns-query-upper", "tcp4-dns-query", "udp4-dns-pointer",
 			"udp4-dns-cut", "udp6-dns-long", "tcp4-tls-hello", "udp6-quic-initial")
 	},
+	"dns_tap": func() []sent {
+		return append(stock("udp4-dns-query", "udp6-dns-long", "udp4-dns-answer", "udp4-dns-cut", "tcp4-dns-query", "udp6-dns-query-upper", "tcp4-syn"),
+			stock("udp6-dns-long")...)
+	},
 	"sni_filter": func() []sent {
 		return stock("tcp4-tls-hello", "tcp6-tls-hello-cut", "tcp4-tls-beyond-end", "tcp6-http-post", "tcp4-syn", "udp4-dns-query")
 	},

@@ -254,7 +254,7 @@ func (w *world) attach(t *testing.T) {
 }
 
 // changing are the commands after which edge is not what it was.
-var changing = regexp.MustCompile(`^weir (run|attach|detach|rollback|confirm|set|maps (put|del|load))`)
+var changing = regexp.MustCompile(`^weir (run|user|attach|detach|rollback|confirm|set|maps (put|del|load))`)
 
 // prepared sees to it that there is a generation to go back to, or to confirm, and
 // that what waits to be confirmed is.
@@ -268,6 +268,8 @@ func prepared(line string) string {
 		return "weir attach edge.weir --replace --confirm 60s" + waits + line + " && wait $!"
 	case strings.HasPrefix(line, "weir attach") && strings.Contains(line, "--confirm"):
 		return line + waits + "weir confirm edge && wait $!"
+	case strings.HasPrefix(line, "weir user"): // of what hands packets on
+		return "weir detach --all && weir attach dns_tap.weir --on eth0 && " + line
 	case strings.HasPrefix(line, "weir new"): // each writes the same folder
 		return line + " && rm -r score"
 	}
@@ -285,6 +287,7 @@ func (w *world) run(line string) (string, error) {
 	if strings.Contains(line, "--watch") { // until ^C
 		line = strings.Replace(line, "weir ls", "timeout --foreground --preserve-status -s INT 2 weir ls", 1)
 	}
+	line = strings.Replace(line, "weir user ", "weir user --for 100ms ", 1)
 	line = strings.ReplaceAll(line, "blue/", w.blue+"/")
 	line = strings.ReplaceAll(line, "--for 10s", "--for 100ms")
 	line = strings.ReplaceAll(line, "--for 5s", "--for 100ms")

@@ -44,11 +44,10 @@ Each queue of an interface has one receiver. While nobody receives, the chain
 lets the packets pass. A swap of the chain keeps the receiver, and once it has
 ended, or was killed, packets pass again. Packets that it was too slow for are
 lost; how many is told at the end.`,
-		Example: `  weir user edge
-  weir user edge --on eth0 --queue 0 --count 10
-  weir user edge -w suspicious.pcapng --for 1m
-  weir user edge -- tcpdump -n -r -
-  weir user edge -- tshark -r -`,
+		Example: `  weir user dns_tap
+  weir user dns_tap --on eth0 --queue 0 --count 10
+  weir user dns_tap -w suspicious.pcapng --for 1m
+  weir user dns_tap -- tcpdump -n -r -`,
 		Args:              r.args,
 		ValidArgsFunction: a.completeUser,
 		RunE: runs(func(ctx context.Context, args []string) error {
