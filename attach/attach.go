@@ -214,6 +214,16 @@ func (l *Link) fail(op string, err error) error {
 	return &Error{Op: op, Chain: l.Chain, Place: l.Where.place(), Hook: l.Where.Hook, Err: err}
 }
 
+// Index returns the number of the interface of that name in the thread's namespace. The
+// error wraps [ErrNoInterface] if there is none.
+func Index(name string) (int, error) {
+	dev, err := device(name)
+	if err != nil {
+		return 0, err
+	}
+	return dev.Attrs().Index, nil
+}
+
 // device returns the interface of that name in the thread's namespace.
 func device(name string) (netlink.Link, error) {
 	dev, err := netlink.LinkByName(name)

@@ -30,7 +30,7 @@ func (l *Link) Swap(o Options) error {
 		}
 	}
 	if err == nil {
-		l.Frags, l.Ended = frags, "" // which was told when it was so
+		l.Frags = frags
 	}
 	return err
 }
@@ -50,6 +50,13 @@ func (l *Link) Restore(p *ebpf.Program, ours ...ebpf.ProgramID) error {
 		return nil // it has the name and the place of ours, but is not
 	}
 	return l.Update(p)
+}
+
+// Runs reports whether the attachment runs the program of that number, and at the
+// priority that was asked for: Update with it would change nothing.
+func (l *Link) Runs(id ebpf.ProgramID) bool {
+	now, err := l.running()
+	return err == nil && len(now) > 0 && !slices.ContainsFunc(now, func(x ebpf.ProgramID) bool { return x != id }) && !l.aside()
 }
 
 func programID(p *ebpf.Program) ebpf.ProgramID {

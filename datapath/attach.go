@@ -75,7 +75,7 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 		return nil, err
 	}
 	defer unlock()
-	t := &transaction{ctx: ctx, o: o, dir: k.dir(o.Name), seats: attach.Seats(o.places())}
+	t := &transaction{ctx: ctx, o: o, dir: k.dir(o.Name), seats: attach.Seats(o.places()), adopted: map[*unit]*unit{}}
 	if err := t.twice(); err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (k Kernel) Attach(ctx context.Context, o Options) (*Generation, error) {
 	t.g.name = o.Name
 	if old != nil {
 		defer old.Close()
-		t.g.heir = &heir{from: old.State}
+		t.g.heir = &heir{from: old.State, taken: map[*ebpf.Map]*ebpf.Map{}}
 		t.g.Number, t.g.Previous = old.next, old.Number
 	}
 	if err := k.anchor(&t.o.Order.Anchor); err != nil {
@@ -201,6 +201,8 @@ type transaction struct {
 
 	seats []attach.Seat // of Options.Chains
 	find  attach.Finder
+
+	adopted map[*unit]*unit // by those of the generation before
 }
 
 // path returns the path of a pin of the generation.
@@ -219,8 +221,14 @@ func (t *transaction) run() error {
 	// All programs are loaded before the first is attached: most of what can
 	// fail then has not touched a packet.
 	all := bundles(t.o.Chains, t.seats)
+	if err := t.adoptAll(all); err != nil {
+		return err
+	}
 	for _, b := range all {
-		us, err := t.bundle(b, b.chain.Program, false)
+		if b.units != nil {
+			continue
+		}
+		us, err := t.bundle(b, b.chain.Program, false, b.sum)
 		if err != nil {
 			return err
 		}
@@ -279,8 +287,8 @@ func (t *transaction) load(w attach.Where, p *lang.Program, frags bool) (us []*u
 func (t *transaction) attachAll(all []*bundle) error {
 	of, n := make([]*bundle, len(t.o.Chains)), make([]int, len(t.o.Chains))
 	for _, b := range all {
-		for row, i := range b.places {
-			of[i], n[i] = b, b.row(row)
+		for k, i := range b.places {
+			of[i], n[i] = b, k
 		}
 	}
 	for i := range t.o.Chains {
@@ -296,8 +304,8 @@ func (t *transaction) attachAll(all []*bundle) error {
 	return t.g.dropUnused()
 }
 
-// attach attaches a program of a bundle to place i, whose exits are counted in a row.
-func (t *transaction) attach(i int, b *bundle, linear *unit, row int) error {
+// attach attaches a program of a bundle to place i, which is the nth of the bundle.
+func (t *transaction) attach(i int, b *bundle, linear *unit, n int) error {
 	c, spot := t.o.Chains[i], t.seats[i].Spot
 	o := t.o.at(c.Where.Hook)
 	o.Linear = func() (*ebpf.Program, error) { return linear.obj, nil }
@@ -312,15 +320,19 @@ func (t *transaction) attach(i int, b *bundle, linear *unit, row int) error {
 	if err := t.stays(had, c.Where, o); err != nil {
 		return err
 	}
-	l, err := t.place(had, c.Where, o)
+	keep := had != nil && (t.adopted[had.unit] == linear || b.frags != nil && t.adopted[had.unit] == b.frags)
+	l, err := t.place(had, c.Where, o, keep)
 	if err != nil {
 		return err
 	}
-	a := &Attachment{Record: l.Record, unit: linear, row: row, link: l}
+	a := &Attachment{Record: l.Record, unit: linear, link: l}
 	if l.Frags {
 		a.unit = b.frags
 	}
 	a.Program = a.unit.prog
+	if n < len(a.unit.rows) { // of the parts of a chain the first has the exits
+		a.row = a.unit.rows[n]
+	}
 	if a.Where = c.Where; t.o.Pin {
 		a.Where = t.find.Lasting(c.Where)
 	}
@@ -328,7 +340,7 @@ func (t *transaction) attach(i int, b *bundle, linear *unit, row int) error {
 	if l.Ifindex == spot.Ifindex {
 		return nil
 	}
-	return a.unit.setRow(l.Ifindex, row) // the name was given to another just now
+	return a.unit.setRow(l.Ifindex, a.row) // the name was given to another just now
 }
 
 // undo takes back all that was done.

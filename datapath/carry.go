@@ -42,6 +42,8 @@ type heir struct {
 	from    *State
 	place   *unit     // what runs at the place that a program is loaded for; nil: nothing
 	changes []*Change // of user maps
+
+	taken map[*ebpf.Map]*ebpf.Map // maps of programs that were adopted, by those of from
 }
 
 // change decides what becomes of the content of a user map in the next

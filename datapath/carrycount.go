@@ -11,11 +11,12 @@ import (
 	"weir/lang"
 )
 
-// Counters that the chain names go on from one generation to the next. Both
-// count into maps of their own, since their slots may differ; behind the slots of
-// the chain there are as many that only user space writes ([mapSpec]), for what
-// was counted before. It is written when the old programs have stopped, so that
-// no packet is lost and none is counted twice.
+// Counters that the chain names go on from one generation to the next. Programs that
+// both have count into the same maps. The others count into maps of their own, since their
+// slots may differ; behind the slots of the chain there are as many that only user space
+// writes ([mapSpec]), for what was counted before. It is written when the old programs
+// have stopped, so that no packet is lost and none is counted twice. Numbers may wrap
+// around: a slot for what was before is below zero where another map has counted it.
 
 // carried are the counters that go on: how a map's slots are named. An empty name
 // is a slot that does not.
@@ -47,24 +48,60 @@ func twice(slots func(*lang.Program) []string) func(*lang.Program) []string {
 	}
 }
 
-// owned is what a state's programs have counted themselves, by use and name.
-type owned []map[string]uint64
+// owned is what a state has counted before it took its place, by use.
+type owned []ownedBy
+
+// An ownedBy is what maps of a use say, by name.
+type ownedBy struct {
+	own    map[string]uint64 // what those have counted that the generation before has not
+	common map[string]uint64 // what was counted before, as the common ones say
+}
 
 // own returns what the programs of s have counted until now.
-func (s *State) own() (owned, error) {
+func (s *State) own(from *State) (owned, error) {
 	var out owned
 	for _, c := range carried {
-		own, err := s.counts(c.use, c.slots)
+		common, err := from.mapIDs(c.use)
 		if err != nil {
 			return nil, err
 		}
-		byName := map[string]uint64{}
-		for _, o := range own {
-			byName[o.Name] = o.N
+		by := ownedBy{map[string]uint64{}, map[string]uint64{}}
+		own, err := s.countsIn(c.use, c.slots, func(id ebpf.MapID) bool { return !common[id] })
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, byName)
+		for _, o := range own {
+			by.own[o.Name] = o.N
+		}
+		before, err := s.countsIn(c.use, behind(c.slots), func(id ebpf.MapID) bool { return common[id] })
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range before {
+			by.common[b.Name] = b.N
+		}
+		out = append(out, by)
 	}
 	return out, nil
+}
+
+// behind returns names for a map whose slots come twice: those that only user space writes.
+func behind(slots func(*lang.Program) []string) func(*lang.Program) []string {
+	return func(p *lang.Program) []string {
+		names := slots(p)
+		return append(make([]string, len(names)), names...)
+	}
+}
+
+// mapIDs are the kernel's numbers of the maps of a use.
+func (s *State) mapIDs(use lang.System) (map[ebpf.MapID]bool, error) {
+	ids := map[ebpf.MapID]bool{}
+	err := s.each(use, func(_ *unit, m *ebpf.Map) error {
+		id, err := mapIDOf(m)
+		ids[id] = true
+		return err
+	})
+	return ids, err
 }
 
 // goOn makes the counters of s go on where those of from, which has stopped, say.
@@ -76,46 +113,73 @@ func (s *State) goOn(from *State, own owned) error {
 		return err
 	}
 	for i, c := range carried {
-		before, err := from.counts(c.use, twice(c.slots))
+		common, err := s.mapIDs(c.use)
+		if err != nil {
+			return err
+		}
+		before, err := from.countsIn(c.use, twice(c.slots), func(id ebpf.MapID) bool { return !common[id] })
 		if err != nil {
 			return err
 		}
 		rest := map[string]uint64{}
+		for name := range own[i].common {
+			rest[name] = -own[i].own[name]
+		}
 		for _, b := range before {
 			name := renamed(from, s, b.Name)
 			if c.use != lang.RefusedMap || same[name] {
-				rest[name] = b.N - min(b.N, own[i][name])
+				rest[name] = b.N - own[i].own[name]
 			}
 		}
-		if err := s.setCarried(c.use, c.slots, rest); err != nil {
+		if common, err = from.mapIDs(c.use); err != nil {
+			return err
+		}
+		if err := s.setCarried(c.use, c.slots, rest, common, own[i].common); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// setCarried writes what was counted before, each name into one slot.
-func (s *State) setCarried(use lang.System, slots func(*lang.Program) []string, rest map[string]uint64) error {
-	return s.each(use, func(u *unit, m *ebpf.Map) error {
-		names := slots(u.prog)
-		for i, name := range names {
-			n, ok := rest[name]
-			if !ok {
-				continue
-			}
-			delete(rest, name)
-			cpus, err := ebpf.PossibleCPU()
-			if err != nil {
+// setCarried writes what was counted before, each name into one slot: of a map that the
+// generation before has not, or else, beside what was there, of one that both have.
+func (s *State) setCarried(use lang.System, slots func(*lang.Program) []string, rest map[string]uint64, common map[ebpf.MapID]bool, there map[string]uint64) error {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	done := map[string]bool{}
+	write := func(both bool) error {
+		return s.each(use, func(u *unit, m *ebpf.Map) error {
+			if id, err := mapIDOf(m); err != nil || common[id] != both {
 				return err
 			}
-			perCPU := make([]uint64, cpus)
-			perCPU[0] = n
-			if err := m.Put(uint32(len(names)+i), perCPU); err != nil {
-				return fmt.Errorf("carry counter %s on: %w", name, err)
+			names := slots(u.prog)
+			for i, name := range names {
+				n, ok := rest[name]
+				if both {
+					ok = ok && n != 0 && !done[name]
+					n += there[name]
+				} else if done[name] {
+					n = 0
+				}
+				if !ok || name == "" {
+					continue
+				}
+				done[name] = true
+				perCPU := make([]uint64, cpus)
+				perCPU[0] = n
+				if err := m.Put(uint32(len(names)+i), perCPU); err != nil {
+					return fmt.Errorf("carry counter %s on: %w", name, err)
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
+	if err := write(false); err != nil {
+		return err
+	}
+	return write(true)
 }
 
 // sameMaps returns the names of the maps that two states share.

@@ -126,9 +126,19 @@ func (m *Map) forgotten(came uint64) (uint64, error) {
 // counts sums the counters of a use; a name that is empty stands for one that is
 // left out.
 func (s *State) counts(use lang.System, names func(*lang.Program) []string) ([]Count, error) {
+	return s.countsIn(use, names, nil)
+}
+
+// countsIn is counts of some of the maps; of all if in is nil.
+func (s *State) countsIn(use lang.System, names func(*lang.Program) []string, in func(ebpf.MapID) bool) ([]Count, error) {
 	var out []Count
 	index := map[string]int{}
 	err := s.each(use, func(u *unit, m *ebpf.Map) error {
+		if in != nil {
+			if id, err := mapIDOf(m); err != nil || !in(id) {
+				return err
+			}
+		}
 		for i, name := range names(u.prog) {
 			if name == "" {
 				continue

@@ -12,8 +12,9 @@
 // Generations of a NAME follow each other. The next one is loaded beside the one
 // that runs, takes over the maps that fit (kept, converted or emptied: see
 // [Change]) and the parameters, is tried, and then takes the places: each link's
-// program is exchanged in one step, by a turn. The one before stays pinned, to
-// be rolled back to; it costs memory and no packet.
+// program is exchanged in one step, by a turn. A program that would be the same is
+// adopted, and its links stay. The one before stays pinned, to be rolled back to; it
+// costs memory and no packet.
 //
 //	Attach  load ─► carry over ─► try ─► swap, place by place ─► record ─► take away
 //	                                     ▲ busy: gone back on      ▲ busy: gone on with

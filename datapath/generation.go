@@ -368,7 +368,7 @@ func (g *Generation) openUnit(dir string, m *manifest, mu manifestUnit) (err err
 		return err
 	}
 	err = u.identify()
-	u.tag = mu.Tag
+	u.tag, u.sum = mu.Tag, mu.Sum
 	return err
 }
 

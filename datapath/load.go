@@ -3,7 +3,6 @@ package datapath
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 
 	"github.com/cilium/ebpf"
@@ -31,6 +30,8 @@ type unit struct {
 	obj   *ebpf.Program
 	id    ebpf.ProgramID // of obj
 	tag   string         // of obj
+	sum   string         // see adopt.go; empty if it is not pinned
+	rows  []int          // of its exits, of each place of its bundle, while it is attached
 
 	point   string                       // where it is attached, of a chain that is several programs
 	stats   bool                         // the verifier says what it cost
@@ -92,11 +93,8 @@ func (s *State) Add(p *lang.Program, o LoadOptions) error {
 
 // interfaceIndex is the way to look up interfaces in the thread's namespace.
 func interfaceIndex(name string) (uint32, error) {
-	i, err := net.InterfaceByName(name)
-	if err != nil {
-		return 0, attach.ErrNoInterface
-	}
-	return uint32(i.Index), nil
+	i, err := attach.Index(name)
+	return uint32(i), err
 }
 
 // programType returns the kernel's type of a hook's programs, and the place that they

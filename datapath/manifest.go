@@ -42,6 +42,7 @@ type manifestUnit struct {
 	Frags   bool
 	File    string            // in prog/
 	Tag     string            // of the kernel's program
+	Sum     string            // see adopt.go
 	Maps    map[string]string // Map.Spec.Name to file in map/
 }
 

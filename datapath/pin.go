@@ -38,7 +38,7 @@ func (p *pinning) unit(a *Attachment) (int, error) {
 	if i, ok := p.units[u]; ok {
 		return i, nil
 	}
-	mu := manifestUnit{Program: p.program(u.prog), Point: u.point, Frags: u.frags, File: pinName(a.Where), Tag: u.tag, Maps: map[string]string{}}
+	mu := manifestUnit{Program: p.program(u.prog), Point: u.point, Frags: u.frags, File: pinName(a.Where), Tag: u.tag, Sum: u.sum, Maps: map[string]string{}}
 	i := len(p.m.Units)
 	for name, obj := range u.maps {
 		if p.files[obj] == "" {

@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -32,6 +33,8 @@ type bundle struct {
 
 	units []*unit // the programs of the chain
 	frags *unit   // nil: not loaded
+
+	sum, fragsSum string // of the chain, see adopt.go
 }
 
 // bundleKey tells bundles of several places apart.
@@ -92,6 +95,28 @@ func sized(p *lang.Program, indexes []int) *lang.Program {
 // above returns the least power of two above n.
 func above(n int) uint32 { return 1 << bits.Len(uint(n)) }
 
+// rowCount returns how many rows of exits the unit has.
+func (u *unit) rowCount() int {
+	if m := u.system(lang.ExitMap); m != nil && len(u.prog.Exits) > 0 {
+		return int(m.MaxEntries()) / len(u.prog.Exits)
+	}
+	return 1
+}
+
+// clearRow makes the counters of a row zero.
+func (u *unit) clearRow(row int) error {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	for i := range u.prog.Exits {
+		if err := u.system(lang.ExitMap).Put(uint32(row*len(u.prog.Exits)+i), make([][2]uint64, cpus)); err != nil {
+			return fmt.Errorf("clear exit %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
 // setRow has the exits at an interface counted in a row.
 func (u *unit) setRow(ifindex, row int) error {
 	m := u.system(lang.SlotMap)
@@ -111,33 +136,30 @@ func (t *transaction) indexes(b *bundle) []int {
 }
 
 // bundle loads a program for the places of a bundle, or that for fragments.
-func (t *transaction) bundle(b *bundle, p *lang.Program, frags bool) ([]*unit, error) {
+func (t *transaction) bundle(b *bundle, p *lang.Program, frags bool, sum string) ([]*unit, error) {
 	us, err := t.load(b.chain.Where, sized(p, t.indexes(b)), frags)
 	if err != nil {
 		return nil, err
 	}
+	u := us[0]
+	u.sum, u.rows = sum, make([]int, len(b.places))
+	if len(b.places) == 1 {
+		return us, nil
+	}
 	for n, i := range b.places {
-		if err := us[0].setRow(t.seats[i].Ifindex, b.row(n)); err != nil {
+		u.rows[n] = n + 1 // what the program does not know is counted in the first
+		if err := u.setRow(t.seats[i].Ifindex, u.rows[n]); err != nil {
 			return nil, fmt.Errorf("attach %s on %s: %w", t.o.Name, t.o.Chains[i].Where, err)
 		}
 	}
 	return us, nil
 }
 
-// row is that of the place n of the bundle. What the program does not know is counted in
-// the first.
-func (b *bundle) row(n int) int {
-	if len(b.places) == 1 {
-		return 0
-	}
-	return n + 1
-}
-
 // ofFragments loads the bundle's program for frames of several fragments, when the first
 // of its places asks for it.
 func (t *transaction) ofFragments(b *bundle) (*ebpf.Program, error) {
 	if b.frags == nil {
-		us, err := t.bundle(b, b.chain.Frags, true)
+		us, err := t.bundle(b, b.chain.Frags, true, b.fragsSum)
 		if err == nil && t.from != nil {
 			err = t.selfTest(b.chain.Where, b.chain.Frags, true)
 		}
@@ -149,19 +171,32 @@ func (t *transaction) ofFragments(b *bundle) (*ebpf.Program, error) {
 	return b.frags.obj, nil
 }
 
-// dropUnused takes out the programs that came to no place.
+// dropUnused takes out the programs that came to no place, with the maps that they alone
+// have.
 func (g *Generation) dropUnused() error {
-	used := map[*unit]bool{}
+	used, kept := map[*unit]bool{}, map[*ebpf.Map]bool{}
 	for _, a := range g.Attachments {
-		used[a.unit] = true
-	}
-	for _, u := range slices.Clone(g.units) {
-		if used[u] {
+		if used[a.unit] {
 			continue
 		}
-		if err := g.drop(u); err != nil {
-			return err
+		used[a.unit] = true
+		for _, m := range a.unit.maps {
+			kept[m] = true
 		}
 	}
-	return nil
+	var errs []error
+	g.units = slices.DeleteFunc(g.units, func(u *unit) bool {
+		if used[u] {
+			return false
+		}
+		errs = append(errs, u.obj.Close())
+		return true
+	})
+	for id, m := range g.maps {
+		if !kept[m] {
+			errs = append(errs, m.Close())
+			delete(g.maps, id)
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -135,33 +135,6 @@ func (u *unit) countFirst(fresh []*lang.Map) error {
 	return nil
 }
 
-// drop takes out a unit that is not used after all, with the maps that it alone
-// has.
-func (s *State) drop(u *unit) error {
-	var errs []error
-	s.units = slices.DeleteFunc(s.units, func(x *unit) bool { return x == u })
-	if u.obj != nil {
-		errs = append(errs, u.obj.Close())
-	}
-	for id, m := range s.maps {
-		used := slices.ContainsFunc(s.units, func(x *unit) bool { return x.holds(m) })
-		if !used && u.holds(m) {
-			errs = append(errs, m.Close())
-			delete(s.maps, id)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (u *unit) holds(m *ebpf.Map) bool {
-	for _, x := range u.maps {
-		if x == m {
-			return true
-		}
-	}
-	return false
-}
-
 // Close releases the programs and maps. Those that are pinned or attached live
 // on in the kernel.
 func (s *State) Close() error {

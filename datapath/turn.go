@@ -20,6 +20,8 @@ type turn struct {
 	steps []step
 
 	at map[attach.Spot]*Attachment // where those of from are; nil: not looked yet
+
+	byKey map[string]*Attachment // those of from, by attach.Record.Key; nil: not looked yet
 }
 
 // A step is a place that was taken.
@@ -27,11 +29,13 @@ type step struct {
 	link  *attach.Link
 	old   *Attachment // whose program was there; nil: none of ours
 	frags bool        // as of old
+	same  bool        // it stayed
 }
 
 // place brings the program of o to w: by a swap of a, which the generation before has
-// there, or by attaching it if that is nil.
-func (t *turn) place(a *Attachment, w attach.Where, o attach.Options) (*attach.Link, error) {
+// there, or by attaching it if that is nil. With keep it is the program of a, and the link
+// stays as it is if it is as it should be.
+func (t *turn) place(a *Attachment, w attach.Where, o attach.Options, keep bool) (*attach.Link, error) {
 	if a == nil {
 		l, err := attach.Attach(w, o)
 		if err == nil {
@@ -40,9 +44,12 @@ func (t *turn) place(a *Attachment, w attach.Where, o attach.Options) (*attach.L
 		return l, err
 	}
 	s := step{link: a.link, old: a, frags: a.link.Frags}
-	if err := a.link.Swap(o); err != nil {
-		return nil, err
+	if s.same = keep && a.link.Runs(a.unit.id); !s.same {
+		if err := a.link.Swap(o); err != nil {
+			return nil, err
+		}
 	}
+	s.link.Ended = "" // which was told when it was so
 	t.steps = append(t.steps, s)
 	a.link = nil // it is the new generation's from here on
 	return s.link, nil
@@ -82,19 +89,24 @@ func (g *Generation) spots() map[attach.Spot]*Attachment {
 // nil: the program is exchanged, the rest is the same. What is left of one that has
 // lost its place is taken away, since it is in the way of the next one's pin.
 func (t *turn) kept(r attach.Record) (*Attachment, error) {
-	for _, a := range t.from.Attachments {
-		if a.link == nil || a.Key() != r.Key() {
-			continue
+	if t.byKey == nil {
+		t.byKey = map[string]*Attachment{}
+		for _, a := range t.from.Attachments {
+			t.byKey[a.Key()] = a
 		}
-		there, err := a.link.Attached()
-		if there || err != nil {
-			return a, err
-		}
-		if err := a.link.Detach(); err != nil {
-			return nil, err
-		}
-		a.link = nil
 	}
+	a := t.byKey[r.Key()]
+	if a == nil || a.link == nil {
+		return nil, nil
+	}
+	there, err := a.link.Attached()
+	if there || err != nil {
+		return a, err
+	}
+	if err := a.link.Detach(); err != nil {
+		return nil, err
+	}
+	a.link = nil
 	return nil, nil
 }
 
@@ -106,7 +118,9 @@ func (t *turn) undo() error {
 			errs = append(errs, s.link.Detach())
 			continue
 		}
-		errs = append(errs, s.link.Update(s.old.unit.obj))
+		if !s.same {
+			errs = append(errs, s.link.Update(s.old.unit.obj))
+		}
 		s.link.Frags = s.frags
 		s.old.link = s.link
 	}
@@ -152,17 +166,29 @@ func (t *transaction) try(all []*bundle) error {
 		return nil
 	}
 	for _, b := range all {
+		if t.isAdopted(b.units[0]) {
+			continue
+		}
 		if err := t.selfTest(b.chain.Where, b.chain.Program, false); err != nil {
 			return err
 		}
 	}
 	var err error
-	if t.own, err = t.g.own(); err != nil {
+	if t.own, err = t.g.own(t.from.State); err != nil {
 		return err
 	}
 	r := t.from.record()
 	r.Busy = true
 	return r.write(t.dir)
+}
+
+func (t *transaction) isAdopted(u *unit) bool {
+	for _, v := range t.adopted {
+		if u == v {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *transaction) selfTest(w attach.Where, p *lang.Program, frags bool) error {
@@ -267,7 +293,7 @@ func (k Kernel) rollback(name string, r record) (int, error) {
 
 // back brings the programs of an earlier generation to their places.
 func (t *turn) back(dir string, to *Generation) (err error) {
-	if t.own, err = to.own(); err != nil {
+	if t.own, err = to.own(t.from.State); err != nil {
 		return err
 	}
 	for _, a := range to.Attachments {
@@ -315,7 +341,7 @@ func (t *turn) backTo(dir string, to *Generation, a *Attachment) error {
 	if had != nil {
 		o.Mode = attach.Best // that of the link
 	}
-	l, err := t.place(had, w, o)
+	l, err := t.place(had, w, o, had != nil && had.unit.id == a.unit.id)
 	if err != nil {
 		return err
 	}
