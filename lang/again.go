@@ -11,7 +11,7 @@ func (p *Program) Again(o Options) (*Program, error) {
 		text[s.Name] = s.Text
 	}
 	parts := p.Parts()
-	o.File, o.Func, o.Then, o.Hook = parts[0].File, parts[0].Func, parts[1:], p.Hook
+	o.File, o.Func, o.Then, o.Hook, o.Observe = parts[0].File, parts[0].Func, parts[1:], p.Hook, parts[0].Observe
 	o.Among = nil
 	for _, file := range p.Among {
 		o.Among = append(o.Among, Part{File: file, Source: []byte(text[file])})

@@ -39,6 +39,10 @@ type Options struct {
 	Then []Part    // chains on the same hook: PASS of the first goes on to them, in order
 	Hook hook.Hook // where it will run
 
+	// Observe has the verdicts of the first chain counted, and lets everything pass; of
+	// those that follow their Part says so.
+	Observe bool
+
 	// Among, if not nil, is the files of all chains that run under one name, at whatever
 	// place, those of this program too: what they share is named alike in each program,
 	// and maps, params and counts are called CHAIN.NAME, however many chains there are.
@@ -104,7 +108,7 @@ type compiler struct {
 
 func (c *compiler) compile(source []byte) (*Program, error) {
 	tree, ds := check.Check(c.opts.File, source, check.Options{
-		Func: c.opts.Func, Then: c.opts.Then, Among: c.opts.Among, Line: c.opts.Line, Mark: c.opts.Lines || c.opts.Steps || c.opts.Times > 0, Match: c.opts.Match, Hook: c.opts.Hook, Load: c.load,
+		Func: c.opts.Func, Then: c.opts.Then, Among: c.opts.Among, Observe: c.opts.Observe, Line: c.opts.Line, Mark: c.opts.Lines || c.opts.Steps || c.opts.Times > 0, Match: c.opts.Match, Hook: c.opts.Hook, Load: c.load,
 	})
 	if err := ds.Err(); err != nil {
 		return nil, err
@@ -296,7 +300,7 @@ func (c *compiler) program(t *check.Program, low *lower.Result, code *gen.Code) 
 		Groups:  t.Groups,
 	}
 	for _, x := range t.Chains {
-		p.Chains = append(p.Chains, Chain{Name: x.Name, File: x.File, Func: x.Func})
+		p.Chains = append(p.Chains, Chain{Name: x.Name, File: x.File, Func: x.Func, Observe: x.Observe})
 	}
 	for _, x := range c.opts.Among {
 		p.Among = append(p.Among, x.File)

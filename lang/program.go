@@ -49,6 +49,8 @@ type Chain struct {
 	Name string // the file's base name, or FILE:FUNC where other functions of it are chains, too
 	File string
 	Func string
+
+	Observe bool `json:",omitempty"` // its verdicts are counted, and everything passes
 }
 
 // Parts returns the chains with their sources, to compile them again.
@@ -56,7 +58,7 @@ func (p *Program) Parts() []Part {
 	var out []Part
 	for _, c := range p.Chains {
 		i := slices.IndexFunc(p.Sources, func(s Source) bool { return path.Clean(s.Name) == path.Clean(c.File) })
-		out = append(out, Part{File: c.File, Func: c.Func, Source: []byte(p.Sources[i].Text)})
+		out = append(out, Part{File: c.File, Func: c.Func, Observe: c.Observe, Source: []byte(p.Sources[i].Text)})
 	}
 	return out
 }

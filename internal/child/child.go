@@ -61,14 +61,15 @@ func (l Limits) orDefault() Limits {
 
 // A Request says what to compile. Its fields are those of lang.Options.
 type Request struct {
-	File   string // read by the child, relative to the working folder
-	Source []byte // the text of File, if it is not to be read
-	Func   string
-	Line   bool        // Source is a one-liner
-	Then   []lang.Part // chains that follow; those without a Source are read by the child
-	Among  []lang.Part // as in lang.Options, read by the child likewise
-	Forms  []Form      // to compile, in order; none is the zero Form
-	Stages bool        // return the text of the stages, of all forms
+	File    string // read by the child, relative to the working folder
+	Source  []byte // the text of File, if it is not to be read
+	Func    string
+	Line    bool        // Source is a one-liner
+	Observe bool        // as in lang.Options
+	Then    []lang.Part // chains that follow; those without a Source are read by the child
+	Among   []lang.Part // as in lang.Options, read by the child likewise
+	Forms   []Form      // to compile, in order; none is the zero Form
+	Stages  bool        // return the text of the stages, of all forms
 
 	// Default compiles for lang.DefaultHook in the place of the hooks of Forms.
 	Default bool

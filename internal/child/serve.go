@@ -102,7 +102,7 @@ func compile(r Request) *answer {
 	}
 	for _, f := range r.Forms {
 		opts := lang.Options{
-			File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Among: r.Among, Load: os.ReadFile,
+			File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Among: r.Among, Observe: r.Observe, Load: os.ReadFile,
 			Hook: f.Hook, Frags: f.Frags, Trace: f.Trace, Clock: f.Clock, Capture: f.Capture, Steps: f.Steps, Lines: f.Lines, Times: f.Times, Shared: f.Shared,
 		}
 		if r.Stages {

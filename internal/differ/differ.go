@@ -44,6 +44,8 @@ type Case struct {
 	cookie   func(ip, tcp []byte) (cookie uint32, mss uint16)
 	cookieOK func(ip, tcp []byte) bool
 
+	observe bool // the first chain's verdicts are counted, and everything passes
+
 	lines  bool // count how often each statement is reached
 	steps  bool // note the way of each packet
 	told   bool // and hand it on by the ring
@@ -83,7 +85,7 @@ func load(name string) ([]byte, error) {
 // Compile compiles the case for a hook, with the trace that Run reads.
 func (c Case) Compile(h hook.Hook, frags bool) (*lang.Program, error) {
 	o := lang.Options{
-		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Lines: c.lines, Steps: c.steps, Times: c.times, Load: readModule, Then: c.Then,
+		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Lines: c.lines, Steps: c.steps, Times: c.times, Load: readModule, Then: c.Then, Observe: c.observe,
 	}
 	if c.told && !h.Info().Conn {
 		o.Match = "pkt.ip4 or not pkt.ip4"
@@ -151,7 +153,7 @@ func (c Case) open(h hook.Hook, frags bool) (*kernel, *ref.Chain, error) {
 		copied = linear
 	}
 	want, err := ref.Open(c.File, c.Source, ref.Options{
-		Func: c.Func, Then: c.then(), Load: load, Hook: h.String(), IfIndex: lo, CPUs: ebpf.MustPossibleCPU(), Copied: copied,
+		Func: c.Func, Then: c.then(), Observe: c.observe, Load: load, Hook: h.String(), IfIndex: lo, CPUs: ebpf.MustPossibleCPU(), Copied: copied,
 		Mark: c.Mark, Priority: c.Priority, Segments: c.Segments,
 		Interface: interfaceOf,
 		Now:       func() uint64 { return k.now },

@@ -318,7 +318,9 @@ func (p *pass) setAttr(l *syntax.DotExpr, rhs syntax.Expr, o operand) {
 			}
 		}
 	case value.Packet:
-		p.setPacket(l, base.x, rhs, o)
+		if !p.observes(posOf(l.Name.NamePos)) {
+			p.setPacket(l, base.x, rhs, o)
+		}
 	case value.Span:
 		p.setLaid(l, base.x, rhs, o)
 	default:

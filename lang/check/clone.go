@@ -10,6 +10,10 @@ import (
 // cloneCall is clone("eth1") or clone(ifindex).
 func (p *pass) cloneCall(e *syntax.CallExpr) operand {
 	can := func(i hookInfo) bool { return i.Clone }
+	if p.observes(at(e)) {
+		p.args(e)
+		return operand{}
+	}
 	if !can(p.c.b.opts.Hook.Info()) {
 		p.errorf(e, "hook", "attach the chain at "+hooksWith(can), "clone() is not possible at %s", p.c.b.opts.Hook)
 		p.args(e)

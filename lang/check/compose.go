@@ -16,6 +16,10 @@ type Part struct {
 	File   string
 	Func   string // "" is main
 	Source []byte
+
+	// Observe has verdicts counted, and lets everything pass: the chain's counters are
+	// then called CHAIN.observed VERDICT. It may not change packets.
+	Observe bool
 }
 
 // A root is a Part after build time.
@@ -24,6 +28,8 @@ type root struct {
 	fn     string // the attached function
 	name   string // of the chain
 	prefix string // of its counters' names: "" where there is one chain
+
+	observe bool
 
 	program *Part // of an object, for which the module stands in
 }
@@ -51,8 +57,12 @@ func (b *builder) roots(parts []Part) []root {
 	}
 	var out []root
 	for _, p := range parts {
-		r := root{fn: p.Func, name: Name(p.File)}
+		r := root{fn: p.Func, name: Name(p.File), observe: p.Observe}
 		if isObject(p.File) {
+			if p.Observe {
+				b.errorf(diag.Pos{File: p.File}, "observe", "let it take effect: what it does to packets is not known", "a program of a C object cannot be observed")
+				continue
+			}
 			r.module, r.fn, r.program = b.standIn(p), "main", &p
 		} else {
 			r.module = b.root(p.File, p.Source)

@@ -189,6 +189,7 @@ func (p *pass) setConn(l *syntax.DotExpr, rhs syntax.Expr, o operand) {
 func (p *pass) mayWrite(l *syntax.DotExpr, h packet.Header, f packet.Field) bool {
 	info := p.c.b.opts.Hook.Info()
 	switch {
+	case p.observes(posOf(l.Name.NamePos)):
 	case info.Conn:
 		return p.rewrites(l, "conn."+h.String()+"."+f.Name, f.Name == "dst")
 	case !info.Write:

@@ -39,7 +39,9 @@ import (
 // Options are what a check depends on beside the text.
 type Options struct {
 	Func string // the attached function; "" is main
-	Then []Part // the chains that PASS goes on to, in order
+
+	Observe bool   // see [Part]
+	Then    []Part // the chains that PASS goes on to, in order
 
 	// Among, if not nil, is all files whose chains run under one name, wherever: what they
 	// share is named alike in each program, and all names begin with the chain's.
@@ -98,7 +100,7 @@ func Check(file string, src []byte, opts Options) (p *Program, list diag.List) {
 		return nil, b.diags
 	}
 	among := b.among(opts.Among)
-	roots := b.roots(append([]Part{{file, opts.Func, src}}, opts.Then...))
+	roots := b.roots(append([]Part{{file, opts.Func, src, opts.Observe}}, opts.Then...))
 	list = b.diags
 	if roots == nil || len(b.diags.Errors()) > b.unknown {
 		return nil, b.diags

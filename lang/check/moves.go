@@ -79,6 +79,10 @@ func isMove(name string) bool {
 }
 
 func (p *pass) move(e *syntax.CallExpr, op MoveOp) operand {
+	if p.observes(at(e)) {
+		p.args(tupled(e))
+		return operand{}
+	}
 	if !p.c.b.opts.Hook.Info().Move {
 		p.errorf(e, "hook", "attach the chain at "+hooksWith(func(i hookInfo) bool { return i.Move }), "pkt.%s() is not possible at %s", op, p.c.b.opts.Hook)
 		p.args(tupled(e))

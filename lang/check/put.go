@@ -62,8 +62,19 @@ func (p *pass) putArgs(e *syntax.CallExpr, span Expr, name, what string) (Expr, 
 	return p.offset(args[0], "nothing is written"), args[1]
 }
 
+// observes reports whether the chain is observed, and may not do what changes packets.
+func (p *pass) observes(pos diag.Pos) bool {
+	if p.c.root.observe {
+		p.errorAt(pos, "observe", "let it take effect, or leave out what changes packets", "%s is observed, and would change packets here", p.c.root.name)
+	}
+	return p.c.root.observe
+}
+
 // mayPut reports whether bytes of packets can be written at the hook.
 func (p *pass) mayPut(pos diag.Pos) bool {
+	if p.observes(pos) {
+		return false
+	}
 	if p.c.b.opts.Hook.Info().Write {
 		return true
 	}

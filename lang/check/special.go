@@ -221,7 +221,7 @@ func (c *checker) run() {
 	}
 	c.mergeTallies()
 	c.prog.Funcs = append(c.prog.Funcs, c.funcs...)
-	chain := Chain{Name: c.root.name, File: c.root.module.name, Func: c.root.fn, Main: s.out}
+	chain := Chain{Name: c.root.name, File: c.root.module.name, Func: c.root.fn, Main: s.out, Observe: c.root.observe}
 	if p := c.root.program; p != nil {
 		chain.File, chain.Func = p.File, p.Func
 	}

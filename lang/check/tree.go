@@ -34,6 +34,8 @@ type Chain struct {
 	File string
 	Func string
 	Main *Func // its one parameter is the packet
+
+	Observe bool // verdicts are counted, and everything passes
 }
 
 // A Verdict is one of the distinct verdict constants of a program; an

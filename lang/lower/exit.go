@@ -63,6 +63,10 @@ func (l *lowerer) exitSlot(verdict int, pos diag.Pos) int {
 
 // constant ends the chain with a verdict that is known.
 func (e *exitBlock) constant(l *lowerer, verdict int, pos diag.Pos) {
+	if l.p.Chains[l.chain].Observe && verdict != l.verdictIndex(check.Pass) {
+		l.observed(verdict)
+		verdict = l.verdictIndex(check.Pass)
+	}
 	if l.p.Verdicts[verdict].Action == check.Pass && l.goesOn() {
 		l.jump(l.onward())
 		return
@@ -170,6 +174,10 @@ func (e *exitBlock) reject(l *lowerer, slot func(verdict int) *ir.Value) {
 
 // dynamic ends the chain with a verdict that only the packet decides.
 func (e *exitBlock) dynamic(l *lowerer, v parts, pos diag.Pos) {
+	if l.p.Chains[l.chain].Observe {
+		e.observe(l, v, pos)
+		return
+	}
 	if v[0].Op == ir.OpConst {
 		i := int(v[0].Imm >> 8)
 		if l.p.Verdicts[i].Action == check.Pass && l.goesOn() {

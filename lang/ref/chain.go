@@ -15,6 +15,8 @@ import (
 type Options struct {
 	Func string // function of the file; "" means main
 	Then []Part // the chains that PASS goes on to
+
+	Observe bool // of the first: see Part
 	// Load reads a module. It gets the name as it is written in load(), but
 	// for a "./" name in a module: that is relative to the module, and comes
 	// as the attached file would write it.
@@ -47,6 +49,8 @@ type Part struct {
 	File   string
 	Func   string // "" means main
 	Source []byte
+
+	Observe bool // verdicts are counted, and everything passes
 }
 
 // A Chain is a chain with its maps, which are kept from packet to packet, or
@@ -63,6 +67,7 @@ type Chain struct {
 type attached struct {
 	name, prefix string
 	f            *function
+	observe      bool
 }
 
 // A Result is what a chain did with a packet.
@@ -111,7 +116,7 @@ func Open(filename string, src []byte, opts Options) (c *Chain, err error) {
 	defer e.recovered(&err)
 	b := newBuilder(opts, e.now)
 	e.builder, e.predeclared, e.defs = b, b.predeclared, b.defs
-	parts := append([]Part{{filename, opts.Func, src}}, opts.Then...)
+	parts := append([]Part{{filename, opts.Func, src, opts.Observe}}, opts.Then...)
 	ms, err := b.roots(parts)
 	if err != nil {
 		return nil, err
@@ -146,7 +151,7 @@ func (c *Chain) add(parts []Part, i int, m *module) error {
 	if p.Func == "" {
 		p.Func = "main"
 	}
-	a := attached{name: base(p.File), f: c.e.functionOf(m.values[p.Func])}
+	a := attached{name: base(p.File), observe: p.Observe, f: c.e.functionOf(m.values[p.Func])}
 	if a.f == nil {
 		return fmt.Errorf("%s: no function %s", p.File, p.Func)
 	}
@@ -213,6 +218,10 @@ func (c *Chain) run(subject value) (res Result, err error) {
 	v, line, chain := pass, 0, ""
 	for _, a := range c.attach {
 		v, line = e.attached(a, subject)
+		if a.observe && v.kind != pass.kind {
+			e.counts[strings.TrimSpace(a.name+".observed "+v.kind+" "+v.reason)]++
+			v = pass
+		}
 		if chain = a.name; v != pass {
 			break
 		}
