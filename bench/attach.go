@@ -91,7 +91,7 @@ func (n *link) once(ctx context.Context) (attached, whole time.Duration, err err
 	}
 	compiled := time.Now()
 	g, err := datapath.Kernel{}.Attach(ctx, datapath.Options{
-		Name: "weir-bench", Mode: attach.Native,
+		Name: "weir-bench", How: datapath.How{Mode: attach.Native},
 		Chains: []datapath.Chain{{
 			Where: attach.Where{Netns: n.to.Netns(), Interface: "eth0", Hook: hook.XDP}, Program: ps[0], Frags: ps[1],
 		}},

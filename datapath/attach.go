@@ -25,16 +25,28 @@ type Chain struct {
 	// Frags is the same chain compiled for XDP frames of several fragments,
 	// taken where the interface's MTU asks for it; nil if there is none.
 	Frags *lang.Program
+
+	How *How // how it is attached here; nil: as Options say
+}
+
+// How is how programs are attached. What a hook has not is left out there.
+type How struct {
+	Force bool         // take the place of XDP programs that are not weir's
+	Mode  attach.Mode  // the only mode to try
+	Order attach.Order // among the programs at each place; a place that was had keeps its own
+
+	// At netfilter; see attach.Options. A place that was had keeps its own priority,
+	// and if this is nil a new one gets 0.
+	Priority *int32
+	Defrag   bool // put packets together before
 }
 
 // Options of [Kernel.Attach].
 type Options struct {
+	How
 	Name   string
 	Chains []Chain           // at least one, each at another place
 	Pin    bool              // the generation outlives this process
-	Force  bool              // take the place of XDP programs that are not weir's
-	Mode   attach.Mode       // the only mode to try
-	Order  attach.Order      // among the programs at each place; a place that was had keeps its own
 	Set    map[string]string // first values of parameters, by name
 
 	// Replace takes the place of the generation that is pinned under the name, if
@@ -50,11 +62,6 @@ type Options struct {
 	// it before or was killed, or if the time is over. What could be rolled back to before can
 	// be afterwards.
 	Trial bool
-
-	// At netfilter; see attach.Options. A place that was had keeps its own priority,
-	// and if this is nil a new one gets 0.
-	Priority *int32
-	Defrag   bool // put packets together before
 
 	// Loaded is called for each program before it is attached, with the kernel's
 	// maps of each use, which may be nil. One that is not attached in the end is
@@ -307,7 +314,7 @@ func (t *transaction) attachAll(all []*bundle) error {
 // attach attaches a program of a bundle to place i, which is the nth of the bundle.
 func (t *transaction) attach(i int, b *bundle, linear *unit, n int) error {
 	c, spot := t.o.Chains[i], t.seats[i].Spot
-	o := t.o.at(c.Where.Hook)
+	o := t.o.at(c)
 	o.Linear = func() (*ebpf.Program, error) { return linear.obj, nil }
 	if c.Frags != nil {
 		o.Frags = func() (*ebpf.Program, error) { return t.ofFragments(b) }
@@ -317,7 +324,7 @@ func (t *transaction) attach(i int, b *bundle, linear *unit, n int) error {
 		o.Pin = linkPin(t.dir, c.Where, t.g.Number)
 	}
 	had := t.running(spot)
-	if err := t.stays(had, c.Where, o); err != nil {
+	if err := t.stays(had, c.Where, o, t.o.how(c).Priority != nil); err != nil {
 		return err
 	}
 	keep := had != nil && (t.adopted[had.unit] == linear || b.frags != nil && t.adopted[had.unit] == b.frags)

@@ -90,7 +90,7 @@ func (m *Map) read(ctx context.Context, r io.Reader) (keys, vals []byte, bad Bad
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		k, v, err := m.parseLine(line)
+		k, v, err := m.Entry(line)
 		if err != nil {
 			bad = append(bad, BadLine{n, err})
 			continue
@@ -101,7 +101,8 @@ func (m *Map) read(ctx context.Context, r io.Reader) (keys, vals []byte, bad Bad
 	return keys, vals, bad, sc.Err()
 }
 
-func (m *Map) parseLine(line string) (key, val []byte, err error) {
+// Entry reads an entry in its text form: KEY of a set, else KEY VALUE.
+func (m *Map) Entry(line string) (key, val []byte, err error) {
 	k, v := value.Cut(line)
 	if key, err = m.Key.Parse(k); err != nil {
 		return nil, nil, err

@@ -183,7 +183,7 @@ func TestNotPinned(t *testing.T) {
 	n.Veth("wa", "wb", 1500)
 	for _, mode := range []attach.Mode{attach.TCX, attach.Clsact} {
 		t.Run(string(mode), func(t *testing.T) {
-			g, err := k.Attach(context.Background(), Options{Name: "edge", Chains: []Chain{chain(n, "wa", hook.TCIngress)}, Mode: mode})
+			g, err := k.Attach(context.Background(), Options{Name: "edge", Chains: []Chain{chain(n, "wa", hook.TCIngress)}, How: How{Mode: mode}})
 			if errors.Is(err, ebpf.ErrNotSupported) {
 				t.Skip(err)
 			}
@@ -248,7 +248,7 @@ func TestFailedAttach(t *testing.T) {
 		{"missing namespace", nil, Options{Name: "x", Chains: []Chain{good, {Where: attach.Where{Netns: "weir-none", Interface: "wa"}, Program: good.Program}}}, `^attach x on weir-none/wa:xdp: no such network namespace`},
 		{"redirect to nowhere", nil, Options{Name: "x", Chains: []Chain{good, with(chain(n, "wb", hook.XDP), codetest.ChainOptions{Redirect: "wnone"})}}, `interface wnone: no such interface$`},
 		{"same place twice", nil, Options{Name: "x", Chains: []Chain{good, good}}, `/wa:xdp is given twice$`},
-		{"in use", nil, Options{Name: "x", Chains: []Chain{chain(n, "wb", hook.TCIngress), chain(n, "wb", hook.XDP), {Where: attach.Where{Netns: n.Path, Interface: "lo"}, Program: good.Program}}, Mode: attach.Native}, `native`},
+		{"in use", nil, Options{Name: "x", Chains: []Chain{chain(n, "wb", hook.TCIngress), chain(n, "wb", hook.XDP), {Where: attach.Where{Netns: n.Path, Interface: "lo"}, Program: good.Program}}, How: How{Mode: attach.Native}}, `native`},
 		{"no place", nil, Options{Name: "x"}, `^attach x: no place is given$`},
 		{"bad name", nil, Options{Name: "a/b", Chains: []Chain{good}}, `^name "a/b": '/' is not allowed in it: choose another one \(--name\)$`},
 		{"wrong hook", nil, Options{Name: "x", Chains: []Chain{wrong}}, `a program for tc-egress at .*/wb:xdp$`},
@@ -334,7 +334,7 @@ func TestNameTwice(t *testing.T) {
 	if !errors.Is(err, attach.ErrInUse) {
 		t.Fatalf("a second XDP program: %v, want ErrInUse", err)
 	}
-	_, err = k.Attach(ctx, Options{Name: "other", Pin: true, Force: true, Chains: []Chain{chain(n, "wa", hook.XDP)}})
+	_, err = k.Attach(ctx, Options{Name: "other", Pin: true, How: How{Force: true}, Chains: []Chain{chain(n, "wa", hook.XDP)}})
 	if !errors.Is(err, attach.ErrInUse) {
 		t.Fatalf("replace weir's own: %v, want ErrInUse", err)
 	}

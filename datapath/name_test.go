@@ -23,7 +23,7 @@ func TestNameTwiceNotPinned(t *testing.T) {
 	ctx := context.Background()
 	for _, mode := range []attach.Mode{attach.TCX, attach.Clsact} {
 		t.Run(string(mode), func(t *testing.T) {
-			o := Options{Name: "edge", Chains: []Chain{chain(n, "wa", hook.TCIngress)}, Mode: mode}
+			o := Options{Name: "edge", Chains: []Chain{chain(n, "wa", hook.TCIngress)}, How: How{Mode: mode}}
 			a, err := k.Attach(ctx, o)
 			if errors.Is(err, ebpf.ErrNotSupported) {
 				t.Skip(err)

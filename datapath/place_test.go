@@ -17,7 +17,7 @@ func TestReplaceClsact(t *testing.T) {
 	n := nstest.New(t)
 	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
-	o := Options{Mode: attach.Clsact, Chains: compiled(t, n, first, "wa:tc-ingress", "wa:tc-egress")}
+	o := Options{How: How{Mode: attach.Clsact}, Chains: compiled(t, n, first, "wa:tc-ingress", "wa:tc-egress")}
 	attachedAs(t, k, o)
 	o.Replace, o.Chains = true, compiled(t, n, second, "wa:tc-ingress", "wb:tc-ingress")
 	attachedAs(t, k, o)

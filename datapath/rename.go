@@ -7,8 +7,9 @@ import (
 	"weir/lang"
 )
 
-// Where there are several chains, names of maps, params and counters begin with that
-// of the chain, and where there is one they do not (see package lang). Chains that
+// Where there are several chains, or names are given among several files, names of maps,
+// params and counters begin with that of the chain, and where there is one they do not
+// (see package lang). Chains that
 // join another, or leave it alone again, find what they had.
 
 // was returns what the thing called name in s is called in the generation before.
@@ -19,15 +20,18 @@ func renamed(in, to *State, name string) string {
 	if len(in.units) == 0 || len(to.units) == 0 {
 		return name
 	}
-	a, b := in.units[0].prog.Chains, to.units[0].prog.Chains
+	a, b := in.units[0].prog, to.units[0].prog
 	switch {
-	case len(a) > 1 && len(b) == 1:
-		return strings.TrimPrefix(name, b[0].Name+".")
-	case len(a) == 1 && len(b) > 1 && to.names(a[0].Name+"."+name):
-		return a[0].Name + "." + name
+	case qualified(a) && !qualified(b):
+		return strings.TrimPrefix(name, b.Chains[0].Name+".")
+	case !qualified(a) && qualified(b) && to.names(a.Chains[0].Name+"."+name):
+		return a.Chains[0].Name + "." + name
 	}
 	return name // also of a map of a module, which no chain owns
 }
+
+// qualified reports whether names of p begin with that of their chain.
+func qualified(p *lang.Program) bool { return len(p.Chains) > 1 || len(p.Among) > 0 }
 
 // names reports whether a program of s has something of that name. Of a name with
 // a zero octet, which is a slot of a histogram, what is before it counts.

@@ -179,7 +179,7 @@ func TestDetachAllDamaged(t *testing.T) {
 	k := kernel(t)
 	n.Veth("wa", "wb", 1500)
 	attachedAs(t, k, Options{Chains: compiled(t, n, first, "wa", "wa:tc-ingress")})
-	o := Options{Name: "older", Pin: true, Mode: attach.Clsact, Chains: compiled(t, n, first, "wb:tc-ingress")}
+	o := Options{Name: "older", Pin: true, How: How{Mode: attach.Clsact}, Chains: compiled(t, n, first, "wb:tc-ingress")}
 	g, err := k.Attach(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -8,24 +8,33 @@ import (
 	"weir/hook"
 )
 
-// at returns the options for a hook: without what it has not.
-func (o Options) at(h hook.Hook) attach.Options {
-	out := attach.Options{Chain: o.Name, Force: o.Force && h == hook.XDP, Defrag: o.Defrag && h.Netfilter()}
-	if slices.Contains(attach.Modes(h), o.Mode) {
-		out.Mode = o.Mode
+// how returns how a chain is to be attached.
+func (o Options) how(c Chain) How {
+	if c.How != nil {
+		return *c.How
 	}
-	if o.Order.Check(h) == nil {
-		out.Order = o.Order
+	return o.How
+}
+
+// at returns the options for a chain's place: without what its hook has not.
+func (o Options) at(c Chain) attach.Options {
+	h, how := c.Where.Hook, o.how(c)
+	out := attach.Options{Chain: o.Name, Force: how.Force && h == hook.XDP, Defrag: how.Defrag && h.Netfilter()}
+	if slices.Contains(attach.Modes(h), how.Mode) {
+		out.Mode = how.Mode
 	}
-	if o.Priority != nil && h.Netfilter() {
-		out.Priority = *o.Priority
+	if how.Order.Check(h) == nil {
+		out.Order = how.Order
+	}
+	if how.Priority != nil && h.Netfilter() {
+		out.Priority = *how.Priority
 	}
 	return out
 }
 
 // stays refuses options for w that a does not have, which has that place and keeps it: a
-// may be nil. What is not asked for stays as it is.
-func (t *transaction) stays(a *Attachment, w attach.Where, o attach.Options) error {
+// may be nil. What is not asked for stays as it is; asked says that a priority is.
+func (t *transaction) stays(a *Attachment, w attach.Where, o attach.Options, asked bool) error {
 	if a == nil {
 		return nil
 	}
@@ -35,7 +44,7 @@ func (t *transaction) stays(a *Attachment, w attach.Where, o attach.Options) err
 	switch {
 	case o.Mode != attach.Best && o.Mode != a.link.Mode:
 		return refuse("it runs in mode %s, which cannot become %s", a.link.Mode, o.Mode)
-	case t.o.Priority != nil && w.Hook.Netfilter() && o.Priority != a.Priority:
+	case asked && w.Hook.Netfilter() && o.Priority != a.Priority:
 		return refuse("it runs at priority %d, which cannot become %d", a.Priority, o.Priority)
 	case o.Defrag && !a.Defrag:
 		return refuse("packets are not put together before it, which cannot change")

@@ -297,7 +297,7 @@ func TestReplaceFails(t *testing.T) {
 		{"one place is taken", t.Context(), Options{Chains: compiled(t, n, second, "wa", "wa:tc-ingress", "wb")}, `already in use by XDP program`},
 		{"no interface", t.Context(), Options{Chains: compiled(t, n, second, "wa", "wa:tc-ingress", "nosuch")}, `no such interface`},
 		{"no parameter", t.Context(), Options{Chains: compiled(t, n, second, "wa"), Set: map[string]string{"x": "1"}}, `param not found`},
-		{"another mode", t.Context(), Options{Chains: compiled(t, n, second, "wa"), Mode: attach.Generic}, `runs in mode native, which cannot become generic`},
+		{"another mode", t.Context(), Options{Chains: compiled(t, n, second, "wa"), How: How{Mode: attach.Generic}}, `runs in mode native, which cannot become generic`},
 		{"the self-test fails", t.Context(), Options{Chains: broken}, `self-test on a frame of TCP: it returned 2 for TX, not 3$`},
 		{"interrupted", ctx, Options{Chains: compiled(t, n, second, "wa")}, `context canceled`},
 	} {

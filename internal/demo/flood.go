@@ -113,7 +113,7 @@ func (f *flood) defend(ctx context.Context) error {
 		return err
 	}
 	f.chain, err = datapath.Kernel{}.Attach(ctx, datapath.Options{
-		Name: ps[0].Name, Mode: attach.Native,
+		Name: ps[0].Name, How: datapath.How{Mode: attach.Native},
 		Chains: []datapath.Chain{{
 			Where:   attach.Where{Netns: f.net.server.Netns(), Interface: "eth0", Hook: hook.XDP},
 			Program: ps[0],

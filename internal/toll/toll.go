@@ -217,7 +217,7 @@ func (n *network) with(ctx context.Context, p Point, verdict string, f func(*dat
 	if c.Program, err = lang.Compile([]byte(chain(p.Hook, verdict)), lang.Options{File: "toll.weir", Hook: p.Hook}); err != nil {
 		return err
 	}
-	g, err := datapath.Kernel{}.Attach(ctx, datapath.Options{Name: "weir-toll", Mode: p.Mode, Chains: []datapath.Chain{c}})
+	g, err := datapath.Kernel{}.Attach(ctx, datapath.Options{Name: "weir-toll", How: datapath.How{Mode: p.Mode}, Chains: []datapath.Chain{c}})
 	if err != nil {
 		return err
 	}

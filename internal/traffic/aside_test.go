@@ -26,7 +26,7 @@ func TestSwapAtNetfilter(t *testing.T) {
 	at := place{at: b, hook: hook.NetfilterPrerouting}
 	attach := func(name, source string, priority int32) *datapath.Generation {
 		return must(k.Attach(t.Context(), datapath.Options{
-			Name: name, Pin: true, Replace: true, Priority: &priority,
+			Name: name, Pin: true, Replace: true, How: datapath.How{Priority: &priority},
 			Chains: []datapath.Chain{{Where: at.where(), Program: compile(t, source, at, false)}},
 		}))(t)
 	}

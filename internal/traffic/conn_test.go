@@ -44,7 +44,7 @@ func tryOrdered(t *testing.T, source string, w attach.Where, o attach.Order) (*c
 		t.Fatalf("compile for %s: %v\n%s", w.Hook, err, source)
 	}
 	k := datapath.Kernel{Root: "/sys/fs/bpf/weir-traffic", Lock: filepath.Join(t.TempDir(), "lock")}
-	g, err := k.Attach(t.Context(), datapath.Options{Name: "traffic", Order: o, Chains: []datapath.Chain{{Where: w, Program: p}}})
+	g, err := k.Attach(t.Context(), datapath.Options{Name: "traffic", How: datapath.How{Order: o}, Chains: []datapath.Chain{{Where: w, Program: p}}})
 	if err != nil {
 		return nil, err
 	}

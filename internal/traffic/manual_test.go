@@ -87,7 +87,7 @@ func TestDefrag(t *testing.T) {
 			a, b := pair(t, lab.LinkOptions{})
 			p := place{at: b, hook: h}
 			g, err := datapath.Kernel{}.Attach(t.Context(), datapath.Options{
-				Name: "traffic-defrag", Defrag: true,
+				Name: "traffic-defrag", How: datapath.How{Defrag: true},
 				Chains: []datapath.Chain{{Where: p.where(), Program: compile(t, wholeChain, p, false)}},
 			})
 			if err != nil {
