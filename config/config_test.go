@@ -63,24 +63,30 @@ maps:
 guard: { allow: 10.0.0.0/8, limit: 0x10, for: 1m30s, hard: true, kind: firm }
 `
 
+// tree is a config of several files, with one of them as given.
+func tree(one string) map[string]string {
+	return map[string]string{
+		"main.yaml": whole, "more/b.yaml": "params: { b.x: 1 }", "more/a.yml": "maps:\n  a.m: { file: m.txt }", "more/.c.yaml": "[", "one.yaml": one,
+	}
+}
+
+// What is wrong in a file that is included is told at its place there.
+func TestIncluded(t *testing.T) {
+	for _, c := range []struct{ one, want string }{
+		{
+			"interfaces: &all\n  lo: { xdp: [x.weir] }\nhost:\n  interfaces: *all # means the same: said twice\n",
+			"one.yaml:2:9: error: lo:xdp is there already, at one.yaml:2:9",
+		},
+		{"base: &b 1\n", `one.yaml:1:1: error: no key is called "base" here`},
+	} {
+		if _, err := load(tree(c.one)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.one, err, c.want)
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
-	c, err := load(map[string]string{
-		"main.yaml": whole, "more/b.yaml": "params: { b.x: 1 }", "more/a.yml": "maps:\n  a.m: { file: m.txt }", "more/.c.yaml": "[",
-		"one.yaml": "interfaces: &all\n  lo: { xdp: [x.weir] }\nhost:\n  interfaces: *all # means the same: said twice\n",
-	})
-	if err == nil || !strings.Contains(err.Error(), "one.yaml:2:9: error: lo:xdp is there already, at one.yaml:2:9") {
-		t.Errorf("one place twice: %v", err)
-	}
-	c, err = load(map[string]string{
-		"main.yaml": whole, "more/b.yaml": "params: { b.x: 1 }", "more/a.yml": "maps:\n  a.m: { file: m.txt }", "more/.c.yaml": "[",
-		"one.yaml": "base: &b 1\n",
-	})
-	if err == nil || !strings.Contains(err.Error(), `one.yaml:1:1: error: no key is called "base" here`) {
-		t.Errorf("an unknown key: %v", err)
-	}
-	c, err = load(map[string]string{
-		"main.yaml": whole, "more/b.yaml": "params: { b.x: 1 }", "more/a.yml": "maps:\n  a.m: { file: m.txt }", "more/.c.yaml": "[", "one.yaml": "",
-	})
+	c, err := load(tree(""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -206,6 +206,7 @@ func newWorld(t *testing.T) *world {
 	w.env = append(os.Environ(), "PATH="+w.dir+":"+os.Getenv("PATH"), "WEIR_ROOT="+filepath.Join(pins, "weir"))
 
 	files := map[string]string{
+		"edge.yaml": "interfaces: { eth0: { xdp: ./edge.weir } }\nparams: { edge.limit: 2000 }\n",
 		"edge.weir": edge, "shield.weir": shield, "my.weir": readmeChain(t), "prefixes.txt": "192.0.2.0/24\n", "list": "# bad\n198.51.100.0/24\n",
 		"in.pcap": string(pcapOf(53, 80)), "edge_test.weir": edgeTest, "examples/edge_test.weir": strings.Replace(edgeTest, "./", "../", 1),
 	}
@@ -254,7 +255,10 @@ func (w *world) attach(t *testing.T) {
 }
 
 // changing are the commands after which edge is not what it was.
-var changing = regexp.MustCompile(`^weir (run|user|attach|detach|rollback|confirm|set|maps (put|del|load))`)
+var changing = regexp.MustCompile(`^weir (run|user|up|apply|attach|detach|rollback|confirm|set|maps (put|del|load))`)
+
+// configured are the commands that make what runs what edge.yaml says.
+var configured = regexp.MustCompile(`^weir (up|apply)`)
 
 // prepared sees to it that there is a generation to go back to, or to confirm, and
 // that what waits to be confirmed is.
@@ -270,6 +274,10 @@ func prepared(line string) string {
 		return line + waits + "weir confirm edge && wait $!"
 	case strings.HasPrefix(line, "weir user"): // of what hands packets on
 		return "weir detach --all && weir attach dns_tap.weir --on eth0 && " + line
+	case strings.HasPrefix(line, "weir diff"):
+		return line + "; test $? = 3"
+	case strings.HasPrefix(line, "weir apply") && strings.Contains(line, "--confirm"):
+		return strings.ReplaceAll(line+waits+"weir confirm edge && wait $!", "edge ", "config ")
 	case strings.HasPrefix(line, "weir new"): // each writes the same folder
 		return line + " && rm -r score"
 	}
@@ -279,8 +287,8 @@ func prepared(line string) string {
 // run runs a line in a shell on the host. What would wait for ^C waits for a
 // moment. For an attachment the place is made free first.
 func (w *world) run(line string) (string, error) {
-	started := strings.HasPrefix(line, "weir run")
-	free := started || strings.HasPrefix(line, "weir attach") && strings.Contains(line, " --on eth")
+	started := strings.HasPrefix(line, "weir run") || strings.HasPrefix(line, "weir up") && !strings.Contains(line, "--once")
+	free := started || strings.HasPrefix(line, "weir attach") && strings.Contains(line, " --on eth") || configured.MatchString(line)
 	if line = prepared(line); free {
 		line = "weir detach --all && " + line
 	}

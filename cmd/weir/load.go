@@ -15,6 +15,7 @@ import (
 	"weir/internal/child"
 	"weir/lang"
 	"weir/lang/diag"
+	"weir/state"
 )
 
 // loading is what run and attach have in common: chains, the places for them,
@@ -59,7 +60,7 @@ func (l *loading) flags(a *app, c *cobra.Command) {
 // options compiles the chains for each hook that they go to. What they are warned
 // of is printed once.
 func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.Options, error) {
-	o := datapath.Options{Name: l.name, Force: l.force, Mode: attach.Mode(l.mode), Defrag: l.defrag}
+	o := datapath.Options{Name: l.name, How: datapath.How{Force: l.force, Mode: attach.Mode(l.mode), Defrag: l.defrag}}
 	if l.given("priority") {
 		o.Priority = &l.priority
 	}
@@ -87,7 +88,11 @@ func (l *loading) options(ctx context.Context, a *app, args []string) (datapath.
 			}
 		}
 	}
-	compiled, err := compileFor(ctx, l.request(args...), l.capture, places)
+	count := map[hook.Hook]int{}
+	for _, w := range places {
+		count[w.Hook]++
+	}
+	compiled, err := state.Compile(ctx, l.request(args...), count, l.capture)
 	if err != nil {
 		return o, err
 	}
@@ -191,48 +196,6 @@ func (l *loading) places(a *app, r child.Request) (places []attach.Where, err er
 		places = append(places, w)
 	}
 	return places, g.Close()
-}
-
-// compileFor compiles a chain for the hooks of places, at XDP also for frames of
-// several fragments: which of the two an interface needs is found when
-// attaching.
-func compileFor(ctx context.Context, r child.Request, capture bool, places []attach.Where) (map[hook.Hook]datapath.Chain, error) {
-	for _, h := range hook.All() {
-		if !slices.ContainsFunc(places, func(w attach.Where) bool { return w.Hook == h }) {
-			continue
-		}
-		f := child.Form{Hook: h, Capture: capture, Shared: shared(h, places) && !capture}
-		r.Forms = append(r.Forms, f)
-		if f.Frags = h == hook.XDP; f.Frags {
-			r.Forms = append(r.Forms, f)
-		}
-	}
-	ps, _, err := child.Compile(ctx, r, child.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	chains := make(map[hook.Hook]datapath.Chain)
-	for i, f := range r.Forms {
-		c := chains[f.Hook]
-		if f.Frags {
-			c.Frags = ps[i]
-		} else {
-			c.Program = ps[i]
-		}
-		chains[f.Hook] = c
-	}
-	return chains, nil
-}
-
-// shared reports whether a hook is that of several places, which may share a program.
-func shared(h hook.Hook, places []attach.Where) bool {
-	n := 0
-	for _, w := range places {
-		if w.Hook == h {
-			n++
-		}
-	}
-	return n > 1 && h.Shares()
 }
 
 // settings reads PARAM=VALUE arguments.

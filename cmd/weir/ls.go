@@ -231,6 +231,8 @@ type chainOf struct {
 	Name string `json:"name"`
 	File string `json:"file"`
 	Func string `json:"func"`
+
+	Observe bool `json:"observe,omitempty"`
 }
 
 func chainsOf(p *lang.Program) []chainOf {

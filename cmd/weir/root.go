@@ -52,6 +52,9 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	if errors.Is(err, errBroken) {
 		return 2
 	}
+	if errors.Is(err, errDiffers) {
+		return 3
+	}
 	if !errors.As(err, &f) {
 		fmt.Fprintf(a.err, "%s: %s\n", cmd.CommandPath(), cleanLines(oneLineFirst(err)))
 		fmt.Fprintf(a.err, "run %q for help\n", cmd.CommandPath()+" --help")
@@ -160,7 +163,7 @@ them.`,
 		c.GroupID = "write"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{a.run(), a.attach(), a.detach(), a.rollback(), a.confirm(), a.ls(), a.show(), a.set(), a.maps(), a.user()} {
+	for _, c := range []*cobra.Command{a.run(), a.attach(), a.detach(), a.up(), a.apply(), a.diff(), a.config(), a.rollback(), a.confirm(), a.ls(), a.show(), a.set(), a.maps(), a.user()} {
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}

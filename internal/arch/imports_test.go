@@ -86,6 +86,7 @@ var rows = []row{
 	{"internal/vm", nil, []string{sysM}, "machines know neither tests nor chains"},
 	{"internal/kernels", []string{"internal/vm"}, []string{ebpfM, linkM, sysM}, "runs the tests elsewhere: it sees binaries, not packages"},
 	{"internal/mutate", nil, nil, "changes the compiler from outside: it reads it as text"},
+	{"state", []string{"config", "datapath", "internal/child"}, []string{linkM, sysM}, "one transaction, for the CLI and for the agent alike"},
 	{"bench", []string{"lab", "trace", "internal/child"}, []string{ebpfM, sysM}, "measurements beside peers"},
 	{"cmd/weir", []string{"*"}, []string{"github.com/spf13/cobra", "github.com/rogpeppe/go-internal/diff", "golang.org/x/term", sysM}, "the one binary may see everything; it is thin"},
 }

@@ -1,0 +1,160 @@
+package state
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"weir/config"
+	"weir/datapath"
+	"weir/lang"
+	"weir/lang/diag"
+)
+
+// contents reads what maps shall hold, and has new ones begin with it.
+func (r *resolver) contents(ctx context.Context) error {
+	for _, c := range r.c.Maps {
+		m := r.maps[c.Name]
+		if m == nil {
+			r.unknown(c.Pos, "map", c.Name, slices.Collect(maps.Keys(r.maps)))
+			continue
+		}
+		x, err := r.content(ctx, c, m)
+		if err != nil {
+			return err
+		}
+		if x != nil {
+			r.d.Maps = append(r.d.Maps, *x)
+		}
+	}
+	first := map[string][]lang.Entry{}
+	for _, x := range r.d.Maps {
+		first[x.Map.Name] = x.first()
+	}
+	for _, c := range r.d.Chains {
+		for _, p := range []*lang.Program{c.Program, c.Frags} {
+			if p == nil {
+				continue
+			}
+			for i, m := range p.Maps {
+				if e, ok := first[m.Name]; ok && m.System == lang.User {
+					p.Maps[i].Init = e
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// first is the content as that of a map which is new. What the chain itself puts in
+// stays where the config keeps what is there.
+func (x *Content) first() []lang.Entry {
+	var out []lang.Entry
+	if x.Keep {
+		for _, e := range x.Map.Init {
+			if _, ok := x.Entries[string(e.Key)]; !ok {
+				out = append(out, e)
+			}
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(x.Entries)) {
+		out = append(out, lang.Entry{Key: []byte(k), Value: x.Entries[k]})
+	}
+	return out
+}
+
+// content reads the entries of c. It returns nil if some are wrong.
+func (r *resolver) content(ctx context.Context, c config.Content, m *lang.Map) (*Content, error) {
+	x, before := &Content{Map: m, Entries: map[string][]byte{}, Keep: c.Keep}, len(r.diags)
+	reads := &datapath.Map{Map: *m}
+	if reads.Keyless() || !reads.Listed() {
+		r.errorf(c.Pos, "tables, lpm, lru and arrays can be filled", "a %s cannot be filled from a config", m.Kind)
+		return nil, nil
+	}
+	for _, e := range c.Entries {
+		r.entry(x, reads, e.Pos, e.Text)
+	}
+	files := c.Files
+	for _, d := range c.Dirs {
+		files = append(files, r.list(d)...)
+	}
+	for _, f := range files {
+		if err := r.entries(ctx, x, reads, f); err != nil {
+			return nil, err
+		}
+	}
+	if n := len(x.Entries); n > int(m.Spec.MaxEntries) {
+		r.errorf(c.Pos, fmt.Sprintf("declare %s with size = %d or more", m.Name, n), "%d entries do not fit in %s, which has room for %d", n, m.Name, m.Size)
+	}
+	if len(r.diags) > before {
+		return nil, nil
+	}
+	return x, nil
+}
+
+// list returns the files of a folder, in the order of their names.
+func (r *resolver) list(d config.Path) (out []config.Path) {
+	es, err := os.ReadDir(d.Path)
+	if err != nil {
+		r.errorf(d.Pos, "", "%v", err)
+		return nil
+	}
+	for _, e := range es {
+		if e.Type().IsRegular() || e.Type()&fs.ModeSymlink != 0 {
+			if !strings.HasPrefix(e.Name(), ".") && !strings.HasSuffix(e.Name(), "~") {
+				out = append(out, config.Path{Pos: d.Pos, Path: filepath.Join(d.Path, e.Name())})
+			}
+		}
+	}
+	return out
+}
+
+// maxBad is how many wrong lines of a file are told of.
+const maxBad = 10
+
+// entries reads a file of entries: a line each; empty lines and what follows a # are
+// skipped, as in weir maps load.
+func (r *resolver) entries(ctx context.Context, x *Content, m *datapath.Map, f config.Path) error {
+	text, err := os.ReadFile(f.Path)
+	if err != nil {
+		r.errorf(f.Pos, "", "%v", err)
+		return nil
+	}
+	before := len(r.diags)
+	sc := bufio.NewScanner(bytes.NewReader(text))
+	sc.Buffer(make([]byte, 64<<10), 1<<20)
+	for n := 1; sc.Scan(); n++ {
+		if n%10000 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		line, _, _ := strings.Cut(sc.Text(), "#")
+		if line = strings.TrimSpace(line); line != "" {
+			r.entry(x, m, diag.Pos{File: f.Path, Line: n, Col: 1}, line)
+		}
+		if len(r.diags) >= before+maxBad {
+			r.errorf(diag.Pos{File: f.Path, Line: n + 1}, "", "what comes after is not read")
+			return nil
+		}
+	}
+	if err := sc.Err(); err != nil {
+		r.errorf(f.Pos, "", "read %s: %v", f.Path, err)
+	}
+	return nil
+}
+
+// entry reads KEY, or KEY VALUE. What is said twice holds as it is said last.
+func (r *resolver) entry(x *Content, m *datapath.Map, pos diag.Pos, line string) {
+	key, val, err := m.Entry(line)
+	if err != nil {
+		r.errorf(pos, "", "map %s: %v", m.Name, err)
+		return
+	}
+	x.Entries[string(key)] = val
+}

@@ -1,0 +1,286 @@
+package state
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"weir/attach"
+	"weir/datapath"
+	"weir/lang"
+	"weir/lang/ir"
+)
+
+// An Op is what a plan does with something.
+type Op string
+
+// The operations.
+const (
+	Add    Op = "add"
+	Remove Op = "remove"
+	Change Op = "change"
+)
+
+// A Plan is what is to be done for a Desired, and what is the case already. Its JSON
+// form is fixed.
+type Plan struct {
+	Places []PlaceChange `json:"places,omitempty"`
+	Params []ParamChange `json:"params,omitempty"`
+	Maps   []MapChange   `json:"maps,omitempty"`
+	Absent []string      `json:"absent,omitempty"` // places that are not there: nothing can be done
+	Same   int           `json:"same"`             // places where all is as it shall be
+
+	d     *Desired
+	old   int // the generation that runs, 0: none
+	first bool
+}
+
+// A PlaceChange is what becomes of a place.
+type PlaceChange struct {
+	Op     Op       `json:"op"`
+	Where  string   `json:"where"`
+	Chains []string `json:"chains"` // that run there afterwards; removed: that did
+	Why    string   `json:"why,omitempty"`
+}
+
+// A ParamChange is what a param is set to.
+type ParamChange struct {
+	Name string `json:"name"`
+	From string `json:"from,omitempty"` // empty: it is not there yet
+	To   string `json:"to"`
+}
+
+// A MapChange is how many entries of a map change. Few are named.
+type MapChange struct {
+	Name    string   `json:"name"`
+	Add     int      `json:"add"`
+	Change  int      `json:"change"`
+	Remove  int      `json:"remove"`
+	Entries []string `json:"entries,omitempty"` // the first of them, as + KEY, ~ KEY VALUE, - KEY
+
+	content *Content
+	there   map[string][]byte // what it holds
+	put     []lang.Entry
+	take    []string
+}
+
+// Empty reports whether there is nothing to do.
+func (p *Plan) Empty() bool { return len(p.Places)+len(p.Params)+len(p.Maps) == 0 }
+
+// Plan compares what shall be with what runs. It changes nothing.
+func (d *Desired) Plan(k datapath.Kernel) (*Plan, error) {
+	p := &Plan{d: d}
+	for _, a := range d.Absent {
+		p.Absent = append(p.Absent, fmt.Sprintf("%s: %v", a.At, a.Why))
+	}
+	g, err := k.Open(Name)
+	switch {
+	case errors.Is(err, datapath.ErrNotFound):
+		p.first = true
+		p.places(nil)
+		p.params(nil)
+		return p, p.contents(nil)
+	case err != nil:
+		return nil, err
+	}
+	defer g.Close()
+	p.old = g.Number
+	p.places(g)
+	now, err := g.Params()
+	if err != nil {
+		return nil, err
+	}
+	if len(d.Chains) > 0 {
+		p.params(now)
+		err = p.contents(g)
+	}
+	return p, err
+}
+
+// places compares places and what runs there.
+func (p *Plan) places(g *datapath.Generation) {
+	were := map[attach.Where]*datapath.Attachment{}
+	if g != nil {
+		for _, a := range g.Places() {
+			if s := a.Standing(); s.There {
+				w := s.Where
+				w.Point = ""
+				were[w] = a
+			} else if len(p.d.Chains) == 0 {
+				were[a.Where] = a
+			}
+		}
+	}
+	for _, c := range p.d.Chains {
+		a, had := were[c.Where]
+		delete(were, c.Where)
+		x := PlaceChange{Where: c.Where.String(), Chains: names(c.Program), Op: Change}
+		switch {
+		case !had:
+			x.Op = Add
+		case differs(a.Program, c.Program) != "":
+			x.Why = differs(a.Program, c.Program)
+		case elsewise(a, c.How) != "":
+			x.Why = elsewise(a, c.How)
+		default:
+			p.Same++
+			continue
+		}
+		p.Places = append(p.Places, x)
+	}
+	for w, a := range were {
+		p.Places = append(p.Places, PlaceChange{Op: Remove, Where: w.String(), Chains: names(a.Program)})
+	}
+	slices.SortFunc(p.Places, func(a, b PlaceChange) int { return cmp.Compare(a.Where, b.Where) })
+}
+
+func names(p *lang.Program) (out []string) {
+	for _, c := range p.Chains {
+		if c.Func != "main" && !strings.HasSuffix(c.Name, ":"+c.Func) {
+			c.Name += ":" + c.Func
+		}
+		out = append(out, c.Name)
+	}
+	return out
+}
+
+// differs says what of a program differs from the one that runs, or returns "".
+// Compiling is pure: the same sources are the same program.
+func differs(old, p *lang.Program) string {
+	if !slices.Equal(names(old), names(p)) || !slices.Equal(old.Chains, p.Chains) {
+		return "other chains"
+	}
+	texts := map[string]string{}
+	for _, s := range old.Sources {
+		texts[s.Name] = s.Text
+	}
+	for _, s := range p.Sources {
+		if t, ok := texts[s.Name]; !ok || t != s.Text {
+			return s.Name
+		}
+	}
+	if len(p.Sources) != len(old.Sources) {
+		return "other files"
+	}
+	return ""
+}
+
+// elsewise says in what a is attached otherwise than it shall be, or returns "".
+func elsewise(a *datapath.Attachment, how *datapath.How) string {
+	switch {
+	case how.Mode != attach.Best && how.Mode != a.Mode:
+		return fmt.Sprintf("mode %s, and it runs in mode %s", how.Mode, a.Mode)
+	case how.Priority != nil && a.Where.Hook.Netfilter() && *how.Priority != a.Priority:
+		return fmt.Sprintf("priority %d, and it runs at %d", *how.Priority, a.Priority)
+	case how.Defrag && !a.Defrag:
+		return "fragments are to be put together"
+	}
+	return ""
+}
+
+// params compares params with what they are set to.
+func (p *Plan) params(now []datapath.ParamValue) {
+	for _, name := range slices.Sorted(maps.Keys(p.d.Params)) {
+		to := p.d.Params[name]
+		i := slices.IndexFunc(now, func(x datapath.ParamValue) bool { return x.Name == name })
+		if i < 0 {
+			p.Params = append(p.Params, ParamChange{Name: name, To: to})
+			continue
+		}
+		if w, err := now[i].Type.ParseWord(to); err != nil || w != now[i].Word {
+			p.Params = append(p.Params, ParamChange{name, now[i].Text(), to})
+		}
+	}
+}
+
+// contents compares maps with what they shall hold.
+func (p *Plan) contents(g *datapath.Generation) error {
+	for i := range p.d.Maps {
+		x := &p.d.Maps[i]
+		c := MapChange{Name: x.Map.Name, content: x}
+		if err := c.compare(g); err != nil {
+			return err
+		}
+		if c.Add+c.Change+c.Remove > 0 {
+			p.Maps = append(p.Maps, c)
+		}
+	}
+	slices.SortFunc(p.Maps, func(a, b MapChange) int { return cmp.Compare(a.Name, b.Name) })
+	return nil
+}
+
+// told is how many entries of a map a plan names.
+const told = 10
+
+// compare finds what is to be put into a map and taken out. An array keeps all its
+// entries: those that are not named become zero.
+func (c *MapChange) compare(g *datapath.Generation) error {
+	x := c.content
+	there, err := held(g, x.Map)
+	if err != nil {
+		return err
+	}
+	c.there = there
+	text := func(k string) string { return x.Map.Key.Format([]byte(k)) }
+	for _, k := range slices.Sorted(maps.Keys(x.Entries)) {
+		v := x.Entries[k]
+		was, ok := there[k]
+		switch {
+		case !ok:
+			c.Add++
+			c.tell("+ " + text(k))
+		case !bytes.Equal(was, v):
+			c.Change++
+			c.tell("~ " + text(k) + " " + x.Map.Value.Format(v))
+		default:
+			continue
+		}
+		c.put = append(c.put, lang.Entry{Key: []byte(k), Value: v})
+	}
+	if x.Keep {
+		return nil
+	}
+	for _, k := range slices.Sorted(maps.Keys(there)) {
+		if _, ok := x.Entries[k]; ok || isArray(x.Map) && zero(there[k]) {
+			continue
+		}
+		c.Remove++
+		c.tell("- " + text(k))
+		c.take = append(c.take, k)
+	}
+	return nil
+}
+
+func (c *MapChange) tell(s string) {
+	if len(c.Entries) < told {
+		c.Entries = append(c.Entries, s)
+	}
+}
+
+func isArray(m *lang.Map) bool { return m.Spec.Kind == ir.Array || m.Spec.Kind == ir.PerCPUArray }
+
+func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
+
+// held returns what a map of a generation holds; nothing if there is no such map.
+func held(g *datapath.Generation, m *lang.Map) (map[string][]byte, error) {
+	there := map[string][]byte{}
+	if g == nil {
+		return there, nil
+	}
+	now, err := g.Map(m.Name)
+	if errors.Is(err, datapath.ErrNotFound) || err == nil && !(now.Key.Equal(m.Key) && now.Value.Equal(m.Value)) {
+		return there, nil // it begins anew
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = now.Each(func(k, v []byte) error {
+		there[string(k)] = bytes.Clone(v)
+		return nil
+	})
+	return there, err
+}
