@@ -33,10 +33,11 @@ func (g *gen) cut(depth int) string {
 	return fmt.Sprintf("%s.bytes(%s, 4)", from, at)
 }
 
-// thereOrNot grows bytes as a condition.
+// thereOrNot grows bytes as a condition. In an unrolled turn of a loop its variable may
+// be a constant, which is none.
 func (g *gen) thereOrNot() string {
 	g.use("condition octets")
-	if v, ok := g.local(chunk, nil); ok && g.one(2) {
+	if v, ok := g.local(chunk, assignable); ok && g.one(2) {
 		return v.name
 	}
 	return g.cut(1)
