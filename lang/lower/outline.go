@@ -209,7 +209,9 @@ func (l *lowerer) outlined(loop check.Stmt, body []check.Stmt, n *ir.Value, extr
 		st.forgetInside()
 	}
 	facts := l.known(l.bodyNeeds(body))
-	if w.moves || len(facts) > maxFacts {
+	// A body that writes to headers writes to the copies that there are already: of its
+	// own ones what comes after would not see.
+	if w.moves || len(facts) > maxFacts && !w.any {
 		st.reparse()
 		facts = nil
 	}
