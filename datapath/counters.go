@@ -17,10 +17,16 @@ type Count struct {
 	Of   string // what count(x) counts by its value, the text of x; Name is TEXT=VALUE
 }
 
+// Named returns the counters that the chain names, in their order: Counts without
+// those that packets name, for which a map is walked.
+func (s *State) Named() ([]Count, error) {
+	return s.counts(lang.CountMap, twice(func(p *lang.Program) []string { return p.Counts }))
+}
+
 // Counts returns the counters that the chain names, in their order, and then the
 // values that count(x) has seen, those with the greatest counts first.
 func (s *State) Counts() ([]Count, error) {
-	out, err := s.counts(lang.CountMap, twice(func(p *lang.Program) []string { return p.Counts }))
+	out, err := s.Named()
 	if err != nil {
 		return nil, err
 	}
@@ -105,15 +111,11 @@ const spare = 128
 
 // forgotten returns how many of the keys that came are not there any more.
 func (m *Map) forgotten(came uint64) (uint64, error) {
-	cpus, err := ebpf.PossibleCPU()
-	if err != nil {
+	if full, err := m.mayHaveBeenFull(came); !full || err != nil {
 		return 0, err
 	}
-	if came+uint64(spare*cpus) <= uint64(m.Spec.MaxEntries) {
-		return 0, nil
-	}
 	there := uint64(0)
-	err = m.walk(func(_, _ []byte) error {
+	err := m.walk(func(_, _ []byte) error {
 		there++
 		return nil
 	})
@@ -121,6 +123,12 @@ func (m *Map) forgotten(came uint64) (uint64, error) {
 		return 0, wrap(err, "map %s", m.Name)
 	}
 	return came - there, wrap(err, "map %s", m.Name)
+}
+
+// mayHaveBeenFull reports whether so many keys that came may have pushed one out.
+func (m *Map) mayHaveBeenFull(came uint64) (bool, error) {
+	cpus, err := ebpf.PossibleCPU()
+	return came+uint64(spare*cpus) > uint64(m.Spec.MaxEntries), err
 }
 
 // counts sums the counters of a use; a name that is empty stands for one that is

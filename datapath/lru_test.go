@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"testing"
@@ -65,6 +66,14 @@ func TestForgotten(t *testing.T) {
 			if c.N+there != came[c.Name] || some != (c.N > 0) {
 				t.Errorf("%s: %s: %d came, %d are there, %d were forgotten", when, c.Name, came[c.Name], there, c.N)
 			}
+			live := there
+			if c.Name == "last" {
+				live = 0 // all have expired
+			}
+			f, err := s.Fill(t.Context(), mapOf(t, s, c.Name))
+			if err != nil || f != (Fill{live, c.N}) {
+				t.Errorf("%s: %s: Fill() = %+v, %v, want %d entries and %d forgotten", when, c.Name, f, err, live, c.N)
+			}
 		}
 	}
 	check("at first", false)
@@ -105,6 +114,11 @@ func TestForgotten(t *testing.T) {
 		t.Errorf("second delete: %v", err)
 	}
 	check("after delete", true)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if f, err := s.Fill(ctx, m); !errors.Is(err, context.Canceled) {
+		t.Errorf("Fill() = %+v, %v, want that it stops", f, err)
+	}
 	if r, err := s.Refused(); err != nil || len(r) != 0 {
 		t.Errorf("Refused() = %v, %v", r, err)
 	}

@@ -5,6 +5,9 @@
 // from [Start] to Close; [Meter.Read] tells what programs have used up to then, and
 // the difference of two readings is a [Use].
 //
+// Who only wants to know what the kernel counts anyway reads that ([Now]) while it
+// does so for all ([Always]).
+//
 // It knows programs by the kernel's numbers only, and changes nothing else.
 package cost
 
@@ -14,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -104,8 +108,18 @@ type Reading struct {
 	used map[Program]Use
 }
 
-// Read reads the statistics of programs; those that are gone are left out.
-func (m *Meter) Read(ids []Program) Reading {
+// Always reports whether the kernel counts all the time, as the sysctl
+// kernel.bpf_stats_enabled has it.
+func Always() bool {
+	text, err := os.ReadFile("/proc/sys/kernel/bpf_stats_enabled")
+	return err == nil && strings.TrimSpace(string(text)) == "1"
+}
+
+// Read is [Now] while the meter keeps the statistics switched on.
+func (m *Meter) Read(ids []Program) Reading { return Now(ids) }
+
+// Now reads the statistics of programs; those that are gone are left out.
+func Now(ids []Program) Reading {
 	r := Reading{time.Now(), make(map[Program]Use, len(ids))}
 	for _, id := range ids {
 		p, err := ebpf.NewProgramFromID(id)
@@ -119,6 +133,9 @@ func (m *Meter) Read(ids []Program) Reading {
 	}
 	return r
 }
+
+// Used is what a program has used in all the time that was counted.
+func (r Reading) Used(id Program) Use { return r.used[id] }
 
 // Since returns what programs used from an earlier reading to r. Programs that are
 // not in both are not in it.

@@ -47,6 +47,9 @@ func TestMeter(t *testing.T) {
 	if _, ok := use[gone]; ok {
 		t.Errorf("a program that is not there has used %+v", use[gone])
 	}
+	if all := Now(ids).Used(id); all.Runs < 5 || all.Time <= 0 {
+		t.Errorf("in all after 5 runs: %+v", all)
+	}
 	// One who looks adds to each run, and what a program takes has that in it.
 	if share, err := m.Share(); err != nil || share <= 0 {
 		t.Errorf("the share of the statistics is %v ns: %v", share, err)
