@@ -295,6 +295,10 @@ func (w *world) run(line string) (string, error) {
 	if strings.Contains(line, "--watch") { // until ^C
 		line = strings.Replace(line, "weir ls", "timeout --foreground --preserve-status -s INT 2 weir ls", 1)
 	}
+	if strings.Contains(line, "--listen") { // until ^C
+		line = "timeout --foreground --preserve-status -s INT 1 " + line
+	}
+	line = strings.Replace(line, "/var/lib/node_exporter/", "", 1)
 	line = strings.Replace(line, "weir user ", "weir user --for 100ms ", 1)
 	line = strings.ReplaceAll(line, "blue/", w.blue+"/")
 	line = strings.ReplaceAll(line, "--for 10s", "--for 100ms")

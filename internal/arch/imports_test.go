@@ -28,6 +28,7 @@ const (
 	gopacketM = "github.com/gopacket/gopacket/..."
 	cmpM      = "github.com/google/go-cmp/..."
 	yamlM     = "github.com/goccy/go-yaml/..."
+	promM     = "github.com/prometheus/client_golang/..."
 	pprofM    = "github.com/google/pprof/profile"
 )
 
@@ -87,6 +88,7 @@ var rows = []row{
 	{"internal/kernels", []string{"internal/vm"}, []string{ebpfM, linkM, sysM}, "runs the tests elsewhere: it sees binaries, not packages"},
 	{"internal/mutate", nil, nil, "changes the compiler from outside: it reads it as text"},
 	{"state", []string{"config", "datapath", "internal/child"}, []string{linkM, sysM}, "one transaction, for the CLI and for the agent alike"},
+	{"metrics", []string{"state", "internal/cost"}, []string{ebpfM, promM, "github.com/prometheus/common/expfmt"}, "shows what maps count: it reads, and changes nothing"},
 	{"bench", []string{"lab", "trace", "internal/child"}, []string{ebpfM, sysM}, "measurements beside peers"},
 	{"cmd/weir", []string{"*"}, []string{"github.com/spf13/cobra", "github.com/rogpeppe/go-internal/diff", "golang.org/x/term", sysM}, "the one binary may see everything; it is thin"},
 }
