@@ -86,12 +86,17 @@ func load(name string) ([]byte, error) {
 func (c Case) Compile(h hook.Hook, frags bool) (*lang.Program, error) {
 	o := lang.Options{
 		File: c.File, Func: c.Func, Hook: h, Frags: frags, Trace: true, Clock: true, Lines: c.lines, Steps: c.steps, Times: c.times, Load: readModule, Then: c.Then, Observe: c.observe,
+		Shared: sharedForm(h, frags),
 	}
 	if c.told && !h.Info().Conn {
 		o.Match = "pkt.ip4 or not pkt.ip4"
 	}
 	return lang.Compile(c.Source, o)
 }
+
+// sharedForm reports whether the form for several places is run: of the other variants it
+// is that for one.
+func sharedForm(h hook.Hook, frags bool) bool { return frags || h == hook.TCEgress }
 
 func readModule(name string) ([]byte, error) { return os.ReadFile(name) }
 

@@ -14,6 +14,7 @@ type exitBlock struct {
 	slot   variable // index in the exit map
 	code   variable // what the kernel is told
 	target variable // interface of a redirect
+	row    variable // where in the exit map the exits of the place begin, see findRow
 
 	group *ir.Block // sends the packet to the group of that index; nil: nobody asks for it
 	long  variable  // index in the exit map for what is too long for that
@@ -256,7 +257,7 @@ func (e *exitBlock) finish(l *lowerer) {
 	if l.opts.Capture && !l.conn() {
 		l.capture(slot, code, length)
 	}
-	p := l.lookup(l.maps[ExitMap], l.indexKey(l.exitAt(slot)))
+	p := l.lookup(l.maps[ExitMap], l.indexKey(e.exitAt(l, slot)))
 	count, done := l.block(), l.block()
 	l.branch(ir.Ne, p, l.konst(0), count, done)
 	l.start(count)
@@ -272,17 +273,25 @@ func (e *exitBlock) finish(l *lowerer) {
 	l.cur = nil
 }
 
-// exitAt returns where in the exit map the exit of a slot is counted. In a program that
-// several places share the slot map says where the row of an interface begins; what is
-// not in it has the first row.
-func (l *lowerer) exitAt(slot *ir.Value) *ir.Value {
+// findRow looks up, in a program that several places share, where in the exit map the row
+// of the interface begins; what is not in the slot map has the first row. It is done at
+// the beginning: at the end the verifier would follow it on every way that leads there.
+func (e *exitBlock) findRow(l *lowerer) {
+	if !l.opts.Shared {
+		return
+	}
+	p := l.lookup(l.maps[SlotMap], l.indexKey(l.load(4, l.ctx, ctxIfIndex(l))))
+	e.row = l.newVar()
+	l.set(e.row, l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, p, l.konst(0), then, els) },
+		func() *ir.Value { return l.load(4, p, 0) }, func() *ir.Value { return l.konst(0) }))
+}
+
+// exitAt returns where in the exit map the exit of a slot is counted.
+func (e *exitBlock) exitAt(l *lowerer, slot *ir.Value) *ir.Value {
 	if !l.opts.Shared {
 		return slot
 	}
-	p := l.lookup(l.maps[SlotMap], l.indexKey(l.load(4, l.ctx, ctxIfIndex(l))))
-	row := l.choose1(func(then, els *ir.Block) { l.branch(ir.Ne, p, l.konst(0), then, els) },
-		func() *ir.Value { return l.load(4, p, 0) }, func() *ir.Value { return l.konst(0) })
-	return l.op(ir.OpAdd, row, slot)
+	return l.op(ir.OpAdd, l.get(e.row), slot)
 }
 
 // storeOutcome writes what lang.DecodeOutcome reads.

@@ -232,6 +232,7 @@ func Lower(p *check.Program, opts Options) (*Result, diag.List) {
 	l.declare()
 	l.begin(l.add(ir.OpParam, ir.Ptr), wayOf(opts.Hook))
 	l.startWatch()
+	l.exit.findRow(l)
 	l.needOrigin()
 	l.facts.init(l)
 	l.exit.init(l)
