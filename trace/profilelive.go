@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/cilium/ebpf"
+
 	"weir/datapath"
 	"weir/lang"
 )
@@ -15,8 +17,9 @@ func Live(g *datapath.Generation) (*Profile, error) {
 	p := &Profile{}
 	lines, sums := map[spot]uint64{}, map[spot]lang.Lap{}
 	var clock lang.Lap
+	seen := map[*ebpf.Map]bool{} // places share programs, which have counted once
 	for _, a := range g.Attachments {
-		c, err := p.take(a, lines, sums)
+		c, err := p.take(a, seen, lines, sums)
 		if err != nil {
 			return nil, fmt.Errorf("profile %s: %w", a.Where, err)
 		}
@@ -38,7 +41,7 @@ func Live(g *datapath.Generation) (*Profile, error) {
 }
 
 // take adds what the program at one place has counted.
-func (p *Profile) take(a *datapath.Attachment, lines map[spot]uint64, sums map[spot]lang.Lap) (clock lang.Lap, err error) {
+func (p *Profile) take(a *datapath.Attachment, seen map[*ebpf.Map]bool, lines map[spot]uint64, sums map[spot]lang.Lap) (clock lang.Lap, err error) {
 	p.addSources(a.Program)
 	exits, err := a.Exits()
 	if err != nil {
@@ -47,6 +50,11 @@ func (p *Profile) take(a *datapath.Attachment, lines map[spot]uint64, sums map[s
 	for _, x := range exits {
 		p.Packets += x.Packets
 	}
+	timed := a.SystemMap(lang.TimeMap)
+	if seen[timed] {
+		return clock, nil
+	}
+	seen[timed] = true
 	if m := a.SystemMap(lang.LineMap); m != nil {
 		b, err := m.LookupBytes(uint32(0))
 		if err != nil {
@@ -56,7 +64,7 @@ func (p *Profile) take(a *datapath.Attachment, lines map[spot]uint64, sums map[s
 			lines[p.spot(a.Program, l, a.Program.Ways.Lines[i])] += binary.NativeEndian.Uint64(b[8*i:])
 		}
 	}
-	b, err := a.SystemMap(lang.TimeMap).LookupBytes(uint32(0))
+	b, err := timed.LookupBytes(uint32(0))
 	if err != nil {
 		return clock, err
 	}

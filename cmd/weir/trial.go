@@ -28,9 +28,11 @@ func (a *app) openForTrial(name string) (*datapath.Generation, error) {
 }
 
 // trialOf compiles what runs once more, with what as says, for the places where it is.
+// They share programs as before, but if each is to tell of packets of its own.
 func trialOf(g *datapath.Generation, as lang.Options) (datapath.Options, error) {
 	o := datapath.Options{Name: g.Name, Pin: true, Replace: true, Trial: true}
-	compiled := map[hook.Hook]datapath.Chain{}
+	compiled := map[*lang.Program]datapath.Chain{}
+	shared := sharedPrograms(g)
 	for _, at := range g.Places() {
 		w := at.Where
 		if w.Hook == hook.Connect {
@@ -39,9 +41,10 @@ func trialOf(g *datapath.Generation, as lang.Options) (datapath.Options, error) 
 		if s := at.Standing(); s.There {
 			w = s.Where // which may have another name by now
 		}
-		c, ok := compiled[w.Hook]
+		c, ok := compiled[at.Program]
 		if !ok {
 			var err error
+			as.Shared = as.Match == "" && shared[at.ProgramID()]
 			if c.Program, err = at.Program.Again(as); err == nil && w.Hook == hook.XDP {
 				frags := as
 				frags.Frags = true
@@ -50,7 +53,7 @@ func trialOf(g *datapath.Generation, as lang.Options) (datapath.Options, error) 
 			if err != nil {
 				return o, fmt.Errorf("compile %s to look into it: %w", g.Name, err)
 			}
-			compiled[w.Hook] = c
+			compiled[at.Program] = c
 		}
 		c.Where = w
 		o.Chains = append(o.Chains, c)
