@@ -52,6 +52,7 @@ type Bench struct {
 // All lists the benches that there are.
 func All() []Bench {
 	return []Bench{
+		{Name: "apply", Summary: "a thousand interfaces with three chains each: attached, changed, detached", measure: apply},
 		{Name: "compile", Summary: "time from text to a chain at work", measure: compile},
 		{Name: "compose", Summary: "chains on one hook, beside one file and beside programs; what a module costs", measure: compose},
 		{Name: "hooks", Summary: "a small filter at every hook, beside C and what else filters there", Compares: true, Chosen: true, measure: hooks},

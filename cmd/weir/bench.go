@@ -30,6 +30,7 @@ medians of interleaved runs. A/A is ours against ours in the same run: how
 far two equal figures lie apart. What is sent is counted at the hook; where
 that does not match, the row is INVALID. Needs root.`,
 		Example: `  weir bench
+  weir bench apply
   weir bench compile
   weir bench lang --run find --json --svg find.svg
   weir bench lang --hook xdp --run 'NAT|record'
