@@ -63,3 +63,17 @@ func TestAmong(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with a file is told, although its build time ran for the names' sake.
+func TestAmongWrong(t *testing.T) {
+	for name, text := range map[string]string{
+		"a name":        "def main(pkt):\n    return nosuch\n",
+		"a syntax":      "def main(pkt:\n",
+		"at build time": "x = 1 // 0\ndef main(pkt):\n    return DROP\n",
+	} {
+		among := []lang.Part{{File: "edge.weir", Source: []byte(text)}}
+		if _, err := lang.Compile(among[0].Source, lang.Options{File: "edge.weir", Among: among, Hook: hook.XDP}); err == nil {
+			t.Errorf("%s: it compiles", name)
+		}
+	}
+}

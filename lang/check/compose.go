@@ -85,9 +85,8 @@ func (b *builder) roots(parts []Part) []root {
 }
 
 // among runs the build time of files that names are given among. What is wrong with
-// them is told where they are compiled.
+// one is told with each: it runs once for all, those of the program and what they load.
 func (b *builder) among(parts []Part) (out []*module) {
-	before := b.diags
 	for _, p := range parts {
 		if isObject(p.File) {
 			continue
@@ -96,7 +95,6 @@ func (b *builder) among(parts []Part) (out []*module) {
 			out = append(out, m)
 		}
 	}
-	b.diags = before
 	return out
 }
 
