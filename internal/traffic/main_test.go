@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"weir/internal/child"
 	"weir/lab"
 )
 
 func TestMain(m *testing.M) {
+	child.MaybeServe()
 	lab.MaybeGuardian()
 	os.Exit(m.Run())
 }
