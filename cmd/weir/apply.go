@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/config"
+	"weir/datapath"
 	"weir/internal/term"
 	"weir/state"
 )
@@ -108,6 +109,7 @@ func (a *app) doApply(ctx context.Context, d *desired, o state.Options) error {
 	}
 	defer g.Close()
 	a.tellEnded(g)
+	a.tellLost(g)
 	if o.Confirm == 0 {
 		return nil
 	}
@@ -115,6 +117,27 @@ func (a *app) doApply(ctx context.Context, d *desired, o state.Options) error {
 		return errors.Join(err, done.Undo(context.WithoutCancel(ctx)))
 	}
 	return nil
+}
+
+// tellLost says of which maps and params of the generation before something is lost.
+func (a *app) tellLost(g *datapath.Generation) {
+	for _, c := range g.MapChanges {
+		if c.Fate == datapath.Emptied || c.Fate == datapath.Dropped || c.Left > 0 {
+			fmt.Fprintf(a.err, "map %s: %s%s\n", c.Name, contentOf(a.err, c), why(c))
+		}
+	}
+	for _, c := range g.ParamChanges {
+		if c.Fate == datapath.Reset {
+			fmt.Fprintf(a.err, "param %s: %s to %s%s\n", c.Name, c.Fate, c.Value, why(c))
+		}
+	}
+}
+
+func why(c datapath.Change) string {
+	if c.Why == "" {
+		return ""
+	}
+	return ", since " + c.Why
 }
 
 // tellPlan prints a plan.
