@@ -71,6 +71,9 @@ type MapChange struct {
 // Empty reports whether there is nothing to do.
 func (p *Plan) Empty() bool { return len(p.Places)+len(p.Params)+len(p.Maps) == 0 }
 
+// Running returns the number of the generation that runs; 0 if none does.
+func (p *Plan) Running() int { return p.old }
+
 // Plan compares what shall be with what runs. It changes nothing.
 func (d *Desired) Plan(k datapath.Kernel) (*Plan, error) {
 	p := &Plan{d: d}
@@ -110,8 +113,8 @@ func (p *Plan) places(g *datapath.Generation) {
 				w := s.Where
 				w.Point = ""
 				were[w] = a
-			} else if len(p.d.Chains) == 0 {
-				were[a.Where] = a
+			} else if len(p.d.Chains) == 0 && len(p.d.Absent) == 0 {
+				were[a.Where] = a // where all places are gone that the config names, maps wait for them
 			}
 		}
 	}
