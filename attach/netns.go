@@ -54,8 +54,9 @@ func netnsName(path string) string {
 	return path
 }
 
-// netnsPath is where a network namespace is opened that is called name.
-func netnsPath(name string) string {
+// NetnsPath returns where a network namespace is opened that is called name: a name in
+// [NetnsDir], a path, or empty for the one of the process.
+func NetnsPath(name string) string {
 	switch {
 	case name == "":
 		return ownNetns
@@ -106,7 +107,7 @@ func (l *Link) Share(f *Finder) { l.finder = f }
 // name, if that leads there. Names are given to others, and an empty one means another
 // in each process. The error is [ErrNoNetns] if it cannot be reached.
 func (f *Finder) netns(name string, ino uint64) (string, error) {
-	if inode(netnsPath(name)) == ino {
+	if inode(NetnsPath(name)) == ino {
 		return name, nil
 	}
 	for _, ns := range f.namespaces() {
@@ -155,7 +156,7 @@ func InNetns(name string, f func() error) error {
 	if name == "" {
 		return f()
 	}
-	path := netnsPath(name)
+	path := NetnsPath(name)
 	target, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return because(ErrNoNetns, "%v: %s (%s)", ErrNoNetns, path, namedNetns)

@@ -70,7 +70,7 @@ func (f *Finder) Lasting(w Where) Where {
 	switch {
 	case w.Netns == "" && own != host:
 		w.Netns = f.givenName(own)
-	case w.Netns != "" && inode(netnsPath(w.Netns)) == host && (own == host || f.givenName(own) != ""):
+	case w.Netns != "" && inode(NetnsPath(w.Netns)) == host && (own == host || f.givenName(own) != ""):
 		w.Netns = ""
 	}
 	return w

@@ -132,7 +132,7 @@ func TestFinder(t *testing.T) {
 	f := new(Finder)
 	for range 2 {
 		name, err := f.netns("weir-none", ino)
-		if err != nil || inode(netnsPath(name)) != ino {
+		if err != nil || inode(NetnsPath(name)) != ino {
 			t.Errorf("namespace %d is called %q (%v)", ino, name, err)
 		}
 	}
@@ -143,7 +143,7 @@ func TestFinder(t *testing.T) {
 	if name, err := f.netns("weir-none", later); !errors.Is(err, ErrNoNetns) {
 		t.Errorf("a later namespace is called %q (%v)", name, err)
 	}
-	if name, err := (*Finder)(nil).netns("weir-none", later); err != nil || inode(netnsPath(name)) != later {
+	if name, err := (*Finder)(nil).netns("weir-none", later); err != nil || inode(NetnsPath(name)) != later {
 		t.Errorf("namespace %d is called %q (%v)", later, name, err)
 	}
 }

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"sync"
+	"time"
+)
+
+// A Status is what an agent has come to. Its JSON form is fixed.
+type Status struct {
+	Config     string    `json:"config"`
+	Started    time.Time `json:"started"`
+	Generation int       `json:"generation"`       // that runs; 0: none
+	Places     int       `json:"places"`           // that the config means, and that are there
+	Absent     []string  `json:"absent,omitempty"` // and those that are not
+
+	Looked  Outcome `json:"looked"`  // the last look, whatever came of it
+	Applied Outcome `json:"applied"` // the last that has changed something, or tried to
+
+	Looks   uint64 `json:"looks"`
+	Changes uint64 `json:"changes"` // looks that have changed something
+	Errors  uint64 `json:"errors"`  // looks that have failed
+}
+
+// An Outcome is what came of a look. The zero value is none.
+type Outcome struct {
+	At    time.Time     `json:"at"`
+	Took  time.Duration `json:"took_ns"`
+	Why   string        `json:"why,omitempty"`
+	Error string        `json:"error,omitempty"` // empty: what runs is what the config says
+}
+
+// Ready reports whether what runs is what the config says, as far as its places are
+// there.
+func (s *Status) Ready() bool { return s.Looks > 0 && s.Looked.Error == "" }
+
+// A finding is what a look has found.
+type finding struct {
+	Outcome
+	known      bool // the rest is: the config could be read
+	generation int
+	places     int
+	absent     []string
+	changed    bool
+}
+
+// A keeper keeps a Status.
+type keeper struct {
+	mu      sync.Mutex
+	s       Status
+	looking time.Time // when a look began that goes on
+	ended   time.Time // the last look
+}
+
+func (k *keeper) begin(at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.looking = at
+}
+
+func (k *keeper) end(f finding) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.looking, k.ended = time.Time{}, f.At.Add(f.Took)
+	k.s.Looks++
+	k.s.Looked = f.Outcome
+	if f.known {
+		k.s.Generation, k.s.Places, k.s.Absent = f.generation, f.places, f.absent
+	}
+	if f.Error != "" {
+		k.s.Errors++
+	}
+	if f.changed {
+		k.s.Changes++
+	}
+	if f.changed || f.Error != "" {
+		k.s.Applied = f.Outcome
+	}
+}
+
+// Status returns what the agent has come to.
+func (a *Agent) Status() Status {
+	a.status.mu.Lock()
+	defer a.status.mu.Unlock()
+	return a.status.s
+}
+
+// stuck is how long a look may take: a compiler that takes longer is ended.
+const stuck = 5 * time.Minute
+
+// Alive reports whether the agent does its work: it looks when it should, and each
+// look ends. What a look comes to is another matter: see [Status.Ready].
+func (a *Agent) Alive() bool {
+	a.status.mu.Lock()
+	defer a.status.mu.Unlock()
+	now := a.o.Clock.Now()
+	if !a.status.looking.IsZero() {
+		return now.Sub(a.status.looking) < stuck
+	}
+	return a.status.ended.IsZero() || now.Sub(a.status.ended) < a.o.Interval+stuck
+}
