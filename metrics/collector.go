@@ -65,6 +65,8 @@ type scrape struct {
 	*collector
 	ch   chan<- prometheus.Metric
 	left int // series that it may still have
+
+	kept []*datapath.Generation // nil: not asked for yet
 }
 
 // note counts an error and tells it.
@@ -99,7 +101,7 @@ func (s *scrape) read() {
 	gs, err := s.kernel.List()
 	s.note(err)
 	defer func() {
-		for _, g := range gs {
+		for _, g := range append(gs, s.kept...) {
 			g.Close()
 		}
 	}()

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"maps"
 
 	"weir/attach"
 	"weir/datapath"
@@ -57,16 +58,16 @@ func (s *scrape) bring(l *ledger, g *datapath.Generation, n *names) ([]ending, e
 	}
 	// What the kept generation had counted before the first scrape is history.
 	history := l.number == 0
-	kept := s.kernel.Kept()
-	for _, k := range kept {
-		if k.Name == g.Name && k.Number != g.Number {
-			_, more, kerr := l.add(k, n, history)
-			for src, a := range more {
-				seen[src] = a
-			}
-			err = kerr
+	if s.kept == nil {
+		s.kept = append([]*datapath.Generation{}, s.kernel.Kept()...)
+	}
+	for _, k := range s.kept {
+		if k.Name != g.Name || k.Number == g.Number {
+			continue
 		}
-		k.Close()
+		var more map[source]amount
+		_, more, err = l.add(k, n, history)
+		maps.Copy(seen, more)
 	}
 	l.number, l.seen = g.Number, seen // of what is gone for good nothing is kept
 	return running, err

@@ -28,6 +28,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -49,12 +50,18 @@ func Handler(k datapath.Kernel, log *slog.Logger) http.Handler {
 	})
 }
 
+// onceBudget is how long all walks of maps may take where no later scrape makes up for
+// what was left out.
+const onceBudget = 10 * time.Second
+
 // Write writes what the generations of a kernel count at present, without what the
 // process needs. All that can be read is written; the error says what could not.
 func Write(w io.Writer, k datapath.Kernel) error {
 	var errs []error
 	r := prometheus.NewRegistry()
-	r.MustRegister(newCollector(k, func(err error) { errs = append(errs, err) }))
+	c := newCollector(k, func(err error) { errs = append(errs, err) })
+	c.mu.walks.budget = onceBudget
+	r.MustRegister(c)
 	families, err := r.Gather()
 	errs = append(errs, err)
 	for _, f := range families {

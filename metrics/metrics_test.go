@@ -272,6 +272,7 @@ func TestChains(t *testing.T) {
 	w.attach("shield", both, "wa")
 	w.attach("mine", both, "wb")
 	w.attach("edge", part("edge.weir", first), "wc")
+	w.attach("guard", part("guard.weir", "def main(pkt):\n    return drop(\"long\") if pkt.len > 9000 else PASS\n"), "@netfilter-input")
 	w.send("wb", 3, 0x0806) // wb has no chain for what leaves
 	w.send("wd", 2, 0x0806)
 	got := ask(t, Handler(w.k, quiet(t)))
