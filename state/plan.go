@@ -104,13 +104,15 @@ func (d *Desired) Plan(k datapath.Kernel) (*Plan, error) {
 	return p, err
 }
 
-// places compares places and what runs there.
+// places compares places and what runs there. This process's own network namespace may
+// have a name, too.
 func (p *Plan) places(g *datapath.Generation) {
 	were := map[attach.Where]*datapath.Attachment{}
+	find := new(attach.Finder)
 	if g != nil {
 		for _, a := range g.Places() {
 			if s := a.Standing(); s.There {
-				w := s.Where
+				w := find.Lasting(s.Where)
 				w.Point = ""
 				were[w] = a
 			} else if len(p.d.Chains) == 0 && len(p.d.Absent) == 0 {
@@ -119,8 +121,9 @@ func (p *Plan) places(g *datapath.Generation) {
 		}
 	}
 	for _, c := range p.d.Chains {
-		a, had := were[c.Where]
-		delete(were, c.Where)
+		w := find.Lasting(c.Where)
+		a, had := were[w]
+		delete(were, w)
 		x := PlaceChange{Where: c.Where.String(), Chains: names(c.Program), Op: Change}
 		switch {
 		case !had:
