@@ -189,7 +189,11 @@ func (t *transaction) keptRows(b *bundle, old *unit) []int {
 	}
 	used := map[int]bool{0: true}
 	for _, a := range t.from.Attachments {
-		used[a.row] = used[a.row] || a.unit == old
+		if a.unit != old || used[a.row] {
+			continue
+		}
+		there, err := a.Attached()
+		used[a.row] = there || err != nil || a.link == nil // else its interface has gone
 	}
 	next := 0
 	for n, i := range b.places {

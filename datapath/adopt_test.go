@@ -2,11 +2,13 @@ package datapath
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
 
 	"weir/attach"
 	"weir/hook"
@@ -240,4 +242,45 @@ func TestAdoptCounts(t *testing.T) {
 	sent("both, one of them new", 2)
 	back()
 	sent("the other alone again", 1)
+}
+
+// An interface that has gone gives its row up: one that comes with its name, and even with
+// its number, begins at zero, and the others count on.
+func TestAdoptAfterGone(t *testing.T) {
+	n, k := nstest.New(t), kernel(t)
+	_, receivers := pairs(n, 3)
+	o := Options{Name: "edge", Pin: true, Replace: true, Chains: at(n, compileShared(t, sharedSource, hook.XDP, false), receivers...)}
+	first, err := k.Attach(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	n.Send("s0", frame)
+	n.Send("s1", frame)
+	index := on(t, first, "r0", hook.XDP).Ifindex
+	n.Delete("r0")
+	n.Do(func() error {
+		pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "r0", Index: index}, PeerName: "s0"}
+		if err := netlink.LinkAdd(pair); err != nil {
+			return err
+		}
+		return errors.Join(netlink.LinkSetUp(pair), netlink.LinkSetUp(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "s0"}}))
+	})
+	if there, err := on(t, first, "r0", hook.XDP).Attached(); there || err != nil {
+		t.Errorf("attached to what is gone: %t, %v", there, err)
+	}
+	next, err := k.Attach(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	if was, is := on(t, first, "r1", hook.XDP), on(t, next, "r0", hook.XDP); was.ProgramID() != is.ProgramID() || is.Ifindex != index {
+		t.Errorf("program %d became %d, interface %d became %d", was.ProgramID(), is.ProgramID(), index, is.Ifindex)
+	}
+	n.Send("s0", frame, frame)
+	n.Send("s1", frame)
+	n.Send("s2", frame)
+	for name, want := range map[string]uint64{"r0": 2, "r1": 2, "r2": 1} {
+		checkPlace(t, on(t, next, name, hook.XDP), want, 0)
+	}
 }
