@@ -37,7 +37,8 @@ otherwise places are added and left as --on says. Maps of the same keys and
 values are kept, with all that is in them; others are converted or emptied,
 which is told below the name. Places keep their mode, order and priority; a flag
 that asks for another is refused. Params that were set keep their values, counters
-that the chain names go on. weir rollback NAME swaps back. If anything fails,
+that the chain names go on; a program that would be the same stays, with all its
+counters. weir rollback NAME swaps back. If anything fails,
 all stays as it was.
 
 --confirm waits after that, and takes the chain back when the time is over, at
