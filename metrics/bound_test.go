@@ -62,11 +62,13 @@ func TestWalks(t *testing.T) {
 	w := newWorld(t)
 	w.attach("edge", part("edge.weir", first), "wa")
 	c := newCollector(w.k, nil)
+	c.mu.walks.budget = time.Minute
 	now := time.Unix(1e9, 0)
-	c.mu.walks.now = func() time.Time {
+	clock := func() time.Time {
 		now = now.Add(time.Second) // each walk takes that long
 		return now
 	}
+	c.mu.walks.now = clock
 	const hits = `weir_map_entries{chain="edge",map="hits"}`
 	w.send("wb", 1, 0x0800)
 	got, _ := gather(t, c)
@@ -77,6 +79,23 @@ func TestWalks(t *testing.T) {
 	now = now.Add(time.Minute)
 	got, _ = gather(t, c)
 	want(t, "when it has rested", got, map[string]float64{hits: 2})
+
+	// There is time for one of three maps: each has its turn.
+	c = newCollector(w.k, nil)
+	c.mu.walks.now, c.mu.walks.budget = clock, 2*time.Second
+	for i := range 3 {
+		now = now.Add(time.Hour)
+		got, _ = gather(t, c)
+		n := 0
+		for k := range got {
+			if strings.HasPrefix(k, "weir_map_entries{") {
+				n++
+			}
+		}
+		if n != i+1 {
+			t.Errorf("scrape %d: %d maps are known, want one more each time", i, n)
+		}
+	}
 
 	c = newCollector(w.k, nil)
 	c.mu.walks.budget = 0
@@ -96,6 +115,7 @@ func TestUnreadable(t *testing.T) {
 	w.send("wb", 3, 0x0806)
 	c := newCollector(w.k, nil)
 	gather(t, c)
+	w.attach("edge", part("edge.weir", second), "wa")
 	record := filepath.Join(w.k.Root, "edge", "record")
 	was, err := os.Readlink(record)
 	w.check(err)

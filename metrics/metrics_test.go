@@ -21,6 +21,7 @@ import (
 
 	"weir/attach"
 	"weir/datapath"
+	"weir/hook"
 	"weir/internal/nstest"
 	"weir/lang"
 )
@@ -30,6 +31,8 @@ type world struct {
 	t *testing.T
 	n *nstest.Net
 	k datapath.Kernel
+
+	shared bool // places share programs
 }
 
 func newWorld(t *testing.T) *world {
@@ -58,12 +61,17 @@ func (w *world) check(err error) {
 func (w *world) attach(name string, parts []lang.Part, places ...string) {
 	w.t.Helper()
 	o := datapath.Options{Name: name, Pin: true, Replace: true}
+	made := map[hook.Hook]*lang.Program{}
 	for _, p := range places {
 		where, err := attach.ParseWhere(p)
 		w.check(err)
 		where.Netns = w.n.Path
-		prog, err := lang.Compile(parts[0].Source, lang.Options{File: parts[0].File, Then: parts[1:], Hook: where.Hook})
-		w.check(err)
+		prog := made[where.Hook]
+		if prog == nil || !w.shared {
+			prog, err = lang.Compile(parts[0].Source, lang.Options{File: parts[0].File, Then: parts[1:], Hook: where.Hook, Shared: w.shared})
+			w.check(err)
+			made[where.Hook] = prog
+		}
 		o.Chains = append(o.Chains, datapath.Chain{Where: where, Program: prog})
 	}
 	g, err := w.k.Attach(w.t.Context(), o)
@@ -223,6 +231,9 @@ func TestTraffic(t *testing.T) {
 		if strings.Contains(k, "0x0806") || strings.Contains(k, "2054") {
 			t.Errorf("%s: packets named it", k)
 		}
+		if strings.HasPrefix(k, "weir_map_forgotten") && !strings.Contains(k, `"last"`) {
+			t.Errorf("%s: it is no lru", k)
+		}
 	}
 	if got["go_goroutines"] == 0 || got["process_open_fds"] == 0 {
 		t.Error("nothing is told of the process")
@@ -255,14 +266,62 @@ func TestSwaps(t *testing.T) {
 
 	// Who comes now knows of the one that was before, and does not count it again.
 	late := Handler(w.k, quiet(t))
-	before := ask(t, late)[arp]
+	want(t, "who comes later", ask(t, late), map[string]float64{arp: 3})
 	w.rollback("edge")
 	w.send("wb", 6, 0x0806)
-	want(t, "who came later", ask(t, late), map[string]float64{arp: before + 6})
+	want(t, "who came later", ask(t, late), map[string]float64{arp: 9})
 	is("who came first", 21, 1)
+	w.check(w.k.Detach(t.Context(), "edge"))
+	if _, ok := ask(t, h)[arp]; ok {
+		t.Error("what was detached is still told")
+	}
+	w.attach("edge", part("edge.weir", first), "wa")
+	w.send("wb", 1, 0x0806)
+	is("attached anew", 1, 1)
 	w.n.Delete("wa")
-	want(t, "without an interface", ask(t, h), map[string]float64{arp: 21,
+	want(t, "without an interface", ask(t, h), map[string]float64{arp: 1,
 		fmt.Sprintf(`weir_attached{hook="xdp",interface=%q,name="edge"}`, w.on("wa")): 0})
+}
+
+// A place that is taken away and comes back has its counters cleared in a program that
+// stays: what it had counted is not taken back.
+func TestPlaceComesBack(t *testing.T) {
+	w := newWorld(t)
+	w.shared = true
+	w.attach("edge", part("edge.weir", first), "wa", "wc")
+	w.send("wb", 9, 0x0806)
+	h := Handler(w.k, quiet(t))
+	arp := ends("packets", w.on("wa"), "xdp", "edge", "DROP", "arp")
+	want(t, "at first", ask(t, h), map[string]float64{arp: 9})
+	w.attach("edge", part("edge.weir", first), "wc")
+	w.attach("edge", part("edge.weir", first), "wa", "wc")
+	w.send("wb", 2, 0x0806)
+	want(t, "there again", ask(t, h), map[string]float64{arp: 11, `weir_generation{name="edge"}`: 3})
+}
+
+// Names of files may have dots, and what has no chain's name is of the whole.
+func TestSplit(t *testing.T) {
+	n := &names{own: "config", prefix: true, label: map[string]string{"edge": "edge", "edge.b": "x/edge.b", "edge:out": "edge:out"}}
+	for name, want := range map[string][2]string{
+		"edge.seen":          {"edge", "seen"},
+		"edge.b.seen":        {"x/edge.b", "seen"},
+		"edge.bucket.state":  {"edge", "bucket.state"},
+		"edge:out.seen":      {"edge:out", "seen"},
+		"edge":               {"config", "edge"},
+		"log()":              {"config", "log()"},
+		"shield.seen":        {"config", "shield.seen"},
+		"edge.observed PASS": {"edge", "observed PASS"},
+	} {
+		for range 20 { // maps have no order
+			if chain, rest := n.split(name); chain != want[0] || rest != want[1] {
+				t.Fatalf("split(%q) = %q, %q, want %q", name, chain, rest, want)
+			}
+		}
+	}
+	n.prefix = false
+	if chain, rest := n.split("edge.seen"); chain != "config" || rest != "edge.seen" {
+		t.Errorf("alone: %q, %q", chain, rest)
+	}
 }
 
 // Each chain has its own name in labels, whoever attached it.

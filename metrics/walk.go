@@ -69,10 +69,9 @@ func (s *scrape) walk(gs []*datapath.Generation, names []*names) {
 	}
 	w.last = known
 	slices.SortStableFunc(maps, func(a, b mapOf) int { return a.at.Compare(b.at) })
-	ctx, cancel := context.WithTimeout(context.Background(), w.budget)
-	defer cancel()
+	end := w.now().Add(w.budget)
 	for _, m := range maps {
-		s.note(w.look(ctx, m))
+		s.note(w.look(m, end))
 		if !m.done {
 			s.mu.leftOut++
 			continue
@@ -84,12 +83,14 @@ func (s *scrape) walk(gs []*datapath.Generation, names []*names) {
 	}
 }
 
-// look walks a map if it has rested.
-func (w *walker) look(ctx context.Context, m mapOf) error {
+// look walks a map if it has rested, until end at most.
+func (w *walker) look(m mapOf, end time.Time) error {
 	begin := w.now()
-	if ctx.Err() != nil || begin.Sub(m.at) < w.rest*m.took {
+	if !begin.Before(end) || begin.Sub(m.at) < w.rest*m.took {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), end.Sub(begin))
+	defer cancel()
 	f, err := m.g.Fill(ctx, m.m)
 	m.at = w.now()
 	m.took = m.at.Sub(begin)
