@@ -190,6 +190,18 @@ def main(pkt):
 	if worst >= 2*limit || worst <= limit/2 {
 		t.Errorf("a window holds %d, of a limit of %d", worst, limit)
 	}
+	// A CPU whose clock is behind by a little does not begin the turn anew.
+	border := (now/window + 5) * window
+	n := 0
+	for i := range uint64(3 * limit) {
+		at := border - 1 + i%2
+		if r.ask(time.Duration(at), 3, limit, window, 1)[0] == 1 {
+			n++
+		}
+	}
+	if n != limit {
+		t.Errorf("%d are let through at the border of two turns, want %d", n, limit)
+	}
 	// Even traffic, a tenth more than the limit.
 	passed = nil
 	for i := range uint64(2000) {
