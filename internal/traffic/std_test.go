@@ -47,6 +47,27 @@ func TestStdRoute(t *testing.T) {
 	}
 }
 
+// TestStdRouteLeaves sends what is the kernel's, which drops it here: frames of a VLAN
+// that the host is not in, and frames to groups with a packet for one host.
+func TestStdRouteLeaves(t *testing.T) {
+	for _, h := range []hook.Hook{hook.XDP, hook.TCIngress} {
+		for _, f := range families {
+			t.Run(h.String()+"/"+f.name, func(t *testing.T) {
+				n := routed(t)
+				run(t, sampleOf(t, "route"), place{at: n.m0, hook: h})
+				aside := captureOf(t, n.c, n.c.MAC)
+				plain := probe(n.a, n.m0, f, pattern(30)).with(func(p *packet) { p.to = atAddr(p.to, f.c) })
+				tagged := plain.with(func(p *packet) { p.tags = []tag{{0x8100, 7}} })
+				group := plain.with(func(p *packet) { p.to.MAC = []byte{1, 0, 0x5e, 0, 0, 1} })
+				send(t, n.a, tagged.frame(t), group.frame(t), plain.frame(t))
+				sameFrame(t, aside, plain.with(func(p *packet) {
+					p.from.MAC, p.to.MAC, p.ttl = n.m1.MAC, n.c.MAC, 63
+				}).frame(t))
+			})
+		}
+	}
+}
+
 // TestStdXconnect downloads over a wire between two interfaces of a host that knows
 // nothing of it.
 func TestStdXconnect(t *testing.T) {

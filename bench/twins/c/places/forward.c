@@ -76,7 +76,7 @@ SEC("xdp") int twin(struct xdp_md *ctx)
 	struct ipv6hdr *ip6 = data + sizeof(*eth);
 	int sip = 0;
 
-	if ((void *)(eth + 1) > end)
+	if ((void *)(eth + 1) > end || eth->h_dest[0] & 1)
 		return count(ctx, 0, PASS);
 	if (eth->h_proto == htons(ETH_P_IP)) {
 		if ((void *)(ip4 + 1) > end || ip4->version != 4 || ip4->ihl < 5 || ip4->ttl < 2)
