@@ -167,7 +167,7 @@ them.`,
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}
-	root.AddCommand(a.demo(), a.bench(), a.hooks(), a.doctor(), a.version())
+	root.AddCommand(a.demo(), a.bench(), a.hooks(), a.doctor(), a.install(), a.uninstall(), a.version())
 	root.SetHelpCommand(a.help(root))
 	root.InitDefaultCompletionCmd()
 	completionHelp(root)

@@ -65,6 +65,7 @@ var rows = []row{
 	{"examples", nil, nil, "samples are text"},
 	{"internal/skeleton", []string{"examples"}, nil, "what one begins with is text"},
 	{"docs", nil, nil, "the manual is text, its test runs what it shows"},
+	{"internal/install", nil, []string{sysM}, "files on a machine: it knows no agent, and starts nothing"},
 	{"internal/term", nil, []string{"golang.org/x/term"}, "writing for people knows nothing of what is written"},
 	{"internal/child", []string{"lang"}, []string{sysM}, "the compiler in a child process: it never touches the kernel"},
 	{"internal/grammar", []string{"lang/check"}, nil, "the words of the language for editors"},
