@@ -106,13 +106,16 @@ func readmeExamples(t *testing.T) []example {
 // scripted are long ones that a script of TestScripts runs.
 var scripted = regexp.MustCompile(`^weir (demo|bench compile)$`)
 
+// long are those that take minutes: they are run with WEIR_SOAK=1.
+var long = regexp.MustCompile(`^weir bench apply`)
+
 // TestExamples runs every command that the help texts and the README show, on a
 // host with the interfaces, files and attachments that they speak of.
 func TestExamples(t *testing.T) {
 	w := newWorld(t)
 	for _, e := range append(helpExamples(t), readmeExamples(t)...) {
 		t.Run(e.line, func(t *testing.T) {
-			if scripted.MatchString(e.line) {
+			if scripted.MatchString(e.line) || long.MatchString(e.line) && os.Getenv("WEIR_SOAK") == "" {
 				return
 			}
 			if w.dirty {

@@ -156,7 +156,7 @@ func TestTerminal(t *testing.T) {
 		if err := x.cmd.Wait(); err != nil {
 			t.Errorf("weir maps load: %v", err)
 		}
-		if !regexp.MustCompile(`\r(reading|loading) \x1b\[32m█`).MatchString(x.text()) {
+		if !regexp.MustCompile(`\r(reading|loading) \x1b\[32m[▏▎▍▌▋▊▉█]`).MatchString(x.text()) {
 			t.Errorf("no bar in %q", x.text())
 		}
 		if out, err := w.run("weir detach --all"); err != nil {
