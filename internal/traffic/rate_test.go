@@ -90,8 +90,9 @@ func TestTokenBucket(t *testing.T) {
 				what := fmt.Sprintf("%s: %.0f of %d admitted in %.3f s (%.3f s full), budget %.0f",
 					k, admitted, c.table("offered")[k], span, full, most)
 				t.Log(what)
-				if admitted > 1.02*most || admitted < 0.95*least {
-					t.Errorf("%s: want %.0f to %.0f", what, 0.95*least, 1.02*most)
+				// Several pauses, each too short to count as one, fill a bucket, too.
+				if admitted > 1.02*most || admitted < 0.75*least {
+					t.Errorf("%s: want %.0f to %.0f", what, 0.75*least, 1.02*most)
 				}
 			}
 		})
