@@ -190,8 +190,16 @@ func (l *lowerer) setBits(p *ir.Value, f packet.Field, x *ir.Value) change {
 		was := l.swap(f.Bytes, l.load(f.Bytes, p, f.Off))
 		unit = l.op(ir.OpOr, l.opi(ir.OpAnd, was, int64(uint64(1)<<(8*f.Bytes)-1)&^(mask<<f.Shift)), unit)
 	}
-	l.store(f.Bytes, p, f.Off, l.swap(f.Bytes, unit))
-	return change{old: old, new: l.load(n, p, at), bytes: n}
+	unit = l.swap(f.Bytes, unit)
+	l.store(f.Bytes, p, f.Off, unit)
+	if f.Bytes == n {
+		return change{old: old, new: l.width(ir.OpZExt, n, unit), bytes: n}
+	}
+	// Reckoned, not loaded: a load of more than was just stored waits until that has
+	// left the store buffer, some 12 cycles.
+	shift := 8 * (f.Off - at)
+	rest := l.opi(ir.OpAnd, old, 0xffff&^(0xff<<shift))
+	return change{old: old, new: l.op(ir.OpOr, rest, l.opi(ir.OpShl, l.opi(ir.OpAnd, unit, 0xff), int64(shift))), bytes: n}
 }
 
 // coverAt and coverLen are the even octets of a header that hold a field.
