@@ -258,10 +258,10 @@ func (w *world) attach(t *testing.T) {
 }
 
 // changing are the commands after which edge is not what it was.
-var changing = regexp.MustCompile(`^weir (run|user|up|apply|attach|detach|rollback|confirm|set|maps (put|del|load))`)
+var changing = regexp.MustCompile(`^weir (run|user|up|apply|agent|attach|detach|rollback|confirm|set|maps (put|del|load))`)
 
 // configured are the commands that make what runs what edge.yaml says.
-var configured = regexp.MustCompile(`^weir (up|apply)`)
+var configured = regexp.MustCompile(`^weir (up|apply|agent)`)
 
 // prepared sees to it that there is a generation to go back to, or to confirm, and
 // that what waits to be confirmed is.
@@ -298,7 +298,8 @@ func (w *world) run(line string) (string, error) {
 	if strings.Contains(line, "--watch") { // until ^C
 		line = strings.Replace(line, "weir ls", "timeout --foreground --preserve-status -s INT 2 weir ls", 1)
 	}
-	if strings.Contains(line, "--listen") { // until ^C
+	line = strings.Replace(line, "weir agent -f /etc/weir/weir.yaml", "weir agent -f edge.yaml", 1)
+	if strings.Contains(line, "--listen") || strings.HasPrefix(line, "weir agent") { // until ^C
 		line = "timeout --foreground --preserve-status -s INT 1 " + line
 	}
 	line = strings.Replace(line, "/var/lib/node_exporter/", "", 1)
