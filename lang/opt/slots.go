@@ -19,22 +19,43 @@ func slots(f *ir.Func) bool {
 	return joinKeys(m) || changed
 }
 
-// unread drops the stores to slots that are never read.
+// unread drops the stores to octets of slots that are never read. Of those behind the
+// first 64 it is known only whether anything of the slot is read.
 func unread(m *memory) bool {
-	read := map[*ir.Slot]bool{}
+	read := map[*ir.Slot]uint64{}
 	for _, b := range m.f.Blocks {
 		for _, v := range b.Values {
+			_, _, accesses := access(v)
 			for i, a := range v.Args {
-				if s, _ := m.plain(a); s != nil && !(v.Op == ir.OpStore && i == 0) && v.Op != ir.OpAdd && v.Op != ir.OpCmp {
-					read[s] = true
+				s, off := m.plain(a)
+				switch {
+				case s == nil, v.Op == ir.OpStore && i == 0, v.Op == ir.OpAdd, v.Op == ir.OpCmp:
+				case accesses && i == 0:
+					bits, _ := octets(off+int64(v.Off), v.Width)
+					read[s] |= bits
+				default:
+					read[s] = ^uint64(0)
 				}
 			}
 		}
 	}
 	return dropStores(m.f, func(_ *ir.Block, v *ir.Value) bool {
-		s, _ := m.plain(v.Args[0])
-		return s != nil && !read[s]
+		s, off := m.plain(v.Args[0])
+		if s == nil {
+			return false
+		}
+		bits, _ := octets(off+int64(v.Off), v.Width)
+		return read[s]&bits == 0
 	})
+}
+
+// octets returns n octets at off as bits, or all bits and false if they are not within
+// the first 64.
+func octets(off int64, n int) (bits uint64, inside bool) {
+	if off < 0 || off+int64(n) > 64 {
+		return ^uint64(0), false
+	}
+	return (uint64(1)<<n - 1) << off, true
 }
 
 // dropStores deletes the stores that dead names.
@@ -84,9 +105,7 @@ type coverage struct {
 // store that is written over.
 func (c *coverage) access(m *memory, v, p *ir.Value) bool {
 	s, off := m.plain(p)
-	off += int64(v.Off)
-	inside := off >= 0 && off+int64(v.Width) <= 64
-	bits := (uint64(1)<<v.Width - 1) << (off & 63)
+	bits, inside := octets(off+int64(v.Off), v.Width)
 	if s == nil {
 		over := c.others[p]
 		switch {
