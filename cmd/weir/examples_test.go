@@ -299,8 +299,8 @@ func (w *world) run(line string) (string, error) {
 		line = strings.Replace(line, "weir ls", "timeout --foreground --preserve-status -s INT 2 weir ls", 1)
 	}
 	line = strings.Replace(line, "weir agent -f /etc/weir/weir.yaml", "weir agent -f edge.yaml", 1)
-	if strings.Contains(line, "--listen") || strings.HasPrefix(line, "weir agent") { // until ^C
-		line = "timeout --foreground --preserve-status -s INT 1 " + line
+	for _, c := range []string{"weir agent", "weir metrics --listen"} { // until ^C
+		line = strings.Replace(line, c, "timeout --foreground --preserve-status -s INT 1 "+c, 1)
 	}
 	line = strings.Replace(line, "/var/lib/node_exporter/", "", 1)
 	line = strings.Replace(line, "weir user ", "weir user --for 100ms ", 1)
