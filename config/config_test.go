@@ -230,8 +230,8 @@ func TestSchema(t *testing.T) {
 		t.Errorf("the section has %v", g)
 	}
 	for _, h := range hook.All() {
-		if !strings.Contains(string(text), `"`+h.String()+`"`) {
-			t.Errorf("%s is not in the schema", h)
+		if in := strings.Contains(string(text), `"`+h.String()+`"`); in != (h != hook.Socket) {
+			t.Errorf("%s is in the schema: %v", h, in)
 		}
 	}
 }

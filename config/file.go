@@ -58,10 +58,15 @@ func (x *netns) UnmarshalNode(d *Decoder, n *Node) {
 	x.hooks = d.sites(n, hook.Netns, map[string]any{"interfaces": &x.Interfaces})
 }
 
+// stays reports whether what runs at a hook outlives the process that attached it: of
+// others a config cannot say that they shall run. A packet socket lives as long as its
+// process.
+func stays(h hook.Hook) bool { return h != hook.Socket }
+
 // hooksOf returns the names of the hooks of a kind of place.
 func hooksOf(p hook.Place) (names []string) {
 	for _, h := range hook.All() {
-		if h.Info().Place == p {
+		if h.Info().Place == p && stays(h) {
 			names = append(names, h.String())
 		}
 	}
@@ -81,6 +86,8 @@ func (d *Decoder) sites(n *Node, p hook.Place, also map[string]any) (out []site)
 		}
 		h, err := hook.Parse(k.Text)
 		switch {
+		case err == nil && !stays(h):
+			d.Errorf(k, "run it while you watch: weir run", "what runs at %s ends with its process", h)
 		case err == nil && h.Info().Place != p:
 			d.Errorf(k, "it belongs under "+sectionOf[h.Info().Place], "%s is a hook of something else", h)
 		case err != nil:

@@ -121,7 +121,7 @@ func (netns) Schema() map[string]any {
 func hooksSchema(p hook.Place, also object) object {
 	props := object{}
 	for _, h := range hook.All() {
-		if i := h.Info(); i.Place == p {
+		if i := h.Info(); i.Place == p && stays(h) {
 			s := Run{}.Schema()
 			s["description"] = i.Summary
 			props[h.String()] = s
