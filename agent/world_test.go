@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"weir/datapath"
 	"weir/internal/child"
@@ -45,12 +44,10 @@ func newWorld(t *testing.T) *world {
 }
 
 func newKernel(t *testing.T) datapath.Kernel {
-	bpf := t.TempDir()
-	check(t, unix.Mount("bpf", bpf, "bpf", 0, ""))
-	k := datapath.Kernel{Root: filepath.Join(bpf, "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
+	k := datapath.Kernel{Root: filepath.Join(nstest.BPFFS(t), "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
 	t.Cleanup(func() {
 		_, err := k.DetachAll(context.Background())
-		check(t, errors.Join(err, unix.Unmount(bpf, unix.MNT_DETACH)))
+		check(t, err)
 	})
 	return k
 }

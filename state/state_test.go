@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"weir/config"
 	"weir/datapath"
@@ -36,12 +35,10 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, n: nstest.New(t), dir: t.TempDir()}
-	bpf := t.TempDir()
-	w.check(unix.Mount("bpf", bpf, "bpf", 0, ""))
-	w.k = datapath.Kernel{Root: filepath.Join(bpf, "weir"), Lock: filepath.Join(w.dir, "lock")}
+	w.k = datapath.Kernel{Root: filepath.Join(nstest.BPFFS(t), "weir"), Lock: filepath.Join(w.dir, "lock")}
 	t.Cleanup(func() {
 		_, err := w.k.DetachAll(context.Background())
-		w.check(errors.Join(err, unix.Unmount(bpf, unix.MNT_DETACH)))
+		w.check(err)
 	})
 	w.n.Veth("wa", "wb", 1500)
 	w.n.Veth("wc", "wd", 1500)

@@ -13,11 +13,11 @@ import (
 	"github.com/cilium/ebpf"
 	bpflink "github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
-	"golang.org/x/sys/unix"
 
 	"weir/attach"
 	"weir/datapath"
 	"weir/hook"
+	"weir/internal/nstest"
 	"weir/lab"
 )
 
@@ -82,12 +82,7 @@ func newSwapTest(t *testing.T) *swapTest {
 // swapKernel is a Kernel of the test's own.
 func swapKernel(t *testing.T) datapath.Kernel {
 	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
-	return datapath.Kernel{Root: filepath.Join(dir, "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
+	return datapath.Kernel{Root: filepath.Join(nstest.BPFFS(t), "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
 }
 
 // TestSwapUnderLoad replaces generations while a flood and a download run
