@@ -17,6 +17,9 @@
 // found by who compiles it. Sections that are not of this package are those of
 // network functions: they are handed in by name ([Options].Sections).
 //
+// A config together with all files that it is made of is a [Bundle]. It is read as the
+// disk is, so it can be kept, and sent to another machine.
+//
 // What it does not do: it knows no chain, no interface, and writes nothing.
 package config
 
@@ -28,6 +31,7 @@ import (
 // A Config is what a file and all that it includes say.
 type Config struct {
 	Files  []string // what was read: files, and folders that are included
+	Bundle *Bundle  // that was read; nil: the disk
 	Places []Place
 	Params []Param
 	Maps   []Content

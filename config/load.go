@@ -22,6 +22,9 @@ type Options struct {
 	// Read reads a file, ReadDir a folder; nil: the file system's.
 	Read    func(name string) ([]byte, error)
 	ReadDir func(name string) ([]fs.DirEntry, error)
+
+	// Bundle is read in their place, if it is not nil.
+	Bundle *Bundle
 }
 
 // A loader reads a file and what it includes.
@@ -37,13 +40,16 @@ type loader struct {
 // Load reads a config and all that it includes. Its error is a [diag.List] with all
 // that is wrong, or that of reading name itself.
 func Load(name string, o Options) (*Config, error) {
+	if o.Bundle != nil {
+		o.Read, o.ReadDir = o.Bundle.ReadFile, o.Bundle.ReadDir
+	}
 	if o.Read == nil {
 		o.Read = os.ReadFile
 	}
 	if o.ReadDir == nil {
 		o.ReadDir = os.ReadDir
 	}
-	l := &loader{Options: o, c: &Config{Sections: map[string]any{}}, sources: diag.Source{}, first: map[string]diag.Pos{}}
+	l := &loader{Options: o, c: &Config{Bundle: o.Bundle, Sections: map[string]any{}}, sources: diag.Source{}, first: map[string]diag.Pos{}}
 	text, err := o.Read(name)
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)

@@ -387,3 +387,7 @@ const LineName = "line"
 // Name returns the name that a chain of a file has, and its attachment: the base
 // name without the ending.
 func Name(file string) string { return check.Name(file) }
+
+// Loads returns the files that a chain file or a module loads, as paths beside its own;
+// those of the standard library are left out, as are all of a text that is no chain.
+func Loads(file string, source []byte) []string { return check.Loads(file, source) }

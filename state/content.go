@@ -83,7 +83,13 @@ func (r *resolver) content(ctx context.Context, c config.Content, m *lang.Map) (
 	}
 	files := c.Files
 	for _, d := range c.Dirs {
-		files = append(files, r.list(d)...)
+		in, err := list(r.c.Bundle, d.Path)
+		if err != nil {
+			r.errorf(d.Pos, "", "%v", err)
+		}
+		for _, f := range in {
+			files = append(files, config.Path{Pos: d.Pos, Path: f})
+		}
 	}
 	for _, f := range files {
 		if err := r.entries(ctx, x, reads, f); err != nil {
@@ -99,21 +105,22 @@ func (r *resolver) content(ctx context.Context, c config.Content, m *lang.Map) (
 	return x, nil
 }
 
-// list returns the files of a folder, in the order of their names.
-func (r *resolver) list(d config.Path) (out []config.Path) {
-	es, err := os.ReadDir(d.Path)
-	if err != nil {
-		r.errorf(d.Pos, "", "%v", err)
-		return nil
+// list returns the files of entries of a folder, in the order of their names. They are
+// those of b, or of the disk if it is nil.
+func list(b *config.Bundle, dir string) (out []string, err error) {
+	read := os.ReadDir
+	if b != nil {
+		read = b.ReadDir
 	}
+	es, err := read(dir)
 	for _, e := range es {
 		if e.Type().IsRegular() || e.Type()&fs.ModeSymlink != 0 {
 			if !strings.HasPrefix(e.Name(), ".") && !strings.HasSuffix(e.Name(), "~") {
-				out = append(out, config.Path{Pos: d.Pos, Path: filepath.Join(d.Path, e.Name())})
+				out = append(out, filepath.Join(dir, e.Name()))
 			}
 		}
 	}
-	return out
+	return out, err
 }
 
 // maxBad is how many wrong lines of a file are told of.
@@ -122,7 +129,11 @@ const maxBad = 10
 // entries reads a file of entries: a line each; empty lines and what follows a # are
 // skipped, as in weir maps load.
 func (r *resolver) entries(ctx context.Context, x *Content, m *datapath.Map, f config.Path) error {
-	text, err := os.ReadFile(f.Path)
+	read := os.ReadFile
+	if b := r.c.Bundle; b != nil {
+		read = b.ReadFile
+	}
+	text, err := read(f.Path)
 	if err != nil {
 		r.errorf(f.Pos, "", "%v", err)
 		return nil

@@ -71,6 +71,9 @@ type Request struct {
 	Forms   []Form      // to compile, in order; none is the zero Form
 	Stages  bool        // return the text of the stages, of all forms
 
+	// Files are what there is to read, by their paths; nil: the disk.
+	Files map[string][]byte
+
 	// Default compiles for lang.DefaultHook in the place of the hooks of Forms.
 	Default bool
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -73,11 +74,23 @@ func (o order) answer() *answer {
 	return compile(o.Request)
 }
 
+// read reads a file.
+func (r *Request) read(name string) ([]byte, error) {
+	if r.Files == nil {
+		return os.ReadFile(name)
+	}
+	text, ok := r.Files[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return text, nil
+}
+
 // readAll reads the files whose text is not given.
-func readAll(parts []lang.Part) (err error) {
+func (r *Request) readAll(parts []lang.Part) (err error) {
 	for i := range parts {
 		if p := &parts[i]; p.Source == nil {
-			if p.Source, err = os.ReadFile(p.File); err != nil {
+			if p.Source, err = r.read(p.File); err != nil {
 				return err
 			}
 		}
@@ -89,12 +102,12 @@ func readAll(parts []lang.Part) (err error) {
 func compile(r Request) *answer {
 	a := new(answer)
 	parts := append([]lang.Part{{File: r.File, Func: r.Func, Source: r.Source}}, r.Then...)
-	if err := errors.Join(readAll(parts), readAll(r.Among)); err != nil {
+	if err := errors.Join(r.readAll(parts), r.readAll(r.Among)); err != nil {
 		a.Err = err.Error()
 		return a
 	}
 	if r.Default {
-		h := lang.DefaultHook(parts[0].Source, lang.Options{File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Load: os.ReadFile})
+		h := lang.DefaultHook(parts[0].Source, lang.Options{File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Load: r.read})
 		for i := range r.Forms {
 			r.Forms[i].Hook = h
 			r.Forms[i].Frags = r.Forms[i].Frags && h == hook.XDP
@@ -102,7 +115,7 @@ func compile(r Request) *answer {
 	}
 	for _, f := range r.Forms {
 		opts := lang.Options{
-			File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Among: r.Among, Observe: r.Observe, Load: os.ReadFile,
+			File: r.File, Func: r.Func, Line: r.Line, Then: parts[1:], Among: r.Among, Observe: r.Observe, Load: r.read,
 			Hook: f.Hook, Frags: f.Frags, Trace: f.Trace, Clock: f.Clock, Capture: f.Capture, Steps: f.Steps, Lines: f.Lines, Times: f.Times, Shared: f.Shared,
 		}
 		if r.Stages {
