@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -155,24 +156,33 @@ func names(p *lang.Program) (out []string) {
 }
 
 // differs says what of a program differs from the one that runs, or returns "".
-// Compiling is pure: the same sources are the same program.
+// Compiling is pure: the same sources are the same program. From which folder they were
+// read, and how that was written, makes no difference.
 func differs(old, p *lang.Program) string {
-	if !slices.Equal(names(old), names(p)) || !slices.Equal(old.Chains, p.Chains) {
+	if !slices.EqualFunc(old.Chains, p.Chains, sameChain) {
 		return "other chains"
 	}
-	texts := map[string]string{}
+	had := map[lang.Source]bool{}
 	for _, s := range old.Sources {
-		texts[s.Name] = s.Text
+		had[bare(s)] = true
 	}
 	for _, s := range p.Sources {
-		if t, ok := texts[s.Name]; !ok || t != s.Text {
+		if !had[bare(s)] {
 			return s.Name
 		}
 	}
-	if len(p.Sources) != len(old.Sources) {
+	if !slices.EqualFunc(old.Sources, p.Sources, func(a, b lang.Source) bool { return bare(a) == bare(b) }) {
 		return "other files"
 	}
 	return ""
+}
+
+// bare is a source without its folder.
+func bare(s lang.Source) lang.Source { return lang.Source{Name: path.Base(s.Name), Text: s.Text} }
+
+func sameChain(a, b lang.Chain) bool {
+	a.File, b.File = path.Base(a.File), path.Base(b.File)
+	return a == b
 }
 
 // elsewise says in what a is attached otherwise than it shall be, or returns "".
