@@ -24,16 +24,14 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
+	"weir/agent/store"
 	"weir/config"
 	"weir/datapath"
-	"weir/lang/diag"
-	"weir/state"
 )
 
 // DefaultInterval is how often an agent looks for what nobody tells it of.
@@ -74,9 +72,14 @@ type Agent struct {
 	wakes  *wakes
 	files  *files
 	nets   *nets
-	told   told
 
-	want *state.Desired // of the last look; nil: it is to be read anew
+	// mu is held by what changes what runs, from its beginning to its end: looks and
+	// calls from outside are one after the other.
+	mu   sync.Mutex
+	told told
+	now  current
+	kept store.Content
+	wait *waiting // what waits to be confirmed; nil: nothing does
 }
 
 // New returns an agent. It touches nothing.
@@ -119,12 +122,13 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 	defer a.files.close()
 	defer a.nets.close()
+	defer a.giveUp()
 	a.o.Log.Info("the agent begins", "config", a.o.File)
 	a.look(ctx, "start")
 	ended := a.o.Notifier.begin(a)
 	defer ended()
 	for {
-		why, ok := a.wait(ctx)
+		why, ok := a.sleep(ctx)
 		if !ok {
 			a.o.Log.Info("the agent ends, and what runs stays")
 			return nil
@@ -134,14 +138,17 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 }
 
-// look makes what runs equal to what the config says, once.
+// look makes what runs equal to what it shall be, once. While a config waits to be
+// confirmed it does nothing.
 func (a *Agent) look(ctx context.Context, why string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.wait != nil {
+		return
+	}
 	began := a.o.Clock.Now()
 	a.status.begin(began)
 	found, err := a.settle(ctx, why)
-	if err != nil {
-		a.want = nil
-	}
 	if ctx.Err() != nil {
 		err = nil // it was cut short: nothing is wrong
 	}
@@ -151,87 +158,4 @@ func (a *Agent) look(ctx context.Context, why string) {
 		found.Error = err.Error()
 	}
 	a.status.end(found)
-}
-
-// settle is look, and returns what it has found.
-func (a *Agent) settle(ctx context.Context, why string) (found finding, err error) {
-	if !a.same(why) {
-		if a.want, err = a.read(ctx); err != nil {
-			return found, err
-		}
-		a.told.warnings(a.want.Warnings)
-	}
-	p, err := a.want.Plan(a.o.Kernel)
-	if err != nil {
-		return found, err
-	}
-	a.told.absent(p.Absent)
-	found.known, found.absent, found.places = true, p.Absent, len(a.want.Chains)
-	found.generation = p.Running()
-	if p.Empty() {
-		return found, nil
-	}
-	done, err := p.Apply(ctx, a.o.Kernel, state.Options{})
-	if err != nil {
-		return found, fmt.Errorf("apply: %w", err)
-	}
-	found.changed, found.generation = true, 0
-	a.told.plan(p, why)
-	if g := done.Generation; g != nil {
-		found.generation = g.Number
-		a.told.ended(g)
-		return found, g.Close()
-	}
-	return found, nil
-}
-
-// same reports whether what shall be is the same as at the last look: only the
-// interval is over, no file is another, and no place was missing.
-func (a *Agent) same(why string) bool {
-	return why == interval && a.want != nil && len(a.want.Absent) == 0 && !a.files.changed()
-}
-
-// tries is how often a config is read again that names files that were not watched.
-const tries = 5
-
-// read reads the config. All files that it is made of are watched before they are
-// read, so that no change is missed.
-func (a *Agent) read(ctx context.Context) (d *state.Desired, err error) {
-	a.files.add(a.o.File)
-	for range tries {
-		a.files.look()
-		var c *config.Config
-		if c, err = config.Load(a.o.File, a.o.Config); err != nil {
-			if a.files.add(blamed(err)...) {
-				continue
-			}
-			return nil, err
-		}
-		a.nets.set(c)
-		if a.files.add(named(c)...) {
-			continue
-		}
-		d, err = state.Resolve(ctx, c)
-		if err == nil && a.files.add(sources(d)...) || err != nil && a.files.add(blamed(err)...) {
-			continue
-		}
-		if err == nil {
-			a.files.only(append(append(named(c), sources(d)...), a.o.File))
-		}
-		return d, err
-	}
-	return d, err
-}
-
-// blamed returns the files that an error is about.
-func blamed(err error) (out []string) {
-	for _, d := range diagnostics(err) {
-		out = append(out, d.Pos.File)
-	}
-	return existing(out)
-}
-
-func diagnostics(err error) (l diag.List) {
-	errors.As(err, &l)
-	return l
 }

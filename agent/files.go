@@ -10,10 +10,6 @@ import (
 	"sync"
 
 	"github.com/fsnotify/fsnotify"
-
-	"weir/attach"
-	"weir/config"
-	"weir/state"
 )
 
 // files watches what a config is made of. Folders are watched, not files: an editor
@@ -55,14 +51,15 @@ func newFiles(wake func(string)) (*files, error) {
 
 func (f *files) close() { f.w.Close() }
 
-// add watches more, and reports whether some were not watched before.
+// add watches more, as they are now, and reports whether some were not watched before.
 func (f *files) add(names ...string) (more bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, n := range names {
 		if _, ok := f.names[n]; !ok {
-			more, f.names[n] = true, ""
+			more = true
 			f.watch(n)
+			f.names[n] = print(n)
 		}
 	}
 	return more
@@ -165,48 +162,4 @@ func describe(b *strings.Builder, name string) {
 	default:
 		fmt.Fprintf(b, "%s %d %d %d\n", name, s.Size(), s.ModTime().UnixNano(), inode(s))
 	}
-}
-
-// named returns the files that a config is made of and names, and the network
-// namespaces, which are files, too.
-func named(c *config.Config) []string {
-	out := slices.Clone(c.Files)
-	for _, p := range c.Places {
-		for _, x := range p.Run.Chains {
-			if x.File != "" {
-				out = append(out, x.File)
-			}
-		}
-		if p.Netns != "" {
-			out = append(out, attach.NetnsPath(p.Netns))
-		}
-	}
-	for _, m := range c.Maps {
-		for _, p := range slices.Concat(m.Files, m.Dirs) {
-			out = append(out, p.Path)
-		}
-	}
-	return out
-}
-
-// sources returns the files that chains were compiled from. Modules that weir brings
-// along are none.
-func sources(d *state.Desired) (out []string) {
-	for _, c := range d.Chains {
-		for _, s := range c.Program.Sources {
-			out = append(out, s.Name)
-		}
-	}
-	return existing(out)
-}
-
-// existing returns those names that are files.
-func existing(names []string) (out []string) {
-	slices.Sort(names)
-	for _, n := range slices.Compact(names) {
-		if _, err := os.Stat(n); err == nil {
-			out = append(out, n)
-		}
-	}
-	return out
 }

@@ -13,12 +13,23 @@ type Status struct {
 	Places     int       `json:"places"`           // that the config means, and that are there
 	Absent     []string  `json:"absent,omitempty"` // and those that are not
 
+	Source  Source     `json:"source"`            // what is in force; the zero value: nothing yet
+	Confirm *time.Time `json:"confirm,omitempty"` // when what runs is taken back unless it is confirmed; nil: it stays
+
 	Looked  Outcome `json:"looked"`  // the last look, whatever came of it
 	Applied Outcome `json:"applied"` // the last that has changed something, or tried to
 
 	Looks   uint64 `json:"looks"`
 	Changes uint64 `json:"changes"` // looks that have changed something
 	Errors  uint64 `json:"errors"`  // looks that have failed
+}
+
+// A Source is where the config comes from that is in force.
+type Source struct {
+	Who    string    `json:"who"` // file PATH, or who gave it
+	Since  time.Time `json:"since"`
+	Config string    `json:"config"` // its name, where it comes from
+	Held   bool      `json:"held"`   // it is not the agent's own file
 }
 
 // An Outcome is what came of a look. The zero value is none.
@@ -55,6 +66,22 @@ func (k *keeper) begin(at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.looking = at
+}
+
+func (k *keeper) source(s Source) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.s.Source = s
+}
+
+// waits notes until when what runs may be confirmed; the zero time: it need not.
+func (k *keeper) waits(until time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.s.Confirm = &until
+	if until.IsZero() {
+		k.s.Confirm = nil
+	}
 }
 
 func (k *keeper) end(f finding) {

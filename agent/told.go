@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/agent/store"
 	"weir/datapath"
 	"weir/lang/diag"
 	"weir/state"
@@ -22,7 +23,8 @@ type told struct {
 
 	wrong  string // the error that was told
 	at     time.Time
-	silent int // times that it came again since
+	silent int    // times that it came again since
+	kept   string // the digest of what is kept in the place of what is wrong
 	warned string
 	gone   []string
 }
@@ -30,6 +32,7 @@ type told struct {
 // outcome logs an error when it is new, and from time to time; and that it is over.
 func (t *told) outcome(err error) {
 	if err == nil {
+		t.kept = ""
 		if t.wrong != "" {
 			t.log.Info("what was wrong is right again")
 			t.wrong = ""
@@ -72,6 +75,14 @@ func tell(log func(string, ...any), ds diag.List) {
 			args = append(args, "hint", d.Hint)
 		}
 		log(d.Message, args...)
+	}
+}
+
+// instead logs that the agent keeps to what was applied last, when that is news.
+func (t *told) instead(v *store.Version) {
+	if t.kept != v.Digest {
+		t.kept = v.Digest
+		t.log.Warn("what was applied last is kept instead", "given by", v.Who, "since", v.Since)
 	}
 }
 

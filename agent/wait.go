@@ -56,8 +56,8 @@ func (w *wakes) take() []string {
 	return whys
 }
 
-// wait waits for a reason to look, and returns it; false when ctx has ended.
-func (a *Agent) wait(ctx context.Context) (why string, ok bool) {
+// sleep waits for a reason to look, and returns it; false when ctx has ended.
+func (a *Agent) sleep(ctx context.Context) (why string, ok bool) {
 	over := a.o.Clock.After(a.o.Interval)
 	for {
 		select {
