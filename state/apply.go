@@ -30,14 +30,14 @@ type Applied struct {
 // Apply makes it so. If it fails all is as it was before.
 func (p *Plan) Apply(ctx context.Context, k datapath.Kernel, o Options) (*Applied, error) {
 	a := &Applied{k: k, plan: p}
-	if len(p.d.Chains) == 0 {
-		if p.first {
-			return a, nil
-		}
+	switch {
+	case p.first && (p.part || len(p.d.Chains) == 0):
+		return a, nil
+	case len(p.d.Chains) == 0 && !p.part:
 		return a, k.Detach(ctx, Name)
 	}
 	var err error
-	if a.swapped = len(p.Places) > 0 || p.first || o.Confirm > 0; a.swapped {
+	if a.swapped = !p.part && (len(p.Places) > 0 || p.first || o.Confirm > 0); a.swapped {
 		a.Generation, err = k.Attach(ctx, datapath.Options{
 			Name: Name, Chains: p.d.Chains, Pin: true, Replace: true, Set: p.d.Params, Confirm: o.Confirm,
 		})

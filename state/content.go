@@ -34,23 +34,32 @@ func (r *resolver) contents(ctx context.Context) error {
 			r.d.Maps = append(r.d.Maps, *x)
 		}
 	}
+	r.d.maps = r.maps
+	r.d.begin()
+	return nil
+}
+
+// begin has maps that are new begin with what they shall hold.
+func (d *Desired) begin() {
 	first := map[string][]lang.Entry{}
-	for _, x := range r.d.Maps {
+	for name, m := range d.maps {
+		first[name] = m.Init
+	}
+	for _, x := range d.Maps {
 		first[x.Map.Name] = x.first()
 	}
-	for _, c := range r.d.Chains {
+	for _, c := range d.Chains {
 		for _, p := range []*lang.Program{c.Program, c.Frags} {
 			if p == nil {
 				continue
 			}
 			for i, m := range p.Maps {
-				if e, ok := first[m.Name]; ok && m.System == lang.User {
-					p.Maps[i].Init = e
+				if m.System == lang.User {
+					p.Maps[i].Init = first[m.Name]
 				}
 			}
 		}
 	}
-	return nil
 }
 
 // first is the content as that of a map which is new. What the chain itself puts in
@@ -59,15 +68,24 @@ func (x *Content) first() []lang.Entry {
 	var out []lang.Entry
 	if x.Keep {
 		for _, e := range x.Map.Init {
-			if _, ok := x.Entries[string(e.Key)]; !ok {
+			if !x.holds(string(e.Key)) && !x.Gone[string(e.Key)] {
 				out = append(out, e)
 			}
 		}
 	}
-	for _, k := range slices.Sorted(maps.Keys(x.Entries)) {
-		out = append(out, lang.Entry{Key: []byte(k), Value: x.Entries[k]})
+	for _, all := range []map[string][]byte{x.Entries, x.Also} {
+		for _, k := range slices.Sorted(maps.Keys(all)) {
+			out = append(out, lang.Entry{Key: []byte(k), Value: all[k]})
+		}
 	}
 	return out
+}
+
+// holds reports whether a key shall be there.
+func (x *Content) holds(key string) bool {
+	_, stated := x.Entries[key]
+	_, also := x.Also[key]
+	return stated || also
 }
 
 // content reads the entries of c. It returns nil if some are wrong.
@@ -168,4 +186,7 @@ func (r *resolver) entry(x *Content, m *datapath.Map, pos diag.Pos, line string)
 		return
 	}
 	x.Entries[string(key)] = val
+	if r.found != nil {
+		r.found(key, pos)
+	}
 }

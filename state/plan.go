@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"path"
 	"slices"
@@ -38,6 +39,7 @@ type Plan struct {
 	d     *Desired
 	old   int // the generation that runs, 0: none
 	first bool
+	part  bool // params and maps only
 }
 
 // A PlaceChange is what becomes of a place.
@@ -76,8 +78,10 @@ func (p *Plan) Empty() bool { return len(p.Places)+len(p.Params)+len(p.Maps) == 
 func (p *Plan) Running() int { return p.old }
 
 // Plan compares what shall be with what runs. It changes nothing.
-func (d *Desired) Plan(k datapath.Kernel) (*Plan, error) {
-	p := &Plan{d: d}
+func (d *Desired) Plan(k datapath.Kernel) (*Plan, error) { return d.plan(k, false) }
+
+func (d *Desired) plan(k datapath.Kernel, part bool) (*Plan, error) {
+	p := &Plan{d: d, part: part}
 	for _, a := range d.Absent {
 		p.Absent = append(p.Absent, fmt.Sprintf("%s: %v", a.At, a.Why))
 	}
@@ -85,7 +89,9 @@ func (d *Desired) Plan(k datapath.Kernel) (*Plan, error) {
 	switch {
 	case errors.Is(err, datapath.ErrNotFound):
 		p.first = true
-		p.places(nil)
+		if !part {
+			p.places(nil)
+		}
 		p.params(nil)
 		return p, p.contents(nil)
 	case err != nil:
@@ -93,7 +99,9 @@ func (d *Desired) Plan(k datapath.Kernel) (*Plan, error) {
 	}
 	defer g.Close()
 	p.old = g.Number
-	p.places(g)
+	if !part {
+		p.places(g)
+	}
 	now, err := g.Params()
 	if err != nil {
 		return nil, err
@@ -236,7 +244,7 @@ const told = 10
 // entries: those that are not named become zero.
 func (c *MapChange) compare(g *datapath.Generation) error {
 	x := c.content
-	there, err := held(g, x.Map)
+	there, err := held(g, x)
 	if err != nil {
 		return err
 	}
@@ -257,11 +265,15 @@ func (c *MapChange) compare(g *datapath.Generation) error {
 		}
 		c.put = append(c.put, lang.Entry{Key: []byte(k), Value: v})
 	}
-	if x.Keep {
-		return nil
+	for _, k := range slices.Sorted(maps.Keys(x.Also)) {
+		if v, ok := there[k]; !ok || isArray(x.Map) && zero(v) {
+			c.Add++
+			c.tell("+ " + text(k))
+			c.put = append(c.put, lang.Entry{Key: []byte(k), Value: x.Also[k]})
+		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(there)) {
-		if _, ok := x.Entries[k]; ok || isArray(x.Map) && zero(there[k]) {
+		if x.holds(k) || x.Keep && !x.Gone[k] || isArray(x.Map) && zero(there[k]) {
 			continue
 		}
 		c.Remove++
@@ -281,9 +293,10 @@ func isArray(m *lang.Map) bool { return m.Spec.Kind == ir.Array || m.Spec.Kind =
 
 func zero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
-// held returns what a map of a generation holds; nothing if there is no such map.
-func held(g *datapath.Generation, m *lang.Map) (map[string][]byte, error) {
-	there := map[string][]byte{}
+// held returns what a map of a generation holds; nothing if there is no such map. Where
+// what else is there stays, only that is looked at of which x speaks.
+func held(g *datapath.Generation, x *Content) (map[string][]byte, error) {
+	there, m := map[string][]byte{}, x.Map
 	if g == nil {
 		return there, nil
 	}
@@ -294,9 +307,31 @@ func held(g *datapath.Generation, m *lang.Map) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if x.Keep && exact(x) {
+		return there, x.find(now, there)
+	}
 	err = now.Each(func(k, v []byte) error {
 		there[string(k)] = bytes.Clone(v)
 		return nil
 	})
 	return there, err
 }
+
+// find looks up the keys of which x speaks.
+func (x *Content) find(m *datapath.Map, there map[string][]byte) error {
+	for _, keys := range []iter.Seq[string]{maps.Keys(x.Entries), maps.Keys(x.Also), maps.Keys(x.Gone)} {
+		for k := range keys {
+			v, ok, err := m.Lookup([]byte(k))
+			if err != nil {
+				return err
+			}
+			if ok {
+				there[k] = bytes.Clone(v)
+			}
+		}
+	}
+	return nil
+}
+
+// exact reports whether looking up a key of a map finds that key and no other.
+func exact(x *Content) bool { return x.Map.Spec.Kind != ir.LPMTrie }

@@ -28,6 +28,8 @@ type resolver struct {
 	gone   map[string]error
 	params map[string]lang.Param
 	maps   map[string]*lang.Map
+
+	found func(key []byte, pos diag.Pos) // is told of each entry; nil: nobody
 }
 
 // Resolve finds what a config means on this machine. Its error is a [diag.List] where
@@ -52,6 +54,7 @@ func Resolve(ctx context.Context, c *config.Config) (*Desired, error) {
 		return nil, err
 	}
 	r.d.Warnings = r.d.Warnings.Sort()
+	r.d.config, r.d.params, r.d.maps = c, r.params, r.maps
 	return r.d, nil
 }
 
@@ -233,9 +236,9 @@ func (r *resolver) has(p *lang.Program) {
 	for _, x := range p.Params {
 		r.params[x.Name] = x
 	}
-	for i, m := range p.Maps {
+	for _, m := range p.Maps {
 		if m.System == lang.User {
-			r.maps[m.Name] = &p.Maps[i]
+			r.maps[m.Name] = &m // what it begins with in p becomes another
 		}
 	}
 }

@@ -19,6 +19,9 @@
 // to one that runs entries are added and taken away after the swap, and if that fails
 // they are put back with the generation before.
 //
+// What people have put beside a config, into maps and params, is an [Extra], which is
+// added to a Desired ([Desired.With]). What the config states stands.
+//
 // What it does not do: it decides nothing about when, and keeps nothing: the kernel is
 // the only record of what runs.
 package state
@@ -42,6 +45,10 @@ type Desired struct {
 	// Absent are places whose interface, network namespace or cgroup is not there.
 	Absent   []Absent
 	Warnings diag.List
+
+	config *config.Config
+	params map[string]lang.Param // that chains have
+	maps   map[string]*lang.Map
 }
 
 // An Absent is a place that a config names and that is not there.
@@ -56,4 +63,7 @@ type Content struct {
 	Map     *lang.Map
 	Entries map[string][]byte // by their keys, as package value stores them; of a set no octets
 	Keep    bool              // what else is there stays
+
+	Also map[string][]byte // are there, too; a value that packets have changed stays
+	Gone map[string]bool   // keys that are not there, unless they are of Entries or Also
 }
