@@ -18,7 +18,10 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require github.com/fsnotify/fsnotify v1.10.1
+require (
+	github.com/fsnotify/fsnotify v1.10.1
+	go.etcd.io/bbolt v1.5.0
+)
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
