@@ -29,6 +29,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/agent/audit"
 	"weir/agent/store"
 	"weir/config"
 	"weir/datapath"
@@ -46,6 +47,10 @@ type Options struct {
 	Log      *slog.Logger  // nil: nothing is logged
 	Clock    Clock         // nil: the machine's
 	Notifier Notifier      // systemd; the zero value tells nobody
+
+	// State is the folder of what survives a reboot and is not in the file, and of the
+	// audit log; empty: nothing does.
+	State string
 
 	// Listen is the TCP address at which Handler is served, as 127.0.0.1:9450; empty: none.
 	Listen string
@@ -78,7 +83,7 @@ type Agent struct {
 	mu   sync.Mutex
 	told told
 	now  current
-	kept store.Content
+	kept memory
 	wait *waiting // what waits to be confirmed; nil: nothing does
 }
 
@@ -97,6 +102,10 @@ func New(o Options) *Agent {
 	a.status.s = Status{Config: o.File, Started: o.Clock.Now()}
 	a.nets = &nets{wake: a.wakes.add, open: map[string]*netWatch{}}
 	a.told = told{log: o.Log, clock: o.Clock}
+	a.kept.Entries, a.kept.Params = map[store.Key]store.Dynamic{}, map[string]store.Dynamic{}
+	if o.State != "" {
+		a.kept.store, a.kept.log = store.New(o.State), audit.New(o.State)
+	}
 	return a
 }
 
@@ -122,8 +131,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 	defer a.files.close()
 	defer a.nets.close()
-	defer a.giveUp()
+	defer a.close()
 	a.o.Log.Info("the agent begins", "config", a.o.File)
+	a.begin()
 	a.look(ctx, "start")
 	ended := a.o.Notifier.begin(a)
 	defer ended()
@@ -138,6 +148,23 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 }
 
+// begin remembers what is in the store.
+func (a *Agent) begin() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.save() // it is told, and tried again
+}
+
+// close ends what the loop has begun.
+func (a *Agent) close() {
+	a.giveUp()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.kept.store; s != nil {
+		s.Close() // what was saved is saved
+	}
+}
+
 // look makes what runs equal to what it shall be, once. While a config waits to be
 // confirmed it does nothing.
 func (a *Agent) look(ctx context.Context, why string) {
@@ -149,6 +176,7 @@ func (a *Agent) look(ctx context.Context, why string) {
 	began := a.o.Clock.Now()
 	a.status.begin(began)
 	found, err := a.settle(ctx, why)
+	a.save() // likewise
 	if ctx.Err() != nil {
 		err = nil // it was cut short: nothing is wrong
 	}

@@ -1,12 +1,13 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	"weir/agent/audit"
 	"weir/agent/store"
 	"weir/config"
 	"weir/datapath"
@@ -15,9 +16,6 @@ import (
 
 // ErrWaiting is the error of a change while a config waits to be confirmed.
 var ErrWaiting = errors.New("a config waits to be confirmed")
-
-// maxHistory is how many configs are kept that were applied.
-const maxHistory = 10
 
 // Diff returns what [Agent.Apply] would change; of nil, what differs from what is in
 // force. Its error is a [diag.List] where the config or a chain is wrong.
@@ -49,21 +47,38 @@ func (a *Agent) foreign(ctx context.Context, b *config.Bundle) (*state.Desired, 
 	if err != nil {
 		return nil, err
 	}
-	return state.Resolve(ctx, c)
+	d, err := state.Resolve(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	x, _, _ := a.extra()
+	d, _ = d.With(x)
+	return d, nil
 }
 
 // Apply makes what runs what a config says that who has given, and returns what was
 // changed. It is held until the agent's own file changes, or another is given. If it
 // fails all is as it was before; the error is a [diag.List] where the config or a chain
 // is wrong. With a time to confirm it returns when it runs; it is held when it is
-// confirmed, and taken back if not.
+// confirmed, and taken back if not. An error that wraps [ErrNotKept] comes with the plan:
+// it is done.
 func (a *Agent) Apply(ctx context.Context, who string, b *config.Bundle, o state.Options) (*state.Plan, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.change(ctx, who, b, o)
+	return a.give(ctx, audit.Record{Who: who, What: "apply", Config: b.Name}, b, o)
 }
 
-// change is Apply.
+// give is Apply, with what is told of it.
+func (a *Agent) give(ctx context.Context, r audit.Record, b *config.Bundle, o state.Options) (*state.Plan, error) {
+	p, err := a.change(ctx, r.Who, b, o)
+	a.record(r, p, err)
+	if err == nil && a.wait == nil {
+		err = a.save()
+	}
+	return p, err
+}
+
+// change applies b and holds it, or waits until it is confirmed.
 func (a *Agent) change(ctx context.Context, who string, b *config.Bundle, o state.Options) (*state.Plan, error) {
 	if a.wait != nil {
 		return nil, fmt.Errorf("apply: %w: confirm it or take it back first", ErrWaiting)
@@ -81,7 +96,7 @@ func (a *Agent) change(ctx context.Context, who string, b *config.Bundle, o stat
 	if err != nil {
 		return nil, err
 	}
-	v := store.Version{Who: who, Since: a.o.Clock.Now(), Bundle: b, Digest: b.Digest(), File: a.now.digest}
+	v := store.Version{Who: who, Since: stamp(a.o.Clock.Now()), Bundle: b, Digest: b.Digest(), File: a.now.digest}
 	if p.Empty() {
 		a.apply(v)
 		return p, nil
@@ -114,16 +129,16 @@ func (a *Agent) apply(v store.Version) {
 	if now := a.inForce(); now != nil && now.Digest == v.Digest && now.File == v.File {
 		return
 	}
-	h := slices.DeleteFunc(a.kept.History, func(x store.Version) bool { return x.Digest == v.Digest })
-	h = slices.Insert(h, 0, v)
-	a.kept.History = h[:min(len(h), maxHistory)]
-	a.status.source(Source{Who: v.Who, Since: v.Since, Config: v.Bundle.Name, Held: v.File != ""})
+	a.kept.Push(v)
+	a.kept.unsaved = true
+	a.status.source(sourceOf(&v))
 }
 
 // A waiting is a version that waits to be confirmed.
 type waiting struct {
 	version store.Version
 	done    *state.Applied
+	by      string        // who decides; guarded by Agent.mu
 	cancel  func()        // takes it back
 	over    chan struct{} // closed when err says what became of it
 	err     error
@@ -149,28 +164,37 @@ func (a *Agent) await(ctx context.Context, done *state.Applied, v store.Version,
 func (a *Agent) decided(w *waiting, err error) {
 	a.wait = nil
 	a.status.waits(time.Time{})
+	r := audit.Record{Who: cmp.Or(w.by, "agent"), What: "confirm", Config: w.version.Bundle.Name}
 	if err == nil {
-		a.told.log.Info("it is confirmed")
+		a.told.log.Info("it is confirmed", "by", r.Who)
 		a.apply(w.version)
+		w.err = a.save()
 	} else {
+		r.What, r.Why = "take back", err.Error()
 		a.told.log.Warn("it is taken back", "why", err)
-		w.err = errors.Join(err, w.done.Undo(context.Background()))
+		undone := w.done.Undo(context.Background())
+		w.err = errors.Join(err, undone)
+		err = undone
 	}
+	a.record(r, nil, err)
 	w.err = errors.Join(w.err, w.done.Generation.Close())
 	close(w.over)
 	a.Wake("what waited is decided")
 }
 
-// waits returns what waits to be confirmed, or nil.
-func (a *Agent) waits() *waiting {
+// waits returns what waits to be confirmed, which is decided by who from now on, or nil.
+func (a *Agent) waits(who string) *waiting {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.wait != nil {
+		a.wait.by = who
+	}
 	return a.wait
 }
 
 // giveUp takes back what waits to be confirmed.
 func (a *Agent) giveUp() {
-	if w := a.waits(); w != nil {
+	if w := a.waits("agent"); w != nil {
 		w.cancel()
 		<-w.over
 	}
@@ -179,7 +203,7 @@ func (a *Agent) giveUp() {
 // Confirm lets a config stay that was applied with a time to confirm. The error wraps
 // [datapath.ErrNotFound] if none waits.
 func (a *Agent) Confirm(ctx context.Context, who string) error {
-	w := a.waits()
+	w := a.waits(who)
 	if err := a.o.Kernel.Confirm(ctx, state.Name); err != nil || w == nil {
 		return err
 	}
@@ -196,7 +220,7 @@ func (a *Agent) Confirm(ctx context.Context, who string) error {
 // if nothing was in force before that. The error wraps [ErrNoHistory] if there is
 // nothing to go back to.
 func (a *Agent) Rollback(ctx context.Context, who string) (*state.Plan, error) {
-	if w := a.waits(); w != nil {
+	if w := a.waits(who); w != nil {
 		p, err := a.Diff(ctx, nil)
 		if err != nil && !errors.Is(err, ErrNoHistory) {
 			return nil, err
@@ -216,7 +240,8 @@ func (a *Agent) Rollback(ctx context.Context, who string) (*state.Plan, error) {
 	if len(a.kept.History) < 2 {
 		return nil, fmt.Errorf("roll back: %w", ErrNoHistory)
 	}
-	return a.change(ctx, who, a.kept.History[1].Bundle, state.Options{})
+	b := a.kept.History[1].Bundle
+	return a.give(ctx, audit.Record{Who: who, What: "roll back", Config: b.Name}, b, state.Options{})
 }
 
 // ErrNoHistory says that no config was in force before.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"weir/agent/audit"
 	"weir/agent/store"
 	"weir/attach"
 	"weir/config"
@@ -45,7 +46,7 @@ func (a *Agent) settle(ctx context.Context, why string) (found finding, err erro
 // interval is over, no file is another, and no place was missing.
 func (a *Agent) same(why string) bool {
 	n := &a.now
-	return why == interval && n.file != nil && n.want != nil && len(n.want.Absent) == 0 && !a.files.changed()
+	return (why == interval || why == expired) && n.file != nil && n.want != nil && len(n.want.Absent) == 0 && !a.files.changed()
 }
 
 // wanted is the version that shall be in force: what somebody gave, as long as the
@@ -54,7 +55,7 @@ func (a *Agent) wanted() store.Version {
 	if good := a.inForce(); good != nil && good.File == a.now.digest {
 		return *good
 	}
-	return store.Version{Who: "file " + a.o.File, Since: a.o.Clock.Now(), Bundle: a.now.file, Digest: a.now.digest}
+	return store.Version{Who: "file " + a.o.File, Since: stamp(a.o.Clock.Now()), Bundle: a.now.file, Digest: a.now.digest}
 }
 
 // inForce is the version that was applied last; nil: none was.
@@ -71,6 +72,9 @@ func (a *Agent) keep(ctx context.Context, v store.Version, why string, found *fi
 	if err != nil {
 		return err
 	}
+	x, over, reset := a.extra()
+	d, left := d.With(x)
+	a.told.left(left)
 	p, err := d.Plan(a.o.Kernel)
 	if err != nil {
 		return err
@@ -91,6 +95,17 @@ func (a *Agent) keep(ctx context.Context, v store.Version, why string, found *fi
 			defer g.Close()
 		}
 	}
+	r := audit.Record{Who: "agent", What: "keep", Config: v.Bundle.Name, Why: why}
+	switch now := a.inForce(); {
+	case now == nil || now.Digest != v.Digest || now.File != v.File:
+		r.Who, r.What = v.Who, "apply"
+	case len(over)+len(reset) > 0:
+		r.Who, r.What = byExpiry, "expire"
+	}
+	if !p.Empty() || r.Who != "agent" {
+		a.record(r, p, nil)
+	}
+	a.forget(over, reset)
 	a.apply(v)
 	return nil
 }

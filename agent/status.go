@@ -3,6 +3,7 @@ package agent
 import (
 	"sync"
 	"time"
+	"weir/agent/store"
 )
 
 // A Status is what an agent has come to. Its JSON form is fixed.
@@ -15,6 +16,13 @@ type Status struct {
 
 	Source  Source     `json:"source"`            // what is in force; the zero value: nothing yet
 	Confirm *time.Time `json:"confirm,omitempty"` // when what runs is taken back unless it is confirmed; nil: it stays
+
+	Entries int `json:"entries"` // that were put beside the config
+	Params  int `json:"params"`  // likewise
+
+	Store       string `json:"store,omitempty"` // why what shall survive a reboot is not kept; empty: it is
+	StoreErrors uint64 `json:"store_errors"`
+	AuditLost   uint64 `json:"audit_lost"` // records that could not be written
 
 	Looked  Outcome `json:"looked"`  // the last look, whatever came of it
 	Applied Outcome `json:"applied"` // the last that has changed something, or tried to
@@ -30,6 +38,10 @@ type Source struct {
 	Since  time.Time `json:"since"`
 	Config string    `json:"config"` // its name, where it comes from
 	Held   bool      `json:"held"`   // it is not the agent's own file
+}
+
+func sourceOf(v *store.Version) Source {
+	return Source{Who: v.Who, Since: v.Since, Config: v.Bundle.Name, Held: v.File != ""}
 }
 
 // An Outcome is what came of a look. The zero value is none.
@@ -72,6 +84,29 @@ func (k *keeper) source(s Source) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.s.Source = s
+}
+
+// stored notes what came of keeping what was put.
+func (k *keeper) stored(err error, entries, params int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.s.Entries, k.s.Params, k.s.Store = entries, params, ""
+	if err != nil {
+		k.s.Store = err.Error()
+		k.s.StoreErrors++
+	}
+}
+
+func (k *keeper) storeFailed() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.s.StoreErrors++
+}
+
+func (k *keeper) auditLost() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.s.AuditLost++
 }
 
 // waits notes until when what runs may be confirmed; the zero time: it need not.

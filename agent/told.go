@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -26,6 +27,9 @@ type told struct {
 	silent int    // times that it came again since
 	kept   string // the digest of what is kept in the place of what is wrong
 	warned string
+	store  string // why it cannot be written
+	audit  string // likewise
+	out    string // what was put, and is left out
 	gone   []string
 }
 
@@ -84,6 +88,43 @@ func (t *told) instead(v *store.Version) {
 		t.kept = v.Digest
 		t.log.Warn("what was applied last is kept instead", "given by", v.Who, "since", v.Since)
 	}
+}
+
+// stored logs that the store cannot be written, when that is news, and that it can again.
+func (t *told) stored(err error) {
+	news(&t.store, err, func() {
+		t.log.Error("what shall survive a reboot is not kept: it is tried again at each look", "error", err)
+	}, func() { t.log.Info("what shall survive a reboot is kept again") })
+}
+
+// audited does so of the audit log.
+func (t *told) audited(err error) {
+	news(&t.audit, err, func() { t.log.Error("changes are made that are not in the audit log", "error", err) },
+		func() { t.log.Info("changes are in the audit log again") })
+}
+
+// left logs what was put and has no place.
+func (t *told) left(all []error) {
+	err := errors.Join(all...)
+	news(&t.out, err, func() {
+		t.log.Warn("of what was put beside the config some is left out", "count", len(all), "first", all[0])
+	}, func() { t.log.Info("nothing that was put is left out any more") })
+}
+
+// news calls begins when err is another than before, and over when it is nil again.
+func news(before *string, err error, begins, over func()) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	switch was := *before; {
+	case text == was:
+	case text != "":
+		begins()
+	default:
+		over()
+	}
+	*before = text
 }
 
 // warnings logs those of chains, when they are others.

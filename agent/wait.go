@@ -8,8 +8,11 @@ import (
 	"time"
 )
 
-// interval is why an agent looks to which nobody has told anything.
-const interval = "interval"
+// Reasons of an agent to which nobody has told anything.
+const (
+	interval = "interval"
+	expired  = "something expires" // that was put for a time
+)
 
 // changedFiles is why an agent looks at whether files have changed.
 const changedFiles = "files"
@@ -41,6 +44,11 @@ func (w *wakes) add(why string) {
 	if !slices.Contains(w.whys, why) && len(w.whys) <= manyWhys {
 		w.whys = append(w.whys, why)
 	}
+	w.again()
+}
+
+// again has the loop think anew how long it sleeps.
+func (w *wakes) again() {
 	select {
 	case w.came <- struct{}{}:
 	default:
@@ -58,13 +66,17 @@ func (w *wakes) take() []string {
 
 // sleep waits for a reason to look, and returns it; false when ctx has ended.
 func (a *Agent) sleep(ctx context.Context) (why string, ok bool) {
-	over := a.o.Clock.After(a.o.Interval)
+	due := a.o.Clock.Now().Add(a.o.Interval)
 	for {
+		at, reason := due, interval
+		if next := a.nextExpiry(); !next.IsZero() && next.Before(due) {
+			at, reason = next, expired
+		}
 		select {
 		case <-ctx.Done():
 			return "", false
-		case <-over:
-			return interval, true
+		case <-a.o.Clock.After(at.Sub(a.o.Clock.Now())):
+			return reason, true
 		case <-a.wakes.came:
 		}
 		if !a.quiet(ctx) {
