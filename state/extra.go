@@ -190,7 +190,7 @@ func (d *Desired) Extend(k datapath.Kernel, x Extra) (*Plan, error) {
 	if len(left) > 0 {
 		return nil, errors.Join(left...)
 	}
-	d.begin() // part has other maps, and the same programs
+	d.begin()                  // part has other maps, and the same programs
 	for i := range part.Maps { // what is put holds, whatever is there
 		c := &part.Maps[i]
 		c.Entries, c.Also = c.Also, nil
