@@ -55,7 +55,7 @@ func (a *Agent) wanted() store.Version {
 	if good := a.inForce(); good != nil && good.File == a.now.digest {
 		return *good
 	}
-	return store.Version{Who: "file " + a.o.File, Since: stamp(a.o.Clock.Now()), Bundle: a.now.file, Digest: a.now.digest}
+	return store.Version{Who: "file " + a.now.file.Name, Since: stamp(a.o.Clock.Now()), Bundle: a.now.file, Digest: a.now.digest}
 }
 
 // inForce is the version that was applied last; nil: none was.

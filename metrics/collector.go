@@ -21,6 +21,7 @@ const mostSeries = 50_000
 // and answers one after the other.
 type collector struct {
 	kernel datapath.Kernel
+	of     Agent // whose metrics are shown, too; nil: none
 	report func(error)
 	most   int         // series of chains in a scrape
 	always func() bool // whether the kernel counts runs all the time
@@ -55,6 +56,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	start := time.Now()
 	s := &scrape{collector: c, ch: ch, left: c.most}
 	s.read()
+	s.agent()
 	s.own(duration, time.Since(start).Seconds())
 	s.own(failures, float64(c.mu.failures))
 	s.own(leftOut, float64(c.mu.leftOut))

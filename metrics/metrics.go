@@ -17,6 +17,8 @@
 // An error fails no scrape: it is counted and told, and all else is shown. The table
 // of metrics is [all]; docs/metrics.md says what they mean.
 //
+// The process that is the agent shows its own work, too ([Agent]).
+//
 // What it does not do: it changes nothing in the kernel, and does not switch on
 // anything there. It sees what is pinned; what belongs to a process (weir run) that
 // process shows.
@@ -38,10 +40,11 @@ import (
 	"weir/datapath"
 )
 
-// Handler serves what the generations of a kernel count, and what the process needs
-// itself. What cannot be read is told to the logger.
-func Handler(k datapath.Kernel, log *slog.Logger) http.Handler {
+// Handler serves what the generations of a kernel count, what an agent tells of itself if
+// it is not nil, and what the process needs. What cannot be read is told to the logger.
+func Handler(k datapath.Kernel, log *slog.Logger, of Agent) http.Handler {
 	c := newCollector(k, func(err error) { log.Error("scrape", "err", err) })
+	c.of = of
 	r := prometheus.NewRegistry()
 	r.MustRegister(c, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{

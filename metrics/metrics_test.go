@@ -196,7 +196,7 @@ func part(file, source string) []lang.Part {
 func TestTraffic(t *testing.T) {
 	w := newWorld(t)
 	w.attach("edge", part("edge.weir", first), "wa", "wc:tc-ingress")
-	h := Handler(w.k, quiet(t))
+	h := Handler(w.k, quiet(t), nil)
 	w.send("wb", 7, 0x0800)
 	w.send("wb", 5, 0x0806)
 	w.send("wb", 2, 0x1234)
@@ -245,7 +245,7 @@ func TestSwaps(t *testing.T) {
 	w := newWorld(t)
 	w.attach("edge", part("edge.weir", first), "wa")
 	w.send("wb", 4, 0x0806)
-	h := Handler(w.k, quiet(t))
+	h := Handler(w.k, quiet(t), nil)
 	arp := ends("packets", w.on("wa"), "xdp", "edge", "DROP", "arp")
 	is := func(when string, n, generation float64) {
 		t.Helper()
@@ -265,7 +265,7 @@ func TestSwaps(t *testing.T) {
 	is("there again", 15, 2)
 
 	// Who comes now knows of the one that was before, and does not count it again.
-	late := Handler(w.k, quiet(t))
+	late := Handler(w.k, quiet(t), nil)
 	want(t, "who comes later", ask(t, late), map[string]float64{arp: 3})
 	w.rollback("edge")
 	w.send("wb", 6, 0x0806)
@@ -290,7 +290,7 @@ func TestPlaceComesBack(t *testing.T) {
 	w.shared = true
 	w.attach("edge", part("edge.weir", first), "wa", "wc")
 	w.send("wb", 9, 0x0806)
-	h := Handler(w.k, quiet(t))
+	h := Handler(w.k, quiet(t), nil)
 	arp := ends("packets", w.on("wa"), "xdp", "edge", "DROP", "arp")
 	want(t, "at first", ask(t, h), map[string]float64{arp: 9})
 	w.attach("edge", part("edge.weir", first), "wc")
@@ -304,7 +304,7 @@ func TestPlaceComesBack(t *testing.T) {
 func TestConcurrent(t *testing.T) {
 	w := newWorld(t)
 	w.attach("edge", part("edge.weir", first), "wa", "wc")
-	h := Handler(w.k, quiet(t))
+	h := Handler(w.k, quiet(t), nil)
 	arp := ends("packets", w.on("wa"), "xdp", "edge", "DROP", "arp")
 	done := make(chan struct{})
 	var scrapers sync.WaitGroup

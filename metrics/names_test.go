@@ -37,7 +37,7 @@ func TestChains(t *testing.T) {
 	w.attach("guard", part("guard.weir", "def main(pkt):\n    return drop(\"long\") if pkt.len > 9000 else PASS\n"), "@netfilter-input")
 	w.send("wb", 3, 0x0806) // wb has no chain for what leaves
 	w.send("wd", 2, 0x0806)
-	got := ask(t, Handler(w.k, quiet(t)))
+	got := ask(t, Handler(w.k, quiet(t), nil))
 	want(t, "chains", got, map[string]float64{
 		ends("packets", w.on("wa"), "xdp", "shield", "DROP", "arp"):    3,
 		ends("packets", w.on("wa"), "xdp", "shield/edge", "PASS", ""):  0,

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weir/agent"
+	"weir/agent/store"
 	"weir/metrics"
 )
 
@@ -33,15 +35,20 @@ maps), an interface, an address or a default route has come or gone, and every
 --interval, to put right what was changed behind its back. Runs in the foreground
 until SIGTERM or ^C. SIGHUP makes it look now.
 
-A config that is wrong is told in the log, and what runs stays. When the agent ends,
-or is killed, all stays in the kernel; the next one takes over what it finds. There is
-one agent at a time.
+A config that is wrong is told in the log, and what was applied last is kept. When the
+agent ends, or is killed, all stays in the kernel; the next one takes over what it
+finds. There is one agent at a time.
+
+--state is the folder of what survives a reboot and is not in the file: the configs
+that were applied, entries and params that were put beside them, and the audit log
+(see weir audit). Without it nothing does.
 
 The log goes to standard error. --listen serves /healthz (does the agent do its work),
 /readyz (is what runs what the config says; if not, why), /status and /metrics over
 HTTP. It tells systemd when it is ready (Type=notify), and how it is.`,
 		Example: `  weir agent -f /etc/weir/weir.yaml
   weir agent -f edge.yaml --interval 5s --log-format json
+  weir agent -f edge.yaml --state ./state
   weir agent -f edge.yaml --listen 127.0.0.1:9450`,
 		Args: wants(),
 	}
@@ -49,6 +56,7 @@ HTTP. It tells systemd when it is ready (Type=notify), and how it is.`,
 	f := c.Flags()
 	f.DurationVar(&o.Interval, "interval", agent.DefaultInterval, "look this often for what was changed behind its back")
 	f.StringVar(&o.Listen, "listen", "", "serve health, status and metrics over HTTP at this ADDRESS:PORT")
+	a.stateFlag(c, &o.State, "keep in this folder what shall survive a reboot; empty: nothing does")
 	f.StringVar(&format, "log-format", "text", "write the log as text or json")
 	c.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
 	c.RegisterFlagCompletionFunc("listen", cobra.FixedCompletions([]string{"127.0.0.1:9450"}, cobra.ShellCompDirectiveNoFileComp))
@@ -63,7 +71,6 @@ HTTP. It tells systemd when it is ready (Type=notify), and how it is.`,
 			return usage("--listen %q: want ADDRESS:PORT, as 127.0.0.1:9450", o.Listen)
 		}
 		o.Kernel, o.Log, o.Notifier = a.kernel, a.logger(format), agent.SystemdNotifier()
-		o.Handlers = map[string]http.Handler{"/metrics": metrics.Handler(a.kernel, o.Log)}
 		return a.doAgent(ctx, o)
 	})
 	return c
@@ -71,7 +78,7 @@ HTTP. It tells systemd when it is ready (Type=notify), and how it is.`,
 
 // doAgent runs an agent. SIGHUP, which ends other commands, makes it look.
 func (a *app) doAgent(ctx context.Context, o agent.Options) error {
-	if _, err := os.Stat(o.File); err != nil {
+	if _, err := os.Stat(o.File); err != nil && !hasStore(o.State) {
 		return fmt.Errorf("read config: %w", err)
 	}
 	hup := make(chan os.Signal, 1)
@@ -79,7 +86,9 @@ func (a *app) doAgent(ctx context.Context, o agent.Options) error {
 	defer signal.Stop(hup)
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, unix.SIGQUIT, unix.SIGTERM)
 	defer stop()
+	o.Handlers = map[string]http.Handler{}
 	x := agent.New(o)
+	o.Handlers["/metrics"] = metrics.Handler(a.kernel, o.Log, x) // before it runs, nobody asks
 	go func() {
 		for {
 			select {
@@ -91,6 +100,13 @@ func (a *app) doAgent(ctx context.Context, o agent.Options) error {
 		}
 	}()
 	return x.Run(ctx)
+}
+
+// hasStore reports whether an agent knows what was applied last, and can do without its
+// file.
+func hasStore(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, store.Name))
+	return dir != "" && err == nil
 }
 
 // logger writes a log to standard error.

@@ -51,7 +51,7 @@ func (a *app) serveMetrics(ctx context.Context, address string) error {
 		return fmt.Errorf("serve metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", metrics.Handler(a.kernel, slog.New(slog.NewTextHandler(a.err, nil))))
+	mux.Handle("/metrics", metrics.Handler(a.kernel, slog.New(slog.NewTextHandler(a.err, nil)), nil))
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()

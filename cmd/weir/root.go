@@ -163,7 +163,7 @@ them.`,
 		c.GroupID = "write"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{a.run(), a.attach(), a.detach(), a.up(), a.apply(), a.diff(), a.agent(), a.config(), a.rollback(), a.confirm(), a.ls(), a.show(), a.set(), a.maps(), a.user(), a.metrics()} {
+	for _, c := range []*cobra.Command{a.run(), a.attach(), a.detach(), a.up(), a.apply(), a.diff(), a.agent(), a.audit(), a.config(), a.rollback(), a.confirm(), a.ls(), a.show(), a.set(), a.maps(), a.user(), a.metrics()} {
 		c.GroupID = "run"
 		root.AddCommand(c)
 	}

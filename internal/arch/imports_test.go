@@ -89,10 +89,10 @@ var rows = []row{
 	{"internal/kernels", []string{"internal/vm"}, []string{ebpfM, linkM, sysM}, "runs the tests elsewhere: it sees binaries, not packages"},
 	{"internal/mutate", nil, nil, "changes the compiler from outside: it reads it as text"},
 	{"state", []string{"config", "datapath", "internal/child"}, []string{linkM, sysM}, "one transaction, for the CLI and for the agent alike"},
-	{"metrics", []string{"state", "internal/cost"}, []string{ebpfM, promM, "github.com/prometheus/common/expfmt"}, "shows what maps count: it reads, and changes nothing"},
 	{"agent/store", []string{"config"}, []string{"go.etcd.io/bbolt/..."}, "what survives a reboot: it knows neither what runs nor when"},
 	{"agent/audit", nil, nil, "a log of changes knows nothing of what is changed"},
 	{"agent", []string{"state", "agent/store", "agent/audit"}, []string{"github.com/fsnotify/fsnotify", linkM, sysM}, "decides when, and package state does the rest"},
+	{"metrics", []string{"agent", "internal/cost"}, []string{ebpfM, promM, "github.com/prometheus/common/expfmt"}, "shows what maps count: it reads, and changes nothing"},
 	{"bench", []string{"lab", "trace", "internal/child"}, []string{ebpfM, sysM}, "measurements beside peers"},
 	{"cmd/weir", []string{"*"}, []string{"github.com/spf13/cobra", "github.com/rogpeppe/go-internal/diff", "golang.org/x/term", sysM}, "the one binary may see everything; it is thin"},
 }
