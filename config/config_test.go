@@ -78,6 +78,7 @@ func TestIncluded(t *testing.T) {
 			"one.yaml:2:9: error: lo:xdp is there already, at one.yaml:2:9",
 		},
 		{"base: &b 1\n", `one.yaml:1:1: error: no key is called "base" here`},
+		{"\n", "one.yaml: error: the file is empty"},
 	} {
 		if _, err := load(tree(c.one)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.one, err, c.want)
@@ -86,7 +87,7 @@ func TestIncluded(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	c, err := load(tree(""))
+	c, err := load(tree("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,6 +69,10 @@ func (l *loader) file(name string, text []byte) {
 	l.sources.Add(name, text)
 	l.open = append(l.open, filepath.Clean(name))
 	defer func() { l.open = l.open[:len(l.open)-1] }()
+	if len(bytes.TrimSpace(text)) == 0 { // as a file is for a moment that is being written
+		l.Errorf(&Node{Pos: diag.Pos{File: name}}, "write {} if it shall say nothing", "the file is empty")
+		return
+	}
 	n := parse(name, text, &l.Diags)
 	if n == nil || n.Kind == Null || !l.Want(n, Map) {
 		return
