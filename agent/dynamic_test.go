@@ -211,7 +211,7 @@ func TestReboot(t *testing.T) {
 		t.Errorf("it is not told\n%s", log)
 	}
 	w.write("c.yaml", onWX+"params: { edge.limit: 8 }")
-	r.eventually("the file is right", func() bool { return w.param("edge.limit") == "8" })
+	r.eventually("the file is right", func() bool { s := r.Status(); return s.Ready() && w.param("edge.limit") == "8" })
 	is("the file", "8", true)
 	boot()
 	is("the file again", "8", true)

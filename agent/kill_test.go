@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func TestKill(t *testing.T) {
 	defer l.Close()
 	from, to, err := hosts(l)
 	check(t, err)
-	v := &killed{t: t, k: newKernel(t), dir: t.TempDir()}
+	v := &killed{t: t, k: newKernel(t), dir: t.TempDir(), text: counting}
 	check(t, os.WriteFile(filepath.Join(v.dir, "c.yaml"), fmt.Appendf(nil,
 		"netns: { %s: { interfaces: { eth0: { xdp: ./count.weir, tc-ingress: './count.weir:second' } } } }", to.Host.Netns()), 0o600))
 	v.write(0)
@@ -109,7 +110,8 @@ type killed struct {
 	t     *testing.T
 	k     datapath.Kernel
 	dir   string
-	was   int // the number that ran
+	text  string // of the chain, with a place for the number
+	was   int    // the number that ran
 	early int
 }
 
@@ -147,7 +149,7 @@ func (v *killed) flood(ctx context.Context, from, to lab.Iface) lab.FloodStats {
 // write makes the chain another one.
 func (v *killed) write(n int) {
 	path := filepath.Join(v.dir, "count.weir")
-	check(v.t, os.WriteFile(path+".new", fmt.Appendf(nil, counting, n), 0o600))
+	check(v.t, os.WriteFile(path+".new", fmt.Appendf(nil, v.text, n), 0o600))
 	check(v.t, os.Rename(path+".new", path))
 }
 
@@ -176,20 +178,20 @@ func (v *killed) start() (end func(os.Signal)) {
 	}
 }
 
-// number returns the number of the chain that runs, at all places.
+// number returns the number of the chain that runs, at all places of eth0.
 func (v *killed) number() (n int) {
 	v.t.Helper()
 	g, err := v.k.Open(state.Name)
 	check(v.t, err)
 	defer g.Close()
-	all := g.Places()
+	all := eth0(g)
 	for i, a := range all {
 		if s := a.Standing(); !s.There {
 			v.t.Errorf("%s is gone", a.Where)
 		}
 		was := n
-		if _, err := fmt.Sscanf(a.Program.Sources[0].Text, "number = %d", &n); err != nil || i > 0 && n != was {
-			v.t.Errorf("%s runs %d, another place %d: %v", a.Where, n, was, err)
+		if n = numberOf(a); i > 0 && n != was {
+			v.t.Errorf("%s runs %d, another place %d", a.Where, n, was)
 		}
 	}
 	if len(all) != 2 {
@@ -198,11 +200,34 @@ func (v *killed) number() (n int) {
 	return n
 }
 
+func eth0(g *datapath.Generation) []*datapath.Attachment {
+	return slices.DeleteFunc(g.Places(), func(a *datapath.Attachment) bool { return a.Where.Interface != "eth0" })
+}
+
+// numberOf returns the number of the chain at a place, -1 if it has none.
+func numberOf(a *datapath.Attachment) int {
+	n := -1
+	fmt.Sscanf(a.Program.Sources[0].Text, "number = %d", &n)
+	return n
+}
+
+// running reports whether a chain is said to run at eth0. Meanwhile its places may be
+// exchanged.
+func (v *killed) running(n int) bool {
+	g, err := v.k.Open(state.Name)
+	if err != nil {
+		return false
+	}
+	defer g.Close()
+	all := eth0(g)
+	return len(all) > 0 && numberOf(all[0]) == n
+}
+
 // until waits until a chain runs.
 func (v *killed) until(n int) {
 	v.t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		if names, _ := v.k.Names(); len(names) > 0 && v.number() == n {
+		if v.running(n) {
 			return
 		}
 		if time.Now().After(end) {

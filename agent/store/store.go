@@ -15,6 +15,8 @@
 // a new one begins: the error is [*Aside], and says where it is. To find that out the
 // file is gone through before bbolt, which trusts it, opens it (see checker).
 //
+// A file that is spoilt while it is open may end the process. The next one sets it aside.
+//
 // What it does not do: it knows neither what runs nor what a config means.
 package store
 
@@ -177,13 +179,16 @@ func (s *Store) open() error {
 	})
 }
 
+// errBroke says that bbolt did not come to its end. It may hold its own locks for good.
+var errBroke = errors.New("bbolt broke")
+
 // guard runs f, which trusts what is in a file: where that breaks it the error wraps
 // errCorrupt. It does so also where a page cannot be read from the disk.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = corrupt("%v", r)
+			err = fmt.Errorf("%w: %w: %v", errCorrupt, errBroke, r)
 		}
 	}()
 	return f()
@@ -191,9 +196,14 @@ func guard(f func() error) (err error) {
 
 // setAside renames the file, and begins a new one. Its error is an Aside if that is done.
 func (s *Store) setAside(why error, now time.Time) error {
-	s.Close() // what it says is known
+	if !errors.Is(why, errBroke) {
+		s.Close() // what it says is known
+	}
 	s.db = nil
 	to := s.path() + ".broken-" + now.UTC().Format("20060102T150405Z")
+	for name, i := to, 2; exists(to); i++ {
+		to = fmt.Sprintf("%s-%d", name, i)
+	}
 	if err := os.Rename(s.path(), to); err != nil {
 		return fmt.Errorf("set a corrupt store aside: %w (%v)", err, why)
 	}
@@ -201,6 +211,11 @@ func (s *Store) setAside(why error, now time.Time) error {
 		return fmt.Errorf("begin a store: %w (the one before is set aside as %s: %v)", err, to, why)
 	}
 	return &Aside{to, why}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // encode is the JSON form of what can be encoded always.
