@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Bundle is a config and all files that it is made of: what it includes, chains and
@@ -47,7 +48,8 @@ func (b *Bundle) Check() error {
 		return fmt.Errorf("bundle: the config %q is not among its files", b.Name)
 	}
 	for name := range b.Files {
-		if p := strings.TrimSuffix(name, "/"); p != "" && (!filepath.IsAbs(p) || filepath.Clean(p) != p) {
+		p := strings.TrimSuffix(name, "/")
+		if name != "/" && (!filepath.IsAbs(p) || filepath.Clean(p) != p) || !utf8.ValidString(name) {
 			return fmt.Errorf("bundle: %q is no absolute path of a file", name)
 		}
 	}
