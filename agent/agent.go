@@ -1,16 +1,23 @@
 // Package agent keeps what runs equal to what a config says.
 //
 // The model: an [Agent] is one loop around package state. It looks ([Agent.Run]):
-// reads the config, compares with what runs, applies the difference. Then it waits
-// until there is a reason to look again:
+// reads its file, compares what shall be with what runs, applies the difference. Then it
+// waits until there is a reason to look again:
 //
 //	config, chains, entries of maps ─ folders ──┐
 //	interfaces, addresses, routes ─── netlink ──┼─► wait ─► look ─► Status, log
 //	what nobody tells of ──────────── a clock ──┤
 //	[Agent.Wake] ───────────────────────────────┘
 //
+// What shall be is its file or, until that changes, a config that somebody gave to it
+// ([Agent.Apply], [Agent.Confirm], [Agent.Rollback]); and beside it the entries and
+// params that somebody has put ([Agent.Put], [Agent.Remove], [Agent.SetParam]). Looks
+// and calls are one after the other. What of that is not in the file is kept in a store,
+// where a reboot does not reach it, and all changes are in an audit log: packages store
+// and audit.
+//
 // Reasons come in bursts, so it waits until they pause. A config that is wrong is
-// told, and what runs stays. When the agent ends, however it ends, all stays in the
+// told, and what was applied last is kept. When the agent ends, however it ends, all stays in the
 // kernel; the next one takes over what it finds there. One agent runs at a time, which
 // a lock sees to ([ErrRunning]).
 //
@@ -18,8 +25,8 @@
 // repeated at each look; [Status]; [Agent.Handler], which serves it; and systemd
 // ([Notifier]).
 //
-// What it does not do: it decides when, and package state does the rest. It keeps
-// nothing on disk: the kernel and the config are all that there is to know.
+// What it does not do: it decides what and when, and package state does the rest. What
+// runs it learns from the kernel, never from its store.
 package agent
 
 import (

@@ -71,6 +71,9 @@ func (a *Agent) Apply(ctx context.Context, who string, b *config.Bundle, o state
 // give is Apply, with what is told of it.
 func (a *Agent) give(ctx context.Context, r audit.Record, b *config.Bundle, o state.Options) (*state.Plan, error) {
 	p, err := a.change(ctx, r.Who, b, o)
+	if err == nil && a.wait != nil {
+		r.Why = "waits to be confirmed"
+	}
 	a.record(r, p, err)
 	if err == nil && a.wait == nil {
 		err = a.save()
@@ -164,7 +167,7 @@ func (a *Agent) await(ctx context.Context, done *state.Applied, v store.Version,
 func (a *Agent) decided(w *waiting, err error) {
 	a.wait = nil
 	a.status.waits(time.Time{})
-	r := audit.Record{Who: cmp.Or(w.by, "agent"), What: "confirm", Config: w.version.Bundle.Name}
+	r := audit.Record{Who: cmp.Or(w.by, byAgent), What: "confirm", Config: w.version.Bundle.Name}
 	if err == nil {
 		a.told.log.Info("it is confirmed", "by", r.Who)
 		a.apply(w.version)
@@ -194,7 +197,7 @@ func (a *Agent) waits(who string) *waiting {
 
 // giveUp takes back what waits to be confirmed.
 func (a *Agent) giveUp() {
-	if w := a.waits("agent"); w != nil {
+	if w := a.waits(byAgent); w != nil {
 		w.cancel()
 		<-w.over
 	}
@@ -204,7 +207,13 @@ func (a *Agent) giveUp() {
 // [datapath.ErrNotFound] if none waits.
 func (a *Agent) Confirm(ctx context.Context, who string) error {
 	w := a.waits(who)
-	if err := a.o.Kernel.Confirm(ctx, state.Name); err != nil || w == nil {
+	err := a.o.Kernel.Confirm(ctx, state.Name)
+	if w == nil { // it may be one that was applied past this agent
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.record(audit.Record{Who: who, What: "confirm"}, nil, err)
+	}
+	if err != nil || w == nil {
 		return err
 	}
 	select {

@@ -22,8 +22,11 @@ type Entry struct {
 	Expires    time.Time // the zero time: never
 }
 
-// byExpiry is who changes what expires.
-const byExpiry = "expiry"
+// Who changes what nobody has asked for.
+const (
+	byAgent  = "agent"
+	byExpiry = "expiry"
+)
 
 // Put puts entries into a map of what is in force, on behalf of who, all or none. They
 // are there until they expire or are removed, also after a reboot, and beside what the

@@ -156,7 +156,7 @@ func (v *killed) write(n int) {
 // start starts an agent in a process of its own. end ends it by a signal.
 func (v *killed) start() (end func(os.Signal)) {
 	text, err := json.Marshal(map[string]any{
-		"File": filepath.Join(v.dir, "c.yaml"), "Interval": time.Hour, "Kernel": v.k,
+		"File": filepath.Join(v.dir, "c.yaml"), "Interval": time.Hour, "Kernel": v.k, "State": filepath.Join(v.dir, "state"),
 	})
 	check(v.t, err)
 	exe, err := os.Executable()

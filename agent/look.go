@@ -17,16 +17,18 @@ import (
 type current struct {
 	file   *config.Bundle // the agent's own; nil: it is to be read anew
 	digest string         // of file
-	want   *state.Desired // of the version of that digest; nil: it is to be resolved anew
-	of     string
-	spaces []string // network namespaces of want, as files
+	want   *state.Desired // nil: it is to be resolved anew
+	of     string         // the digest of the version that want is of
+	spaces []string       // network namespaces of want, as files
+	wrong  error          // why another version is wrong; nil: it is to be resolved anew
+	bad    string         // the digest of that version
 }
 
 // settle is look, and returns what it has found. Of a file that is wrong it returns the
 // error, and keeps to what was applied last.
 func (a *Agent) settle(ctx context.Context, why string) (found finding, err error) {
 	if !a.same(why) {
-		a.now.want = nil
+		a.now.want, a.now.wrong = nil, nil
 		if err := a.read(); err != nil {
 			return found, err
 		}
@@ -95,19 +97,24 @@ func (a *Agent) keep(ctx context.Context, v store.Version, why string, found *fi
 			defer g.Close()
 		}
 	}
-	r := audit.Record{Who: "agent", What: "keep", Config: v.Bundle.Name, Why: why}
-	switch now := a.inForce(); {
-	case now == nil || now.Digest != v.Digest || now.File != v.File:
-		r.Who, r.What = v.Who, "apply"
-	case len(over)+len(reset) > 0:
-		r.Who, r.What = byExpiry, "expire"
-	}
-	if !p.Empty() || r.Who != "agent" {
-		a.record(r, p, nil)
-	}
+	a.recordLook(&v, p, why, len(over)+len(reset) > 0)
 	a.forget(over, reset)
 	a.apply(v)
 	return nil
+}
+
+// recordLook writes to the audit log what a look has changed.
+func (a *Agent) recordLook(v *store.Version, p *state.Plan, why string, expiry bool) {
+	r := audit.Record{Who: byAgent, What: "keep", Config: v.Bundle.Name, Why: why}
+	switch now := a.inForce(); {
+	case now == nil || now.Digest != v.Digest || now.File != v.File:
+		r.Who, r.What = v.Who, "apply"
+	case expiry:
+		r.Who, r.What = byExpiry, "expire"
+	case p.Empty():
+		return
+	}
+	a.record(r, p, nil)
 }
 
 // tries is how often a config is read again that names files that were not watched.
@@ -135,9 +142,26 @@ func (a *Agent) read() error {
 // resolve finds what a version means on this machine. What it meant the last time holds
 // until a look forgets it.
 func (a *Agent) resolve(ctx context.Context, v *store.Version) (*state.Desired, error) {
-	if a.now.want != nil && a.now.of == v.Digest {
+	switch {
+	case a.now.want != nil && a.now.of == v.Digest:
 		return a.now.want, nil
+	case a.now.wrong != nil && a.now.bad == v.Digest:
+		return nil, a.now.wrong
 	}
+	d, err := a.compile(ctx, v)
+	if diagnostics(err) != nil {
+		a.now.wrong, a.now.bad = err, v.Digest
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.told.warnings(d.Warnings)
+	a.now.want, a.now.of = d, v.Digest
+	return d, nil
+}
+
+// compile is resolve of what was not resolved before.
+func (a *Agent) compile(ctx context.Context, v *store.Version) (*state.Desired, error) {
 	o := a.o.Config
 	o.Bundle = v.Bundle
 	c, err := config.Load(v.Bundle.Name, o)
@@ -148,13 +172,7 @@ func (a *Agent) resolve(ctx context.Context, v *store.Version) (*state.Desired, 
 	a.nets.set(c)
 	a.now.spaces = spaces(c)
 	a.files.add(a.now.spaces...)
-	d, err := state.Resolve(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	a.told.warnings(d.Warnings)
-	a.now.want, a.now.of = d, v.Digest
-	return d, nil
+	return state.Resolve(ctx, c)
 }
 
 // spaces returns the network namespaces that a config names, which are files.

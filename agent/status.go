@@ -3,6 +3,7 @@ package agent
 import (
 	"sync"
 	"time"
+
 	"weir/agent/store"
 )
 

@@ -69,7 +69,9 @@ func (a *Agent) sleep(ctx context.Context) (why string, ok bool) {
 	due := a.o.Clock.Now().Add(a.o.Interval)
 	for {
 		at, reason := due, interval
-		if next := a.nextExpiry(); !next.IsZero() && next.Before(due) {
+		// What had expired before the last look, and is there still, waits as all does
+		// that goes wrong.
+		if next := a.nextExpiry(); next.After(a.Status().Looked.At) && next.Before(due) {
 			at, reason = next, expired
 		}
 		select {

@@ -33,22 +33,23 @@ func (d *Desired) With(x Extra) (with *Desired, left []error) {
 	out := *d
 	out.Params, out.Maps = maps.Clone(d.Params), slices.Clone(d.Maps)
 	for _, name := range x.Default {
-		if p, ok := d.params[name]; ok && d.Params[name] == "" {
+		_, stated := d.Params[name]
+		if p, ok := d.params[name]; ok && !stated {
 			out.Params[name] = p.Type.FormatWord(p.Default)
 		}
 	}
-	for name, text := range x.Params {
-		switch err := d.CheckParam(name, text); {
+	for _, name := range slices.Sorted(maps.Keys(x.Params)) {
+		switch err := d.CheckParam(name, x.Params[name]); {
 		case err == nil:
-			out.Params[name] = text
+			out.Params[name] = x.Params[name]
 		case !errors.Is(err, ErrStated):
 			left = append(left, err)
 		}
 	}
-	contents := map[string]*Content{}
+	extended := map[string]int{}
 	for _, e := range x.Gone {
 		if k, err := d.ParseKey(e.Map, e.Key); err == nil {
-			out.extend(contents, e.Map).Gone[string(k)] = true
+			out.extend(extended, e.Map).Gone[string(k)] = true
 		}
 	}
 	for _, e := range x.Put {
@@ -57,7 +58,7 @@ func (d *Desired) With(x Extra) (with *Desired, left []error) {
 			left = append(left, err)
 			continue
 		}
-		c := out.extend(contents, e.Map)
+		c := out.extend(extended, e.Map)
 		if _, stated := c.Entries[string(k)]; stated {
 			continue
 		}
@@ -71,21 +72,21 @@ func (d *Desired) With(x Extra) (with *Desired, left []error) {
 	return &out, left
 }
 
-// extend returns the content of a map, to which may be added.
-func (d *Desired) extend(contents map[string]*Content, name string) *Content {
-	if c := contents[name]; c != nil {
-		return c
+// extend returns the content of a map, to which may be added: one of those that have been
+// extended already, by their index, or one more.
+func (d *Desired) extend(extended map[string]int, name string) *Content {
+	if i, ok := extended[name]; ok {
+		return &d.Maps[i]
 	}
 	i := slices.IndexFunc(d.Maps, func(c Content) bool { return c.Map.Name == name })
 	if i < 0 {
 		i = len(d.Maps)
 		d.Maps = append(d.Maps, Content{Map: d.maps[name], Keep: true})
 	}
-	c := d.Maps[i]
+	extended[name] = i
+	c := &d.Maps[i]
 	c.Also, c.Gone = map[string][]byte{}, map[string]bool{}
-	d.Maps[i] = c
-	contents[name] = &d.Maps[i]
-	return contents[name]
+	return c
 }
 
 // ParseKey reads a key of a map of the chains. The error wraps [datapath.ErrNotFound] if

@@ -31,7 +31,7 @@ type Record struct {
 	Time       time.Time       `json:"time"`
 	Who        string          `json:"who"`                  // a user, a certificate's name, file PATH, or expiry
 	What       string          `json:"what"`                 // apply, confirm, take back, roll back, put, remove, set, expire
-	Why        string          `json:"why,omitempty"`        // what has made the agent look
+	Why        string          `json:"why,omitempty"`        // what has made the agent do it
 	Config     string          `json:"config,omitempty"`     // its name, if there is one
 	Difference json.RawMessage `json:"difference,omitempty"` // the plan, as of weir diff --json
 	Outcome    string          `json:"outcome"`              // done, or why not

@@ -61,19 +61,27 @@ HTTP. It tells systemd when it is ready (Type=notify), and how it is.`,
 	c.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions(logFormats, cobra.ShellCompDirectiveNoFileComp))
 	c.RegisterFlagCompletionFunc("listen", cobra.FixedCompletions([]string{"127.0.0.1:9450"}, cobra.ShellCompDirectiveNoFileComp))
 	c.RunE = runs(func(ctx context.Context, _ []string) error {
-		if o.Interval < time.Second/10 {
-			return usage("--interval %v is too short: it takes a tenth of a second or more", o.Interval)
-		}
-		if !slices.Contains(logFormats, format) {
-			return usage("--log-format %q is neither text nor json", format)
-		}
-		if _, _, err := net.SplitHostPort(o.Listen); o.Listen != "" && err != nil {
-			return usage("--listen %q: want ADDRESS:PORT, as 127.0.0.1:9450", o.Listen)
+		if err := wrongAgent(&o, format); err != nil {
+			return err
 		}
 		o.Kernel, o.Log, o.Notifier = a.kernel, a.logger(format), agent.SystemdNotifier()
 		return a.doAgent(ctx, o)
 	})
 	return c
+}
+
+// wrongAgent says which flag of weir agent has a value that it cannot have.
+func wrongAgent(o *agent.Options, format string) error {
+	if o.Interval < time.Second/10 {
+		return usage("--interval %v is too short: it takes a tenth of a second or more", o.Interval)
+	}
+	if !slices.Contains(logFormats, format) {
+		return usage("--log-format %q is neither text nor json", format)
+	}
+	if _, _, err := net.SplitHostPort(o.Listen); o.Listen != "" && err != nil {
+		return usage("--listen %q: want ADDRESS:PORT, as 127.0.0.1:9450", o.Listen)
+	}
+	return nil
 }
 
 // doAgent runs an agent. SIGHUP, which ends other commands, makes it look.
