@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,6 +51,9 @@ in the place of the one before.`,
 				return usage("--last %d is less than 0", last)
 			}
 			all, err := audit.Read(dir, last)
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%w: no agent has changed anything there: name the folder of its state with --state", err)
+			}
 			if err != nil {
 				return err
 			}

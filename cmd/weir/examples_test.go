@@ -258,10 +258,10 @@ func (w *world) attach(t *testing.T) {
 }
 
 // changing are the commands after which edge is not what it was.
-var changing = regexp.MustCompile(`^weir (run|user|up|apply|agent|attach|detach|rollback|confirm|set|maps (put|del|load))`)
+var changing = regexp.MustCompile(`^weir (run|user|up|apply|agent|audit|attach|detach|rollback|confirm|set|maps (put|del|load))`)
 
 // configured are the commands that make what runs what edge.yaml says.
-var configured = regexp.MustCompile(`^weir (up|apply|agent)`)
+var configured = regexp.MustCompile(`^weir (up|apply|agent|audit)`)
 
 // prepared sees to it that there is a generation to go back to, or to confirm, and
 // that what waits to be confirmed is.
@@ -275,6 +275,8 @@ func prepared(line string) string {
 		return "weir attach edge.weir --replace --confirm 60s" + waits + line + " && wait $!"
 	case strings.HasPrefix(line, "weir attach") && strings.Contains(line, "--confirm"):
 		return line + waits + "weir confirm edge && wait $!"
+	case strings.HasPrefix(line, "weir audit"): // of an agent's changes
+		return "weir agent -f edge.yaml --state state && " + strings.Replace(line, "weir audit", "weir audit --state state", 1)
 	case strings.HasPrefix(line, "weir user"): // of what hands packets on
 		return "weir detach --all && weir attach dns_tap.weir --on eth0 && " + line
 	case strings.HasPrefix(line, "weir diff"):
