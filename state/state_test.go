@@ -126,6 +126,9 @@ func (w *world) now() map[string]string {
 		out[p.Name] = p.Text()
 	}
 	for _, m := range g.Maps() {
+		if !m.Listed() {
+			continue
+		}
 		var lines []string
 		w.check(m.Each(func(k, v []byte) error {
 			lines = append(lines, strings.TrimSpace(m.Key.Format(k)+" "+m.Value.Format(v)))
