@@ -40,6 +40,7 @@ import (
 	"weir/agent/store"
 	"weir/config"
 	"weir/datapath"
+	"weir/state"
 )
 
 // DefaultInterval is how often an agent looks for what nobody tells it of.
@@ -140,7 +141,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	defer a.nets.close()
 	defer a.close()
 	a.o.Log.Info("the agent begins", "config", a.o.File)
-	a.begin()
+	a.begin(ctx)
 	a.look(ctx, "start")
 	ended := a.o.Notifier.begin(a)
 	defer ended()
@@ -155,11 +156,28 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	}
 }
 
-// begin remembers what is in the store.
-func (a *Agent) begin() {
+// begin remembers what is in the store, and takes back what an agent that was killed has
+// left waiting to be confirmed.
+func (a *Agent) begin(ctx context.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.save() // it is told, and tried again
+	g, err := a.o.Kernel.Open(state.Name)
+	if err != nil {
+		return // nothing runs, or the look tells
+	}
+	defer g.Close()
+	if g.Confirm == 0 || g.Trial {
+		return
+	}
+	_, err = a.o.Kernel.Rollback(ctx, state.Name)
+	l := a.told.log.With("generation", g.Number)
+	if err != nil {
+		l.Error("what nobody has confirmed cannot be taken back", "error", err)
+	} else {
+		l.Warn("what nobody has confirmed is taken back")
+	}
+	a.record(audit.Record{Who: byAgent, What: "take back", Why: "start"}, nil, err)
 }
 
 // close ends what the loop has begun.

@@ -137,4 +137,28 @@ func TestConfirm(t *testing.T) {
 	if got := w.param("edge.limit"); got != "7" {
 		t.Errorf("the agent has ended while it waited: limit %s", got)
 	}
+
+	// One that was killed leaves it waiting.
+	b := w.bundle("9")
+	c, err := config.Load(b.Name, config.Options{Bundle: b})
+	check(t, err)
+	d, err := state.Resolve(t.Context(), c)
+	check(t, err)
+	p, err = d.Plan(w.k)
+	check(t, err)
+	done, err := p.Apply(t.Context(), w.k, long)
+	check(t, err)
+	check(t, done.Generation.Close())
+	r = w.start(Options{})
+	is("begun anew", "6", false)
+	w.with(func(g *datapath.Generation) error {
+		if g.Confirm > 0 {
+			t.Error("what was never confirmed waits still")
+		}
+		return nil
+	})
+	r.stop()
+	if got := w.param("edge.limit"); got != "6" {
+		t.Errorf("and ended: limit %s", got)
+	}
 }
