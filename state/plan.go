@@ -170,6 +170,9 @@ func differs(old, p *lang.Program) string {
 	if !slices.EqualFunc(old.Chains, p.Chains, sameChain) {
 		return "other chains"
 	}
+	if slices.EqualFunc(old.Sources, p.Sources, func(a, b lang.Source) bool { return bare(a) == bare(b) }) {
+		return ""
+	}
 	had := map[lang.Source]bool{}
 	for _, s := range old.Sources {
 		had[bare(s)] = true
@@ -179,10 +182,7 @@ func differs(old, p *lang.Program) string {
 			return s.Name
 		}
 	}
-	if !slices.EqualFunc(old.Sources, p.Sources, func(a, b lang.Source) bool { return bare(a) == bare(b) }) {
-		return "other files"
-	}
-	return ""
+	return "other files"
 }
 
 // bare is a source without its folder.
