@@ -35,6 +35,7 @@ var Passes = []Pass{
 	{"thread", thread},
 	{"branch", branch},
 	{"dce", dce},
+	{"split", split},
 }
 
 // Options say how to run the passes. The zero value runs all of them until
@@ -64,6 +65,9 @@ func Run(p *ir.Program, opts Options) {
 			}
 			changed := false
 			for _, f := range todo {
+				if pass.Name == "split" && slices.Contains(again, f) {
+					continue // what others make smaller first is cheaper to copy
+				}
 				if pass.Run(f) {
 					changed = true
 					if !slices.Contains(again, f) {
