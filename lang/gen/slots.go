@@ -15,10 +15,11 @@ func (fn *function) slotItems() []*stackItem {
 	fn.frame.slots = make([]*stackItem, len(fn.f.Slots))
 	list, escaped := fn.accesses()
 	spans := fn.slotSpans(list, escaped)
+	dynptrs := dynptrSlots(fn.f)
 	var items []*stackItem
 	for _, s := range fn.f.Slots {
 		it := &stackItem{size: s.Size, align: max(s.Align, 1), slot: s, spans: spans[s.ID]}
-		if escaped[s] {
+		if escaped[s] || dynptrs[s] {
 			it.spans = []span{{0, fn.blocks[len(fn.blocks)-1].to}}
 		}
 		if len(it.spans) > 0 {
@@ -27,6 +28,23 @@ func (fn *function) slotItems() []*stackItem {
 		}
 	}
 	return items
+}
+
+// dynptrSlots returns the slots that hold dynptrs. The verifier keeps them for the
+// whole function: a helper may not write where one has been, even if nothing uses it
+// any more.
+func dynptrSlots(f *ir.Func) map[*ir.Slot]bool {
+	all := map[*ir.Slot]bool{}
+	for _, b := range f.Blocks {
+		for _, v := range b.Values {
+			if v.Op == ir.OpCall && v.Sym == "bpf_dynptr_from_skb" {
+				if s := v.Args[2]; s.Op == ir.OpSlot {
+					all[s.Slot] = true
+				}
+			}
+		}
+	}
+	return all
 }
 
 // A slotLife computes when slots are live, in grains: runs of octets as long as
