@@ -302,7 +302,7 @@ func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, st state, body []
 	}
 	l.st = st
 	l.st.now = l.needs.now
-	l.exit.blk = l.block()
+	l.exit.blk, l.exit.group = l.block(), nil
 	if fr.next = nil; returns {
 		fr.ret = l.block()
 	}
@@ -335,6 +335,7 @@ func (l *lowerer) cutBody(fn *ir.Func, c *cut, set []variable, st state, body []
 	var used [3]bool
 	end(next, endLoop, 0, nil)
 	end(stop, endLoop, 1, nil)
+	l.exit.sendGroup(l)
 	used[endLeave] = end(l.exit.blk, endLeave, 1, []variable{exit.slot, exit.code, exit.target})
 	if returns {
 		used[endReturn] = end(fr.ret, endReturn, 1, fr.result)
