@@ -38,6 +38,9 @@ type Config struct {
 
 	// Sections are the values of [Options].Sections that the files have.
 	Sections map[string]any
+
+	// Embedded are files of chains that are of network functions, by their paths.
+	Embedded map[string][]byte
 }
 
 // A Place is a hook of an interface, network namespace or cgroup, and what runs there.

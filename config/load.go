@@ -20,6 +20,10 @@ type Options struct {
 	// decoded into.
 	Sections map[string]func() any
 
+	// Expand turns chains and sections of network functions into files, params and
+	// maps; nil: there are none. Mistakes of a section go to the Decoder.
+	Expand func(*Config, *Decoder) error
+
 	// Read reads a file, ReadDir a folder; nil: the file system's.
 	Read    func(name string) ([]byte, error)
 	ReadDir func(name string) ([]fs.DirEntry, error)
@@ -56,6 +60,11 @@ func Load(name string, o Options) (*Config, error) {
 		return nil, fmt.Errorf("read config: %w", err)
 	}
 	l.file(name, text)
+	if l.Expand != nil && len(l.Diags) == 0 {
+		if err := l.Expand(l.c, &l.Decoder); err != nil {
+			return nil, err
+		}
+	}
 	l.sources.Fill(l.Diags)
 	if err := l.Diags.Sort().Err(); err != nil {
 		return nil, err

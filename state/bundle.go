@@ -22,7 +22,9 @@ func Bundle(name string, o config.Options) (*config.Bundle, error) {
 	}
 	for _, p := range c.Places {
 		for _, x := range p.Run.Chains {
-			gather(b, x.File)
+			if _, ours := c.Embedded[x.File]; !ours {
+				gather(b, x.File)
+			}
 		}
 	}
 	for _, m := range c.Maps {

@@ -211,7 +211,7 @@ func listKey(cs []config.Chain) string {
 
 // chains compiles a list for hooks.
 func (r *resolver) chains(ctx context.Context, list []config.Chain, among []lang.Part, hooks map[hook.Hook]int) (map[hook.Hook]datapath.Chain, error) {
-	q := child.Request{File: list[0].File, Func: list[0].Func, Observe: list[0].Observe, Among: among}
+	q := child.Request{File: list[0].File, Func: list[0].Func, Observe: list[0].Observe, Among: among, Embedded: r.c.Embedded}
 	if r.c.Bundle != nil {
 		q.Files = r.c.Bundle.Sources()
 	}

@@ -18,13 +18,14 @@ import (
 	"weir/agent"
 	"weir/agent/store"
 	"weir/metrics"
+	"weir/nf"
 )
 
 // logFormats are what --log-format takes.
 var logFormats = []string{"text", "json"}
 
 func (a *app) agent() *cobra.Command {
-	var o agent.Options
+	o := agent.Options{Config: nf.Options(nf.All()...)}
 	var format string
 	c := &cobra.Command{
 		Use:   "agent -f FILE",

@@ -12,6 +12,7 @@ import (
 	"weir/config"
 	"weir/datapath"
 	"weir/internal/term"
+	"weir/nf"
 	"weir/state"
 )
 
@@ -37,7 +38,7 @@ func fileFlag(c *cobra.Command, file *string) {
 
 // plan reads the config and compares it with what runs.
 func (a *app) plan(ctx context.Context, d *desired) (*state.Plan, error) {
-	c, err := config.Load(d.file, config.Options{})
+	c, err := config.Load(d.file, nf.Options(nf.All()...))
 	if err != nil {
 		return nil, err
 	}

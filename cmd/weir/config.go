@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/config"
+	"weir/nf"
 	"weir/state"
 )
 
@@ -39,7 +40,7 @@ compiles its chains. Needs no root, and changes nothing.`,
 	}
 	fileFlag(c, &file)
 	c.RunE = runs(func(ctx context.Context, _ []string) error {
-		x, err := config.Load(file, config.Options{})
+		x, err := config.Load(file, nf.Options(nf.All()...))
 		if err != nil {
 			return err
 		}
@@ -64,7 +65,7 @@ func (a *app) configSchema() *cobra.Command {
   weir config schema | head -3`,
 		Args: wants(),
 		RunE: runs(func(context.Context, []string) error {
-			text, err := config.Schema(nil)
+			text, err := config.Schema(nf.Options(nf.All()...).Sections)
 			if err == nil {
 				_, err = a.out.Write(text)
 			}

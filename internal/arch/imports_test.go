@@ -89,6 +89,7 @@ var rows = []row{
 	{"internal/kernels", []string{"internal/vm"}, []string{ebpfM, linkM, sysM}, "runs the tests elsewhere: it sees binaries, not packages"},
 	{"internal/mutate", nil, nil, "changes the compiler from outside: it reads it as text"},
 	{"state", []string{"config", "datapath", "internal/child"}, []string{linkM, sysM}, "one transaction, for the CLI and for the agent alike"},
+	{"nf", []string{"config"}, nil, "what a network function says becomes what a config says: state knows none"},
 	{"agent/store", []string{"config"}, []string{"go.etcd.io/bbolt/..."}, "what survives a reboot: it knows neither what runs nor when"},
 	{"agent/audit", nil, nil, "a log of changes knows nothing of what is changed"},
 	{"agent", []string{"state", "agent/store", "agent/audit"}, []string{"github.com/fsnotify/fsnotify", linkM, sysM}, "decides when, and package state does the rest"},

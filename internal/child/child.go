@@ -74,6 +74,9 @@ type Request struct {
 	// Files are what there is to read, by their paths; nil: the disk.
 	Files map[string][]byte
 
+	// Embedded are files that are in the binary: they are found before those.
+	Embedded map[string][]byte
+
 	// Default compiles for lang.DefaultHook in the place of the hooks of Forms.
 	Default bool
 

@@ -76,6 +76,9 @@ func (o order) answer() *answer {
 
 // read reads a file.
 func (r *Request) read(name string) ([]byte, error) {
+	if text, ok := r.Embedded[name]; ok {
+		return text, nil
+	}
 	if r.Files == nil {
 		return os.ReadFile(name)
 	}
