@@ -10,7 +10,7 @@
 GO       ?= go
 TIMEOUT  ?= 40m
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-MAX_SIZE := 28000000
+MAX_SIZE := 40000000
 
 .PHONY: run test test-kernels check build mutate soak bench setup clean
 .DEFAULT_GOAL := build
