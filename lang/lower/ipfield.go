@@ -100,7 +100,7 @@ func isTag(b *builder, t *ir.Value, then, els *ir.Block) {
 func (l *lowerer) wireType() *ir.Value {
 	return l.ifBeside(
 		func() *ir.Value { return l.swap(2, l.load(4, l.ctx, skbVLANProto)) },
-		func() *ir.Value { return l.nearRead(12, 2) })
+		func() *ir.Value { return l.nearRead(12) })
 }
 
 // ifBeside chooses by whether the outer tag stands beside the buffer.
@@ -168,8 +168,8 @@ func (l *lowerer) tagField(h packet.Header, there *ir.Value, f packet.Field) *ir
 				if h == packet.VLAN && f.Off == 0 {
 					return l.load(4, l.ctx, skbVLANTCI)
 				}
-				return l.nearRead(at-4, 2)
-			}, func() *ir.Value { return l.nearRead(at, 2) })
+				return l.nearRead(at - 4)
+			}, func() *ir.Value { return l.nearRead(at) })
 			return l.extract(unit, f)
 		}, zero)
 }

@@ -18,9 +18,6 @@ const room = 0x7fff
 // bufRead reads w octets at off of the buffer, big-endian, zero if they are not
 // all there.
 func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
-	if off.Op == ir.OpConst && l.info.Ethernet && off.Imm >= 0 && off.Imm <= int64(ethSize-w) && l.inPlace() {
-		return l.nearRead(off.Imm, w)
-	}
 	if l.turns > 1 {
 		off = l.op(ir.OpXor, off, l.opaque())
 	}
@@ -50,21 +47,21 @@ func (l *lowerer) bufRead(off *ir.Value, w int) *ir.Value {
 	return l.get(v)
 }
 
-// nearRead reads w octets at off of the buffer, among the first headers: what
+// nearRead reads two octets at off of the buffer, among the first headers: what
 // other checks of the packet's bounds have shown does for it.
-func (l *lowerer) nearRead(off int64, w int) *ir.Value {
+func (l *lowerer) nearRead(off int64) *ir.Value {
 	if !l.inPlace() {
-		return l.bufRead(l.konst(off), w)
+		return l.bufRead(l.konst(off), 2)
 	}
 	v := l.newVar()
 	l.soft[v] = true
 	in, out, done := l.block(), l.coldBlock(), l.block()
-	p := l.within(off, int64(w), in, out)
+	p := l.within(off, 2, in, out)
 	l.start(in)
-	l.set(v, l.swap(w, l.load(w, p, 0)))
+	l.set(v, l.swap(2, l.load(2, p, 0)))
 	l.jump(done)
 	l.start(out)
-	l.chilled(func() { l.slowRead(v, l.konst(off), w, done) })
+	l.chilled(func() { l.slowRead(v, l.konst(off), 2, done) })
 	l.start(done)
 	return l.get(v)
 }

@@ -261,7 +261,7 @@ func (l *lowerer) retag(tpid, tci *ir.Value) {
 	}
 	// What the kernel knows to be a second tag it takes out and puts back, with the
 	// type that it knows: the chain may have written another one since.
-	typ := l.nearRead(ethSize-2, 2)
+	typ := l.nearRead(ethSize - 2)
 	l.call(helperVLANPop, "skb_vlan_pop", ir.Int, l.ctx)
 	l.call(helperVLANPush, "skb_vlan_push", ir.Int, l.ctx, proto, tci)
 	l.invalidate()
@@ -304,6 +304,6 @@ func (l *lowerer) setTag(h packet.Header, f packet.Field, x *ir.Value) {
 			l.retag(nil, unit(l.load(4, l.ctx, skbVLANTCI)))
 			return
 		}
-		l.bufWrite(at-4, unit(l.nearRead(at-4, 2)))
-	}, func() { l.bufWrite(at, unit(l.nearRead(at, 2))) })
+		l.bufWrite(at-4, unit(l.nearRead(at-4)))
+	}, func() { l.bufWrite(at, unit(l.nearRead(at))) })
 }
