@@ -11,7 +11,6 @@ var contracts = map[string]string{
 	"thread": "leads the ways that decide a test past it, and repairs what is used behind",
 	"branch": "decides conditions that are known, leads jumps to where they end, joins blocks",
 	"dce":    "drops what no effect needs: blocks without a way to them, values without a use",
-	"split":  "copies what follows a join for ways into it that decide several tests there",
 }
 
 // Contract returns what the pass of that name promises, one line without a full

@@ -35,7 +35,6 @@ var Passes = []Pass{
 	{"thread", thread},
 	{"branch", branch},
 	{"dce", dce},
-	{"split", split},
 }
 
 // Options say how to run the passes. The zero value runs all of them until
@@ -65,9 +64,6 @@ func Run(p *ir.Program, opts Options) {
 			}
 			changed := false
 			for _, f := range todo {
-				if pass.Name == "split" && slices.Contains(again, f) {
-					continue // what others make smaller first is cheaper to copy
-				}
 				if pass.Run(f) {
 					changed = true
 					if !slices.Contains(again, f) {
