@@ -76,32 +76,22 @@ func TestKill(t *testing.T) {
 	v.until(0)
 	end(unix.SIGTERM)
 
-	before, err := to.Host.Counters()
-	check(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	flooded := make(chan lab.FloodStats, 1)
-	go func() { flooded <- v.flood(ctx, from, to) }()
-	for i := range times {
-		v.write(i + 1)
-		end := v.start()
-		time.Sleep(rand.N(100 * time.Millisecond)) // any time is right
-		end(unix.SIGKILL)
-		if n := v.number(); n != i && n != i+1 && n != v.was {
-			t.Errorf("after %d: %d runs, %d did", i+1, n, v.was)
-		} else {
-			v.was = n
+	v.flooded(from, to, func() {
+		for i := range times {
+			v.write(i + 1)
+			end := v.start()
+			time.Sleep(rand.N(100 * time.Millisecond)) // any time is right
+			end(unix.SIGKILL)
+			if n := v.number(); n != i && n != i+1 && n != v.was {
+				t.Errorf("after %d: %d runs, %d did", i+1, n, v.was)
+			} else {
+				v.was = n
+			}
 		}
-	}
-	end = v.start()
-	v.until(times)
-	stop()
-	st := <-flooded
-	after, err := to.Host.Counters()
-	check(t, err)
-	if got := after.Since(before).MIB["UdpNoPorts"]; got != st.Sent-st.Lost || got == 0 {
-		t.Errorf("%d packets arrived, %d were sent, %d of them not taken", got, st.Sent, st.Lost)
-	}
-	t.Logf("%d packets, %d kills, %d of them before it was told that all is applied", st.Sent, times, v.early)
+		end = v.start()
+		v.until(times)
+	})
+	t.Logf("%d kills, %d of them before it was told that all is applied", times, v.early)
 	end(unix.SIGTERM)
 }
 
@@ -128,6 +118,25 @@ func hosts(l *lab.Lab) (from, to lab.Iface, err error) {
 		A: lab.End{Addrs: lab.MustPrefixes("10.0.0.1/24")}, B: lab.End{Addrs: lab.MustPrefixes("10.0.0.2/24")}, Neighbours: true,
 	})
 	return from, to, err
+}
+
+// flooded does something under a flood. All packets that were sent arrive.
+func (v *killed) flooded(from, to lab.Iface, do func()) {
+	v.t.Helper()
+	before, err := to.Host.Counters()
+	check(v.t, err)
+	ctx, stop := context.WithCancel(v.t.Context())
+	sent := make(chan lab.FloodStats, 1)
+	go func() { sent <- v.flood(ctx, from, to) }()
+	do()
+	stop()
+	st := <-sent
+	after, err := to.Host.Counters()
+	check(v.t, err)
+	if got := after.Since(before).MIB["UdpNoPorts"]; got != st.Sent-st.Lost || got == 0 {
+		v.t.Errorf("%d packets arrived, %d were sent, %d of them not taken", got, st.Sent, st.Lost)
+	}
+	v.t.Logf("%d packets", st.Sent)
 }
 
 func (v *killed) flood(ctx context.Context, from, to lab.Iface) lab.FloodStats {

@@ -317,7 +317,7 @@ func TestClsactQdisc(t *testing.T) {
 }
 
 func TestPinAndOpen(t *testing.T) {
-	dir := bpffs(t)
+	dir := nstest.BPFFS(t)
 	n := nstest.New(t)
 	n.Veth("wa", "wb", 1500)
 	for _, h := range hook.All() {

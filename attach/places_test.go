@@ -97,7 +97,7 @@ func TestUnpinned(t *testing.T) {
 func TestNetfilterUpdateFails(t *testing.T) {
 	n := nstest.New(t)
 	w := Where{Netns: n.Path, Hook: hook.NetfilterInput}
-	o := Options{Chain: "edge", Linear: loader(programFor(t, w.Hook)), Pin: filepath.Join(bpffs(t), "link")}
+	o := Options{Chain: "edge", Linear: loader(programFor(t, w.Hook)), Pin: filepath.Join(nstest.BPFFS(t), "link")}
 	l, err := Attach(w, o)
 	if err != nil {
 		t.Fatal(err)

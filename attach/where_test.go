@@ -23,21 +23,6 @@ func matches(t *testing.T, got, pattern string) {
 	}
 }
 
-// bpffs mounts a BPF file system of the test's own.
-func bpffs(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
 func TestParseWhere(t *testing.T) {
 	for _, tt := range []struct {
 		in   string

@@ -32,10 +32,7 @@ func matches(t *testing.T, got, pattern string) {
 // pinned any more.
 func kernel(t *testing.T) Kernel {
 	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Fatal(err)
-	}
+	dir := nstest.BPFFS(t)
 	k := Kernel{Root: filepath.Join(dir, "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
 	t.Cleanup(func() {
 		if _, err := k.DetachAll(context.Background()); err != nil {
@@ -43,9 +40,6 @@ func kernel(t *testing.T) Kernel {
 		}
 		if p := pins(t, k); len(p) > 0 {
 			t.Errorf("pins are left: %v", p)
-		}
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
 		}
 	})
 	return k

@@ -3,7 +3,6 @@ package metrics
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"golang.org/x/sys/unix"
 
 	"weir/attach"
 	"weir/datapath"
@@ -37,12 +35,10 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, n: nstest.New(t)}
-	dir := t.TempDir()
-	w.check(unix.Mount("bpf", dir, "bpf", 0, ""))
-	w.k = datapath.Kernel{Root: filepath.Join(dir, "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
+	w.k = datapath.Kernel{Root: filepath.Join(nstest.BPFFS(t), "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
 	t.Cleanup(func() {
 		_, err := w.k.DetachAll(context.Background())
-		w.check(errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH)))
+		w.check(err)
 	})
 	w.n.Veth("wa", "wb", 1500)
 	w.n.Veth("wc", "wd", 1500)

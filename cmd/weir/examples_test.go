@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"weir/examples"
+	"weir/internal/nstest"
 	"weir/internal/term"
 	"weir/lab"
 )
@@ -201,8 +201,7 @@ func newWorld(t *testing.T) *world {
 	}
 	pins := filepath.Join(w.dir, "bpf")
 	check(t, os.Mkdir(pins, 0o700))
-	check(t, unix.Mount("bpf", pins, "bpf", 0, "mode=0700"))
-	t.Cleanup(func() { check(t, unix.Unmount(pins, unix.MNT_DETACH)) })
+	nstest.MountBPFFS(t, pins)
 	exe, err := os.Executable()
 	check(t, err)
 	check(t, os.Symlink(exe, filepath.Join(w.dir, "weir")))

@@ -20,6 +20,7 @@ import (
 	"weir/attach"
 	"weir/hook"
 	"weir/internal/cost"
+	"weir/internal/nstest"
 )
 
 // Every kind of place is told, whoever attached the program, and how.
@@ -334,11 +335,7 @@ func TestTraced(t *testing.T) {
 
 // What runs costs, and comes first; what nobody holds is told to be pinned.
 func TestCost(t *testing.T) {
-	dir := t.TempDir()
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Unmount(dir, unix.MNT_DETACH)
+	dir := nstest.BPFFS(t)
 	w := newWorld(t)
 	p := w.load(ebpf.ProgramSpec{Type: ebpf.XDP}, 2)
 	pin := filepath.Join(dir, "busy")

@@ -55,12 +55,7 @@ func TestResult(t *testing.T) {
 // TestReport: a report names what is attached, but neither interfaces nor
 // namespaces nor addresses, nor what maps and params hold.
 func TestReport(t *testing.T) {
-	dir := t.TempDir()
-	if err := unix.Mount("bpf", dir, "bpf", 0, "mode=0700"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
-	k := datapath.Kernel{Root: filepath.Join(dir, "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
+	k := datapath.Kernel{Root: filepath.Join(nstest.BPFFS(t), "weir"), Lock: filepath.Join(t.TempDir(), "lock")}
 	n := nstest.New(t)
 	n.Veth("secretif0", "secretif1", 1500)
 	const source = `

@@ -6,12 +6,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BPFFS mounts a BPF file system of the test's own, which ends with it, after what the
-// test cleans up later. It returns the folder.
+// BPFFS mounts a BPF file system in a folder of the test's own, and returns the folder.
+// It ends with the test, after what the test cleans up later.
 func BPFFS(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
+	MountBPFFS(t, dir)
+	return dir
+}
+
+// MountBPFFS is BPFFS in a folder that there is.
+func MountBPFFS(t testing.TB, dir string) {
+	t.Helper()
+	if err := unix.Mount("bpf", dir, "bpf", 0, "mode=0700"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -19,5 +26,4 @@ func BPFFS(t testing.TB) string {
 			t.Error(err)
 		}
 	})
-	return dir
 }
