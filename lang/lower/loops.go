@@ -8,10 +8,11 @@ import (
 // A loop is where break and continue go.
 type loop struct{ exit, next *ir.Block }
 
-// enter begins a loop head: what is known there must hold on every turn.
-func (l *lowerer) enter(head *ir.Block, body []check.Stmt) {
+// enter begins a loop head: what is known there must hold on every turn. The condition
+// of a loop may change the packet, too.
+func (l *lowerer) enter(head *ir.Block, loop check.Stmt) {
 	st := l.st
-	w := mayWrite(body)
+	w := mayWrite([]check.Stmt{loop})
 	if w.any && l.stale() {
 		st.epoch, st.data = l.newEpoch(), false
 	}
@@ -70,7 +71,7 @@ func (l *lowerer) counted(stmt check.Stmt, body []check.Stmt, max int, bounded b
 		count = l.newVar()
 		l.set(count, l.konst(0))
 	}
-	l.enter(head, body)
+	l.enter(head, stmt)
 	if !bounded {
 		in := l.block()
 		l.branch(ir.ULt, l.get(count), l.konst(int64(max)), in, exit)
