@@ -33,9 +33,8 @@ func seeds() (from, n uint64) {
 }
 
 // mended are programs that showed a fault once which no chain of the corpus shows: a
-// helper that wrote where a dynptr had been, copies to several interfaces out of a loop
-// that the kernel calls.
-var mended = []uint64{41114, 5379}
+// helper that wrote where a dynptr had been.
+var mended = []uint64{41114}
 
 // variants are the ways in which a chain can be compiled and run.
 var variants = []struct {
