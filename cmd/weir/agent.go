@@ -41,8 +41,8 @@ agent ends, or is killed, all stays in the kernel; the next one takes over what 
 finds. There is one agent at a time.
 
 --state is the folder of what survives a reboot and is not in the file: the configs
-that were applied, entries and params that were put beside them, and the audit log
-(see weir audit). Without it nothing does.
+that were applied, of which the last one runs if the file is wrong at boot, and the
+audit log (see weir audit). Without it nothing does.
 
 The log goes to standard error. --listen serves /healthz (does the agent do its work),
 /readyz (is what runs what the config says; if not, why), /status and /metrics over

@@ -38,8 +38,8 @@ func (a *app) audit() *cobra.Command {
 		Use:   "audit",
 		Short: "Show what the agent has changed, for whom",
 		Long: `Prints the last records of the agent's audit log: when, who, what, what differed, and
-what came of it. Who is a user, a certificate's name, file PATH where the agent's own
-file has changed, agent where it put something right, or expiry.
+what came of it. Who is file PATH where the agent's own file has changed, or agent
+where it put something right.
 
 The log is DIR/audit.jsonl, with a record a line; at 16 MiB it becomes audit.jsonl.1,
 in the place of the one before.`,
